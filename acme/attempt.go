@@ -54,10 +54,10 @@ func (a *attempt) run() {
 	defer a.cancel(nil)
 	ctx, cancel := context.WithTimeout(a.ctx, attemptTime)
 	defer cancel()
-	err := a.i.sharing.alone(ctx, a.want, a.obtain)
+	err := a.obtain(ctx)
 	if isProblem(err, "accountdoesnotexist") { // the server has been set up anew
 		if err = a.i.forgetAccount(ctx, a.ACME); err == nil {
-			err = a.i.sharing.alone(ctx, a.want, a.obtain)
+			err = a.obtain(ctx)
 		}
 	}
 	if cause := context.Cause(a.ctx); cause != nil && err != nil {
@@ -128,10 +128,6 @@ func (i *Issuer) tell(w *want, e activity.Event) {
 	}
 	for _, name := range w.names {
 		e.Object = activity.Object{ID: lb.Certificate{Key: name}.ID(), Type: "certificate", Key: string(name)}
-		i.cfg.Journal.Note(e)
-	}
-	if len(w.names) == 0 {
-		e.Object = activity.Object{ID: "agent", Type: "agent"}
 		i.cfg.Journal.Note(e)
 	}
 }
@@ -206,7 +202,7 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 
 // save stores the order before its next step.
 func (a *attempt) save(ctx context.Context, o *order) error {
-	return a.i.sharing.update(ctx, a.want, func(r *record) {
+	return a.i.update(ctx, a.identity, func(r *record) {
 		r.Domains, r.Directory, r.KeyType, r.Order = a.Domains, a.Directory, a.KeyType, o
 	})
 }
@@ -366,7 +362,7 @@ func (a *attempt) keep(ctx context.Context, chain [][]byte, key crypto.Signer) e
 	files := storedFiles(b.Certificate.Files)
 	before := a.i.record(a.identity)
 	a.step("record")
-	err = a.i.sharing.update(ctx, a.want, func(r *record) {
+	err = a.i.update(ctx, a.identity, func(r *record) {
 		*r = record{
 			Domains: a.Domains, Directory: a.Directory, KeyType: a.KeyType, StandIn: r.StandIn,
 			Files: files, IssuedAt: now, RenewAt: renewAt(files[0].Chain[0], now, a.i.cfg.Chance), LastAttempt: now,

@@ -62,10 +62,6 @@ type Config struct {
 	AllowLocal bool
 	// SkipSelfCheck asks the server to try a challenge without trying it here before (false).
 	SkipSelfCheck bool
-	// Own is a certificate for the agent itself (none).
-	Own *lb.ACME
-	// Shared is where several nodes share orders, or says why they do not (they do not).
-	Shared Shared
 	// Journal takes events (none).
 	Journal Journal
 	// Now is the clock, and LookEvery how often it is looked at (time.Now, 15 s).

@@ -86,9 +86,9 @@ func TestDNS(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		case err == nil && in.Action == "add":
-			err = p.SetTXT(in.Name+".", in.Value)
+			err = p.SetTXT(in.Name+".", in.Value) //nolint:contextcheck // of the test
 		case err == nil:
-			err = p.ClearTXT(in.Name + ".")
+			err = p.ClearTXT(in.Name + ".") //nolint:contextcheck // of the test
 		}
 		if err != nil {
 			w.WriteHeader(http.StatusBadGateway)

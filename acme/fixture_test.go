@@ -121,12 +121,12 @@ func startNode(tb testing.TB, dir string, p *testkit.Pebble, adapt func(*acme.Co
 	return n
 }
 
-// order puts a certificate into the intent.
-func (n *node) order(p *testkit.Pebble, name lb.Name, domains ...string) lb.ACME {
+// order puts the certificate "shop" into the intent.
+func (n *node) order(p *testkit.Pebble, domains ...string) lb.ACME {
 	n.tb.Helper()
 	a, err := lb.ACMESpec{Domains: domains, Directory: p.Directory, DirectoryCA: p.CA}.Parse()
 	must(n.tb, err)
-	n.put(name, a)
+	n.put("shop", a)
 	return a
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,10 +86,10 @@ func (h Hook) token() (string, error) {
 func (h Hook) Check() error {
 	u, err := url.Parse(h.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return fmt.Errorf("hook: is not a URL, expected https://host/path")
+		return errors.New("hook: is not a URL, expected https://host/path")
 	}
 	if u.Scheme == "http" && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" && u.Hostname() != "localhost" {
-		return fmt.Errorf("hook: is not https, which only a server on this machine may be")
+		return errors.New("hook: is not https, which only a server on this machine may be")
 	}
 	if h.TokenFile == "" {
 		return nil

@@ -29,7 +29,6 @@ type Issuer struct {
 	poke    chan struct{} // looks again
 	slots   chan struct{} // one is taken for each attempt under way
 	tokens  *tokens
-	sharing *sharing
 	keys    keyring
 
 	registering sync.Mutex // guards the making of accounts
@@ -47,7 +46,7 @@ type Issuer struct {
 type want struct {
 	lb.ACME
 	identity string
-	names    []lb.Name // sorted; none for the agent's own certificate alone
+	names    []lb.Name // sorted, at least one
 }
 
 // New reads what an earlier run has stored. Orders of certificates are not made before Run.
@@ -72,8 +71,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		records: map[string]*record{}, accounts: map[string]*account{}, wanted: map[string]*want{}, running: map[string]*attempt{},
 		asked: map[string]bool{},
 	}
-	i.tokens = &tokens{web: cfg.Web, own: map[string]token{}}
-	i.sharing = newSharing(i, cfg.Shared)
+	i.tokens = &tokens{web: cfg.Web, answers: map[string]string{}}
 	return i, i.load(ctx)
 }
 
@@ -88,7 +86,6 @@ func (i *Issuer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group.Go(func() { i.follow(ctx) })
-	group.Go(func() { i.sharing.run(ctx) })
 	for {
 		next := i.begin(ctx, &group)
 		timer := time.NewTimer(min(max(next.Sub(i.cfg.Now()), 10*time.Millisecond), i.cfg.LookEvery))
@@ -131,20 +128,15 @@ func (i *Issuer) follow(ctx context.Context) {
 // want takes over what is to be ordered. An attempt for what nobody wants any more ends.
 func (i *Issuer) want(in lb.Intent) {
 	wanted := map[string]*want{}
-	add := func(a lb.ACME, names ...lb.Name) {
-		id := a.Identity()
-		if wanted[id] == nil {
-			wanted[id] = &want{ACME: a, identity: id}
-		}
-		wanted[id].names = append(wanted[id].names, names...)
-	}
 	for _, c := range in.SortedCertificates() {
-		if c.ACME != nil {
-			add(*c.ACME, c.Key)
+		if c.ACME == nil {
+			continue
 		}
-	}
-	if i.cfg.Own != nil {
-		add(*i.cfg.Own)
+		id := c.ACME.Identity()
+		if wanted[id] == nil {
+			wanted[id] = &want{ACME: *c.ACME, identity: id}
+		}
+		wanted[id].names = append(wanted[id].names, c.Key)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

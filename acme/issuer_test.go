@@ -17,7 +17,7 @@ func TestOrder(t *testing.T) {
 	dir := t.TempDir()
 	n := startNode(t, dir, p, nil)
 	p.SetAway(true)
-	a := n.order(p, "shop", "shop.example", "www.shop.example")
+	a := n.order(p, "shop.example", "www.shop.example")
 	if leaf := n.leaf(a); n.IsIssued(a) || leaf.Subject.CommonName != "Thalassa: no certificate issued yet" {
 		t.Errorf("the stand-in is %s", leaf.Subject)
 	}
@@ -47,7 +47,7 @@ func TestRefusedNonces(t *testing.T) {
 	t.Parallel()
 	p := testkit.StartPebble(t, testkit.PebbleConfig{Answers: true, Env: []string{"PEBBLE_WFE_NONCEREJECT=50"}})
 	n := startNode(t, t.TempDir(), p, nil)
-	a := n.order(p, "shop", "shop.example")
+	a := n.order(p, "shop.example")
 	n.awaitIssued(a)
 	if failed := n.events.of(activity.CertificateRenewalFailed); len(failed) > 0 {
 		t.Errorf("told %+v", failed)
@@ -60,7 +60,7 @@ func TestRenewal(t *testing.T) {
 	t.Parallel()
 	p := testkit.StartPebble(t, testkit.PebbleConfig{Answers: true})
 	n := startNode(t, t.TempDir(), p, nil)
-	a := n.order(p, "shop", "shop.example")
+	a := n.order(p, "shop.example")
 	first := n.awaitIssued(a)
 	p.SetAway(true)
 	n.clock.move(n.Status(a).Next.Sub(n.clock.now()) + time.Second)

@@ -66,7 +66,7 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	n := startNode(t, dir, p, func(c *acme.Config) { c.Web, c.SkipSelfCheck = noAnswers{}, true })
 	p.SetAway(true)
-	a := n.order(p, "shop", "shop.example")
+	a := n.order(p, "shop.example")
 	n.await(a, "failed", func(s lb.OrderStatus) bool { return s.State == lb.OrderFailed })
 	n.clock.move(time.Hour)
 	n.stop()
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
 	n := startNode(t, dir, p, func(c *acme.Config) { c.SkipSelfCheck = true })
 	n.web.broken.Store(true)
-	a := n.order(p, "shop", "shop.example")
+	a := n.order(p, "shop.example")
 	s := n.await(a, "failed", func(s lb.OrderStatus) bool { return s.State == lb.OrderFailed })
 	if !strings.Contains(s.Error, "validation of shop.example") {
 		t.Errorf("got %q", s.Error)
@@ -154,7 +154,7 @@ func TestExternalAccount(t *testing.T) {
 	n := startNode(t, t.TempDir(), p, func(c *acme.Config) {
 		c.Bindings = map[string]acme.Binding{p.Directory: {KeyID: "kid-1", Key: func() ([]byte, error) { return decodeKey(mac) }}}
 	})
-	n.awaitIssued(n.order(p, "shop", "shop.example"))
+	n.awaitIssued(n.order(p, "shop.example"))
 }
 
 func decodeKey(text string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(text) }

@@ -23,8 +23,6 @@ type record struct {
 	// IssuedAt is when Files were stored, RenewAt when they are to be replaced.
 	IssuedAt time.Time `json:"issuedAt,omitzero"`
 	RenewAt  time.Time `json:"renewAt,omitzero"`
-	// ARI is when the server is asked again when to renew.
-	ARI time.Time `json:"ari,omitzero"`
 	// Order is under way; nil: none is.
 	Order *order `json:"order,omitempty"`
 	// Failures counts attempts that failed since the last success. NextAttempt is when the

@@ -6,6 +6,9 @@ import (
 	"thalassa/lb"
 )
 
+// ownOrders is why orders are not shared.
+const ownOrders = "each node orders on its own"
+
 // Status is how an order stands.
 func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 	id := a.Identity()
@@ -14,7 +17,7 @@ func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 	running, asked := i.running[id], i.asked[id]
 	i.mu.Unlock()
 	s := lb.OrderStatus{
-		State: lb.OrderWaiting, Issued: len(r.Files) > 0, LastRenewal: r.IssuedAt, Next: r.due(), Error: r.LastError, Failures: r.Failures, Alone: i.sharing.problem(),
+		State: lb.OrderWaiting, Issued: len(r.Files) > 0, LastRenewal: r.IssuedAt, Next: r.due(), Error: r.LastError, Failures: r.Failures, Alone: ownOrders,
 	}
 	switch {
 	case running != nil:

@@ -23,42 +23,20 @@ const (
 	selfCheckPause = 100 * time.Millisecond
 )
 
-// A token is an answer that HAProxy gives.
-type token struct{ text string }
-
-// tokens are the answers that HAProxy gives now: those of this node's attempts, and those
-// that other nodes share.
+// tokens are the answers that HAProxy gives now, those of the attempts under way.
 type tokens struct {
 	web Web
 
-	mu     sync.Mutex // held while HAProxy is told, so that the last change wins
-	own    map[string]token
-	others map[string]string
+	mu      sync.Mutex // held while HAProxy is told, so that the last change wins
+	answers map[string]string
 }
 
-// set changes the answers of this node.
-func (t *tokens) set(ctx context.Context, change func(map[string]token)) error {
+// set changes the answers.
+func (t *tokens) set(ctx context.Context, change func(answers map[string]string)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	change(t.own)
-	return t.tell(ctx)
-}
-
-// setOthers replaces the answers of other nodes.
-func (t *tokens) setOthers(ctx context.Context, others map[string]string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.others = others
-	return t.tell(ctx)
-}
-
-func (t *tokens) tell(ctx context.Context) error {
-	all := map[string]string{}
-	maps.Copy(all, t.others)
-	for name, one := range t.own {
-		all[name] = one.text
-	}
-	return t.web.Answer(ctx, all)
+	change(t.answers)
+	return t.web.Answer(ctx, maps.Clone(t.answers))
 }
 
 // serve has HAProxy answer a token, tries that, and returns what ends it.
@@ -66,16 +44,12 @@ func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw
 	withdraw = func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
-		i.sharing.withdraw(ctx, name)
-		if err := i.tokens.set(ctx, func(own map[string]token) { delete(own, name) }); err != nil {
+		if err := i.tokens.set(ctx, func(answers map[string]string) { delete(answers, name) }); err != nil {
 			i.cfg.Logger.WarnContext(ctx, "the answer to a challenge stays", "error", err)
 		}
 	}
-	if err := i.tokens.set(ctx, func(own map[string]token) { own[name] = token{text} }); err != nil {
+	if err := i.tokens.set(ctx, func(answers map[string]string) { answers[name] = text }); err != nil {
 		return withdraw, fmt.Errorf("having HAProxy answer the challenge: %w", err)
-	}
-	if err := i.sharing.publish(ctx, name, text); err != nil {
-		return withdraw, err
 	}
 	if i.cfg.SkipSelfCheck {
 		return withdraw, nil

@@ -2,8 +2,8 @@ package agent_test
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,7 +29,7 @@ func TestExpiriesAreToldOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		day := func() string { return fmt.Sprint(int(time.Since(begin).Hours() / 24)) }
+		day := func() string { return strconv.Itoa(int(time.Since(begin).Hours() / 24)) }
 		var told []string
 		put := func(db *store.DB, c lb.Certificate) {
 			before, err := db.Load(t.Context())

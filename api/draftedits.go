@@ -9,19 +9,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api/node"
-	"thalassa/lb"
 	"thalassa/stage"
 )
-
-// StagedEdits are the last edits of a draft, the oldest first, as far as the caller sees
-// their objects. A draft that there is not has none.
-func (a *Agent) StagedEdits(ctx context.Context, id string) ([]stage.DraftEdit, error) {
-	d, err := a.drafts.Draft(ctx, id)
-	if errors.As(err, new(*lb.NotFoundError)) {
-		return nil, nil
-	}
-	return seenEdits(ctx, d.Edits), err
-}
 
 // UndoStaged takes the last edit of a draft back. What the caller may not change is refused.
 // Errors are those of stage.Draft.Undone, and *lb.NotFoundError.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"net/http"
 	"slices"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestEditsOfADraftAreListedAndUndone(t *testing.T) {
 	s.do("POST", "/changes?draft=d", `{"edits":[{"method":"DELETE","path":"/backends/new"},{"method":"PUT","path":"/backends/files","body":{"type":"static"}}]}`).wants(t, 200, nil)
 	var edits []node.DraftEdit
 	s.get("/drafts/d/edits").wants(t, 200, &edits)
-	if len(edits) != 3 || edits[0].Number != 3 || edits[0].Method != "POST" || edits[0].Path != "/changes" || edits[1].Path != "/haproxy/global" ||
+	if len(edits) != 3 || edits[0].Number != 3 || edits[0].Method != http.MethodPost || edits[0].Path != "/changes" || edits[1].Path != "/haproxy/global" ||
 		!slices.Equal(edits[0].Objects, []string{"backend/files", "backend/new"}) {
 		t.Fatalf("edits %+v", edits)
 	}

@@ -34,12 +34,13 @@ func (a *Agent) KeepCertificate(ctx context.Context, name lb.Name, upload certs.
 // usable.
 func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate, isTried bool) (kept []lb.Certificate, refused map[string]string, err error) {
 	refused = map[string]string{}
+	stored := storedCertificates{agent: a, keys: a.keys, now: a.now}
 	for _, c := range list {
 		if a.keys == nil {
 			refused[c.Name] = "certificates are not stored here"
 			continue
 		}
-		bundle, err := a.checkedCertificate(ctx, c)
+		bundle, err := stored.checkOfDatabase(ctx, c)
 		if invalid, ok := errors.AsType[*lb.InvalidError](err); ok {
 			refused[c.Name] = invalid.Error()
 			continue
@@ -55,14 +56,14 @@ func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate
 	return kept, refused, nil
 }
 
-// checkedCertificate checks one of them. pyHrapi has never asked for the issuer.
-func (a *Agent) checkedCertificate(ctx context.Context, c pyhrapi.Certificate) (certs.Bundle, error) {
+// checkOfDatabase checks a certificate of pyHrapi, which has never asked for the issuer.
+func (h storedCertificates) checkOfDatabase(ctx context.Context, c pyhrapi.Certificate) (certs.Bundle, error) {
 	name, err := lb.ParseName(c.Name)
 	if err != nil {
 		return certs.Bundle{}, &lb.InvalidError{Fields: []lb.FieldError{{Path: "name", Problem: err.Error()}}}
 	}
 	uploads := []certs.Upload{{Chain: []byte(c.PEM), MissingIssuer: true}}
-	bundles, _, err := storedCertificates{agent: a, keys: a.keys, now: a.now}.bundles(ctx, []lb.Name{name}, uploads)
+	bundles, _, err := h.bundles(ctx, []lb.Name{name}, uploads)
 	if err != nil {
 		return certs.Bundle{}, err
 	}
@@ -74,7 +75,7 @@ func (a *Agent) checkedCertificate(ctx context.Context, c pyhrapi.Certificate) (
 func (a *Agent) CertificateTexts(in lb.Intent, withKeys bool) ([]pyhrapi.Certificate, error) {
 	out := []pyhrapi.Certificate{}
 	for _, c := range in.SortedCertificates() {
-		text := ""
+		var text strings.Builder
 		for _, digest := range c.Digests() {
 			if a.keys == nil {
 				return nil, unavailableFailure("certificates are not stored here")
@@ -83,9 +84,9 @@ func (a *Agent) CertificateTexts(in lb.Intent, withKeys bool) ([]pyhrapi.Certifi
 			if err != nil {
 				return nil, err
 			}
-			text += shownPEM(part, withKeys)
+			text.WriteString(shownPEM(part, withKeys))
 		}
-		out = append(out, pyhrapi.Certificate{Name: string(c.Key), PEM: text})
+		out = append(out, pyhrapi.Certificate{Name: string(c.Key), PEM: text.String()})
 	}
 	return out, nil
 }

@@ -123,11 +123,11 @@ func (a *Agent) ConfigOf(ctx context.Context, revision uint64) ([]byte, error) {
 // CheckConditions refuses a request that changes an object which is not as its If-Match and
 // If-None-Match headers demand. Within a change of Stage, nobody comes in between.
 func CheckConditions(r *http.Request, in lb.Intent, id string) error {
-	e, err := lb.Edit{Delete: id}, error(nil)
-	if e.IfMatch, e.IfNoneMatch, err = conditions(r); err != nil {
+	ifMatch, ifNew, err := conditions(r)
+	if err != nil {
 		return err
 	}
-	return e.CheckConditions(in)
+	return lb.Edit{Delete: id, IfMatch: ifMatch, IfNoneMatch: ifNew}.CheckConditions(in)
 }
 
 // Unchanged sets the entity tag of the answer and reports whether the caller has that state

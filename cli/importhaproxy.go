@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"thalassa/api/node"
@@ -72,7 +73,7 @@ func differenceNote(d node.ImportDifference) string {
 	if len(d.Lines) > 0 {
 		lines := make([]string, len(d.Lines))
 		for i, n := range d.Lines {
-			lines[i] = fmt.Sprint(n)
+			lines[i] = strconv.Itoa(n)
 		}
 		notes = append(notes, "line "+someOf(lines))
 	}

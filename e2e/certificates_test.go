@@ -146,6 +146,7 @@ func ask(client *http.Client, port int, isH2 bool) error {
 // each answer means that clients get the new one.
 func TestCertificatesChangeUnderLoad(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		e := newEdge(t, `"certificates":["shop"]`)
 		before := e.reloads()
 		stop := e.load("shop.example")
@@ -180,6 +181,7 @@ func TestCertificatesChangeUnderLoad(t *testing.T) {
 // served.
 func TestNewestCertificateIsServed(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		e := newEdge(t, `"certificates":["shop"]`)
 		serial, _ := e.put("shop", "shop.example")
 		e.call(200, http.MethodPost, "/haproxy/reload", "")
@@ -250,6 +252,7 @@ func (e *edge) tamper() {
 // Clients without a certificate of the authority are refused, or told of, as the field says.
 func TestClientCertificates(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		e := newEdge(t, `"certificates":["shop"],"clientCA":"corp"`)
 		other := testkit.NewAuthority(t)
 		ask := func(certificates ...tls.Certificate) error {
@@ -304,15 +307,24 @@ func TestRedirectToHTTPS(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if want := fmt.Sprintf("https://127.0.0.1:%d/a?b=c", e.port); resp.StatusCode != 308 || resp.Header.Get("Location") != want || resp.Header.Get("Strict-Transport-Security") != "" {
+	if want := fmt.Sprintf("https://127.0.0.1:%d/a?b=c", e.port); resp.StatusCode != http.StatusPermanentRedirect || resp.Header.Get("Location") != want || resp.Header.Get("Strict-Transport-Security") != "" {
 		t.Errorf("%d to %q, expected %q", resp.StatusCode, resp.Header.Get("Location"), want)
 	}
-	if resp, err = plain.Get("http://" + e.address() + "/.well-known/acme-challenge/x"); err != nil || resp.StatusCode != 200 {
-		t.Errorf("a challenge: %v, %v", resp, err)
+	resp, err = plain.Get("http://" + e.address() + "/.well-known/acme-challenge/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("a challenge: %s", resp.Status)
 	}
 	resp, err = e.client("shop.example", true, true).Get(fmt.Sprintf("https://127.0.0.1:%d/", e.port))
-	if err != nil || resp.Header.Get("Strict-Transport-Security") != "max-age=63072000" {
-		t.Errorf("over TLS: %v, %v", resp, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if got := resp.Header.Get("Strict-Transport-Security"); got != "max-age=63072000" {
+		t.Errorf("over TLS: %q", got)
 	}
 }
 

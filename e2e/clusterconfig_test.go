@@ -90,6 +90,7 @@ func placesOf(v clusterstatus.Status, resource string) string {
 // writeAtOnce has the agents of all nodes write at the same time: each object is there
 // afterwards, and of several changes under the same condition one is made.
 func (s *clusterFixture) writeAtOnce(t *testing.T, nodes []*cluster.Node) {
+	t.Helper()
 	const writers = 9
 	var writing sync.WaitGroup
 	for i := range writers {

@@ -12,14 +12,14 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// text sends a body of another type than JSON below /v1, and checks the status.
-func (n *node) text(want int, method, path, contentType, body string) string {
+// text sends a body of plain text below /v1, and checks the status.
+func (n *node) text(want int, method, path, body string) string {
 	n.tb.Helper()
 	req, err := http.NewRequestWithContext(n.tb.Context(), method, fmt.Sprintf("http://127.0.0.1:%d%s", n.api, path), strings.NewReader(body))
 	if err != nil {
 		n.tb.Fatal(err)
 	}
-	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("Content-Type", "text/plain")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		n.tb.Fatal(err)
@@ -42,7 +42,6 @@ func uploadedConfigurations(t *testing.T) {
 	port := testkit.Port(t)
 	n.flags = append(n.flags, "--v1-endpoint-ip", "127.0.0.1", fmt.Sprintf("--v1-endpoint-port-min=%d", port), fmt.Sprintf("--v1-endpoint-port-max=%d", port))
 	n.start()
-	const plain = "text/plain"
 	a, b := named(t, "a"), named(t, "b")
 	site := func(server, more string) string {
 		return "defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n" +
@@ -58,21 +57,21 @@ func uploadedConfigurations(t *testing.T) {
 			return nil
 		})
 	}
-	n.text(200, http.MethodPost, "/v1/controller/upload", plain, site(a, ""))
+	n.text(200, http.MethodPost, "/v1/controller/upload", site(a, ""))
 	serves("a")
 	before := n.config()
-	refused := n.text(422, http.MethodPost, "/v1/controller/upload", plain, site(b, "  nonsense here\n"))
+	refused := n.text(422, http.MethodPost, "/v1/controller/upload", site(b, "  nonsense here\n"))
 	if !strings.Contains(refused, "nonsense") || n.config() != before {
 		t.Errorf("refused with %s", refused)
 	}
-	wrong := n.text(400, http.MethodPut, "/v1/haproxy/configuration/pending", plain, site(b, "  nonsense here\n"))
+	wrong := n.text(400, http.MethodPut, "/v1/haproxy/configuration/pending", site(b, "  nonsense here\n"))
 	if !strings.Contains(wrong, `"error": "invalid configuration"`) || !strings.Contains(wrong, "nonsense") {
 		t.Errorf("refused with %s", wrong)
 	}
-	n.text(404, http.MethodPost, "/v1/haproxy/configuration/commit", plain, "")
-	n.text(200, http.MethodPut, "/v1/haproxy/configuration/pending", plain, site(b, ""))
+	n.text(404, http.MethodPost, "/v1/haproxy/configuration/commit", "")
+	n.text(200, http.MethodPut, "/v1/haproxy/configuration/pending", site(b, ""))
 	serves("a")
-	n.text(200, http.MethodPost, "/v1/haproxy/configuration/commit", plain, "")
+	n.text(200, http.MethodPost, "/v1/haproxy/configuration/commit", "")
 	serves("b")
 	testkit.Eventually(t, patience, func() error { // the archive follows what runs
 		if status, text := n.try(http.MethodGet, "/v1/haproxy/configuration/pending/expanded", ""); status != 200 || !strings.Contains(text, a) {
@@ -80,7 +79,7 @@ func uploadedConfigurations(t *testing.T) {
 		}
 		return nil
 	})
-	n.text(200, http.MethodPost, "/v1/haproxy/configuration/commit", plain, "")
+	n.text(200, http.MethodPost, "/v1/haproxy/configuration/commit", "")
 	serves("a")
 }
 

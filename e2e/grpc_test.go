@@ -131,6 +131,7 @@ func (n *node) usesGRPC(t *testing.T, client grpc_health_v1.HealthClient, state 
 // TestGRPC leads calls through a frontend to members that speak HTTP/2 in clear text.
 func TestGRPC(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		first, state := startGRPC(t, "one")
@@ -147,6 +148,7 @@ func TestGRPC(t *testing.T) {
 // TestHTTPCheckOverHTTP2 has HAProxy check a member that speaks nothing but HTTP/2.
 func TestHTTPCheckOverHTTP2(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		var asked countedPaths
 		protocols := new(http.Protocols)
 		protocols.SetUnencryptedHTTP2(true)

@@ -95,6 +95,7 @@ func (n *node) isDown(port int, words string) {
 // wrong authority, and one that demands a certificate of HAProxy.
 func TestMembersOverTLS(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		corp, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
@@ -185,6 +186,7 @@ func (n *node) refusesBadTLS(port int) {
 // certificate, and renews that and the authority under load.
 func TestCertificatesForMembersChangeAtRunTime(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		old, next, clients := testkit.NewAuthority(t), testkit.NewAuthority(t), testkit.NewAuthority(t)
@@ -253,6 +255,7 @@ func TestCertificatesForMembersChangeAtRunTime(t *testing.T) {
 // TestGRPCOverTLS leads calls to members that speak HTTP/2 over TLS.
 func TestGRPCOverTLS(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		corp := testkit.NewAuthority(t)

@@ -141,6 +141,7 @@ func askProxied(address, header string) (string, error) {
 // the header that the frontend accepts into the one that the member gets.
 func TestClientAddressReachesMembers(t *testing.T) {
 	onEveryHAProxy(t, func(t *testing.T) {
+		t.Helper()
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		put := func(version string, count int) map[string]any {

@@ -27,18 +27,17 @@ func (z zoo) backend(i int) lb.Backend {
 	if z.often(15) {
 		s.Type, s.Service, s.Version = "dynamic", "shop", "1"
 		return z.parsed(i, s)
-	} else {
-		for j := range z.IntN(4) {
-			m := lb.MemberSpec{Host: "10.0." + strconv.Itoa(i) + "." + strconv.Itoa(j+1), Port: 80 + j, Disabled: z.often(30)}
-			if z.often(50) {
-				m.Target = fmt.Sprintf("t%d-%d", i, j)
-			}
-			if z.often(50) {
-				w := z.IntN(257)
-				m.Weight = &w
-			}
-			s.Members = append(s.Members, m)
+	}
+	for j := range z.IntN(4) {
+		m := lb.MemberSpec{Host: "10.0." + strconv.Itoa(i) + "." + strconv.Itoa(j+1), Port: 80 + j, Disabled: z.often(30)}
+		if z.often(50) {
+			m.Target = fmt.Sprintf("t%d-%d", i, j)
 		}
+		if z.often(50) {
+			w := z.IntN(257)
+			m.Weight = &w
+		}
+		s.Members = append(s.Members, m)
 	}
 	if z.often(30) {
 		s.Natives = pick(z, []string{"timeout server 3s"}, []string{"default-server weight 7"}, []string{"option redispatch", "default-server weight 3 maxconn 9"})

@@ -34,11 +34,23 @@ type CertificateFile struct {
 	Text func() ([]byte, error)
 }
 
+// Certificates give HAProxy what it needs for TLS: the files of certificates on disk, those
+// files while it runs, and the answers by which certificates are ordered. All methods may
+// be called concurrently.
+type Certificates struct {
+	files      *certificateFiles
+	runtime    *runtimeAPI
+	challenges *challenges
+}
+
+// Certificates are those of this HAProxy.
+func (p *Process) Certificates() *Certificates { return p.certificates }
+
 // PutFiles writes the files that are missing, or that somebody has changed, and returns when
 // all of them are on disk. haproxy.cfg may name them from then on. After an error some may be
 // there, which harms nothing: what nothing names is removed later, see SweepFiles.
-func (p *Process) PutFiles(ctx context.Context, files []CertificateFile) error {
-	if err := p.certificates.put(ctx, files); err != nil {
+func (c *Certificates) PutFiles(ctx context.Context, files []CertificateFile) error {
+	if err := c.files.put(ctx, files); err != nil {
 		return fmt.Errorf("writing certificates for haproxy: %w", err)
 	}
 	return nil
@@ -47,8 +59,8 @@ func (p *Process) PutFiles(ctx context.Context, files []CertificateFile) error {
 // SweepFiles removes the files in CertificateDir that neither haproxy.cfg nor the last good
 // one names, unless keep says so or they were written within some minutes: a change that
 // names them may be under way.
-func (p *Process) SweepFiles(ctx context.Context, keep func(name string) bool) {
-	p.certificates.sweep(ctx, keep)
+func (c *Certificates) SweepFiles(ctx context.Context, keep func(name string) bool) {
+	c.files.sweep(ctx, keep)
 }
 
 // certificateFiles are those in CertificateDir.

@@ -47,8 +47,8 @@ type challenges struct {
 // its text, from now on and after a reload. A HAProxy that does not run, or has no rule for
 // challenges yet, is no error: it reads the file. Tokens and texts must be words of
 // letters, digits, "-", "_" and ".".
-func (p *Process) AnswerChallenges(ctx context.Context, tokens map[string]string) error {
-	if err := p.challenges.answer(ctx, tokens); err != nil {
+func (c *Certificates) AnswerChallenges(ctx context.Context, tokens map[string]string) error {
+	if err := c.challenges.answer(ctx, tokens); err != nil {
 		return fmt.Errorf("answering challenges: %w", err)
 	}
 	return nil

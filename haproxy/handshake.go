@@ -37,7 +37,7 @@ var errOtherCertificate = errors.New("clients get another certificate")
 
 // TryHandshakes makes sure that clients get certificates of those expected. An address where
 // no handshake can be tried, as one that this machine does not have, counts as right.
-func (p *Process) TryHandshakes(ctx context.Context, all []Handshake) error {
+func (*Certificates) TryHandshakes(ctx context.Context, all []Handshake) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
 	for _, h := range all {

@@ -20,7 +20,7 @@ type Process struct {
 	program      *program
 	files        *configFiles
 	checker      *checker
-	certificates *certificateFiles
+	certificates *Certificates
 	startupLog   *startupLog
 	processes    *ownProcesses
 	finder       *finder
@@ -37,7 +37,6 @@ type Process struct {
 	applier      *applier
 	runtime      *runtimeAPI
 	offers       *capabilities
-	challenges   *challenges
 	beat         *heartbeat.Beat // of Run
 }
 
@@ -49,7 +48,6 @@ func New(cfg Config) *Process {
 	stats, master := statsock.New(c.StatsSocket, c.users()...), statsock.NewMaster(c.MasterSocket, c.users()...)
 	p.program = &program{cfg: c}
 	p.files = &configFiles{cfg: c, logger: c.Logger}
-	p.certificates = &certificateFiles{cfg: c, logger: c.Logger, files: p.files}
 	p.checker = &checker{cfg: c, logger: c.Logger, program: p.program}
 	log := c.StartupLog
 	if log == os.DevNull {
@@ -70,7 +68,9 @@ func New(cfg Config) *Process {
 	p.stopper = &stopper{cfg: c, logger: c.Logger, processes: p.processes, finder: p.finder, router: p.router, former: former}
 	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback}
 	p.offers = &capabilities{router: p.router}
-	p.challenges = &challenges{cfg: c, router: p.router}
+	p.certificates = &Certificates{
+		files: &certificateFiles{cfg: c, logger: c.Logger, files: p.files}, runtime: p.runtime, challenges: &challenges{cfg: c, router: p.router},
+	}
 	p.connectChanges(master, former)
 	return p
 }

@@ -56,9 +56,9 @@ func (e *CertificatesError) Error() string {
 // Serve gives certificates to the running HAProxy without a reload, and reads back that it
 // has them. done tells what was changed, in clauses. A *CertificatesError says that only a
 // reload helps. After an error some changes may be in effect.
-func (p *Process) Serve(ctx context.Context, s Serving) (done []string, err error) {
-	err = p.runtime.onWorker(ctx, func(session *statsock.Session) error {
-		v := &serving{Serving: s, session: session, dir: CertificateDir(p.cfg.ConfigPath)}
+func (c *Certificates) Serve(ctx context.Context, s Serving) (done []string, err error) {
+	err = c.runtime.onWorker(ctx, func(session *statsock.Session) error {
+		v := &serving{Serving: s, session: session, dir: c.files.dir()}
 		err := v.serve(ctx)
 		done = append(done, v.done...)
 		return err
@@ -70,13 +70,13 @@ func (p *Process) Serve(ctx context.Context, s Serving) (done []string, err erro
 }
 
 // Deviations tells how the certificates of the running HAProxy differ, in clauses.
-func (p *Process) Deviations(ctx context.Context, s Serving) ([]string, error) {
-	session, err := p.router.client(ctx).Begin(ctx)
+func (c *Certificates) Deviations(ctx context.Context, s Serving) ([]string, error) {
+	session, err := c.runtime.router.client(ctx).Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer session.End()
-	v := &serving{Serving: s, session: session, dir: CertificateDir(p.cfg.ConfigPath), isDry: true}
+	v := &serving{Serving: s, session: session, dir: c.files.dir(), isDry: true}
 	v.Changed = nil
 	err = v.serve(ctx)
 	if e, ok := errors.AsType[*CertificatesError](err); ok {

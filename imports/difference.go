@@ -70,14 +70,15 @@ type comparison struct{ list []Difference }
 
 // add notes the difference of an object, together with equal ones of others.
 func (c *comparison) add(object string, d Difference) {
-	for i, o := range c.list {
+	for i := range c.list {
+		o := &c.list[i]
 		if o.Setting == d.Setting && o.Before == d.Before && o.After == d.After {
 			if !slices.Contains(o.Objects, object) {
-				c.list[i].Objects = append(o.Objects, object)
+				o.Objects = append(o.Objects, object)
 			}
-			c.list[i].Lines = append(o.Lines, d.Lines...)
-			slices.Sort(c.list[i].Lines)
-			c.list[i].Lines = slices.Compact(c.list[i].Lines)
+			o.Lines = append(o.Lines, d.Lines...)
+			slices.Sort(o.Lines)
+			o.Lines = slices.Compact(o.Lines)
 			return
 		}
 	}

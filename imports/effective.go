@@ -35,12 +35,11 @@ const (
 // effectsOf are those of a section of a file.
 func effectsOf(f template.File, i int) effects {
 	e := effects{single: map[string]setting{}, lists: map[string][]setting{}}
-	var all []template.FileLine
-	all = append(all, inheritedIn(f, i, len(f.Sections))...)
 	own := f.Sections[i].Lines
+	all := slices.Concat(inheritedIn(f, i, len(f.Sections)), own)
 	acls := aclsOf(own)
-	defaults := serverDefaultsOf(append(slices.Clip(all), own...))
-	for _, l := range append(all, own...) {
+	defaults := serverDefaultsOf(all)
+	for _, l := range all {
 		l.Words = absolute(f, l.Words)
 		e.add(l, acls, defaults)
 	}

@@ -13,8 +13,6 @@ type Challenges struct {
 	Map string
 	// Port is the one that certificate authorities connect to, 80 if nothing forwards it.
 	Port uint16
-	// Always: the agent orders a certificate of its own.
-	Always bool
 }
 
 // IsMapPath reports whether a path can stand in an expression of haproxy.cfg as it is.

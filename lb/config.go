@@ -171,7 +171,7 @@ func (m Member) ID() string {
 // a version is chosen.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
 	c := Config{Process: p, Sections: in.SortedSections(), Certificates: usedCertificates(in)}
-	if p.Challenges.Always || in.WantsChallenges() {
+	if in.WantsChallenges() {
 		c.ChallengeMap = p.Challenges.Map
 	}
 	for _, f := range in.SortedFrontends() {

@@ -25,6 +25,6 @@ type OrderStatus struct {
 	Error string
 	// Failures counts attempts that failed since the last success.
 	Failures int
-	// Alone says why this node shares its orders with no other node; empty: it does.
+	// Alone says why this node shares its orders with no other node.
 	Alone string
 }

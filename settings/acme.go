@@ -50,7 +50,7 @@ func acmeGroup() Group {
 func (s *Agent) ACME(log *slog.Logger) acme.Config {
 	cfg := acme.Config{
 		Directories: slices.Clone(s.acme.directories), AllowLocal: s.acme.allowLocal, SkipSelfCheck: !s.acme.selfCheck, Logger: log,
-		Bindings: map[string]acme.Binding{}, Shared: acme.Shared{Why: "each node orders on its own"},
+		Bindings: map[string]acme.Binding{},
 	}
 	for _, e := range s.acme.dns {
 		if z, err := e.parse(); err == nil { // check has said so otherwise
@@ -110,7 +110,7 @@ func (c *checker) checkACME() {
 
 // secrets are the files with keys and tokens, and the settings that name them.
 func (s *acmeSettings) secrets() []struct{ setting, path string } {
-	var out []struct{ setting, path string }
+	out := make([]struct{ setting, path string }, 0, 2*len(s.dns)+len(s.accounts))
 	for _, e := range s.dns {
 		out = append(out, struct{ setting, path string }{"acme-dns", e.KeyFile}, struct{ setting, path string }{"acme-dns", e.TokenFile})
 	}
@@ -122,9 +122,10 @@ func (s *acmeSettings) secrets() []struct{ setting, path string } {
 
 // secretFiles are those of secrets.
 func (s *acmeSettings) secretFiles() []string {
-	var out []string
-	for _, one := range s.secrets() {
-		out = append(out, one.path)
+	all := s.secrets()
+	out := make([]string, len(all))
+	for i, one := range all {
+		out[i] = one.path
 	}
 	return out
 }

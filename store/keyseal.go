@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// MinPassphrase and MaxPassphrase bound a passphrase, in bytes.
-	MinPassphrase, MaxPassphrase = 12, 1024
+	// MinPassphrase is the least length of a passphrase, in bytes.
+	MinPassphrase = 12
+	// MaxPassphrase is the greatest, in bytes.
+	MaxPassphrase = 1024
 	// sealWork is the work factor of scrypt: 64 MiB of memory for a third of a second.
 	sealWork = 16
 	// maxSealWork is the greatest that is opened: 128 MiB.

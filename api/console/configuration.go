@@ -37,13 +37,13 @@ func (d *Dialect) configuration(c echo.Context) error {
 	case "rsc_defaults", "op_defaults":
 		return answer(c, orNull(pairs(part(kind).Elements())))
 	case "nodes":
-		return pick(c, objects(part("nodes").Elements(), node), "id", id)
+		return pick(c, objects(part("nodes").Elements(), node), id)
 	case "acls":
 		return answer(c, orNull(plain(part("acls"))))
 	case "alerts", "tags":
-		return pick(c, objects(part(kind).Elements(), plain), "id", id)
+		return pick(c, objects(part(kind).Elements(), plain), id)
 	case "fencing":
-		return pick(c, objects(part("fencing-topology").Elements(), plain), "id", id)
+		return pick(c, objects(part("fencing-topology").Elements(), plain), id)
 	case "constraints", "locations", "colocations", "orders":
 		return constraints(c, part("constraints"), kind, id)
 	}
@@ -57,7 +57,7 @@ func group(c echo.Context, configuration *cibxml.Element, kind, id, child string
 			if g.Name == "group" && g.Attr("id") == id {
 				g = g.Clone()
 				cibxml.Mask(g, "", func(string) {})
-				return pick(c, objects(named(g, "primitive"), primitive), "id", child)
+				return pick(c, objects(named(g, "primitive"), primitive), child)
 			}
 		}
 	}
@@ -243,7 +243,7 @@ func resources(c echo.Context, section *cibxml.Element, kind, id string) error {
 		elements := named(section, k.element)
 		switch {
 		case kind == k.plural:
-			return pick(c, objects(elements, k.document), "id", id)
+			return pick(c, objects(elements, k.document), id)
 		case kind == "resources" && id != "":
 			list = append(list, objects(elements, k.document)...)
 		case kind == "resources":
@@ -264,7 +264,7 @@ func index(c echo.Context, list []object, known bool, id string) error {
 	case !known:
 		return notFound(c)
 	case id != "":
-		return pick(c, list, "id", id)
+		return pick(c, list, id)
 	}
 	slices.SortFunc(list, func(a, b object) int { return cmp.Compare(a["id"].(string), b["id"].(string)) })
 	return answer(c, list)
@@ -277,7 +277,7 @@ func constraints(c echo.Context, section *cibxml.Element, kind, id string) error
 		elements := named(section, "rsc_"+k.kind)
 		switch {
 		case kind == k.plural:
-			return pick(c, objects(elements, plain), "id", id)
+			return pick(c, objects(elements, plain), id)
 		case id != "":
 			list = append(list, objects(elements, plain)...)
 		default:

@@ -113,9 +113,9 @@ func answer(c echo.Context, v any) error {
 // an object has the fields of a document.
 type object = map[string]any
 
-// pick is the object of a list with an id in a field, or the whole list if id is empty.
+// pick is the object of a list with an id, or the whole list if id is empty.
 // Of a list without objects it is null, as is a list that was never there.
-func pick(c echo.Context, list []object, field, id string) error {
+func pick(c echo.Context, list []object, id string) error {
 	switch {
 	case id == "" && len(list) == 0:
 		return answer(c, nil)
@@ -123,7 +123,7 @@ func pick(c echo.Context, list []object, field, id string) error {
 		return answer(c, list)
 	}
 	for _, o := range list {
-		if o[field] == id {
+		if o["id"] == id {
 			return answer(c, o)
 		}
 	}

@@ -24,9 +24,9 @@ func (d *Dialect) status(c echo.Context) error {
 	id := c.Param("id")
 	switch c.Param("type") {
 	case "nodes":
-		return pick(c, objects(named(part("nodes"), "node"), attributes), "id", id)
+		return pick(c, objects(named(part("nodes"), "node"), attributes), id)
 	case "resources":
-		return pick(c, objects(named(part("resources"), "resource", "group", "clone", "bundle"), resourceState), "id", id)
+		return pick(c, objects(named(part("resources"), "resource", "group", "clone", "bundle"), resourceState), id)
 	case "summary":
 		if id == "" {
 			return answer(c, orNull(summary(part("summary"))))

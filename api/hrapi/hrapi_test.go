@@ -282,7 +282,7 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 	f.want("PUT", "/v1/pools/p", `{"targets":{"t":"127.0.0.1:1"}}`, 200, "Added")
 	path := strings.NewReplacer("{gateway}", "g", "{endpoint}", "e", "{pool}", "p", "{target}", "t", "{certificate}", "c", "{db}", "d", "{version}", "1")
 	for _, r := range hrapi.New(hrapi.Config{}).Routes(nil) {
-		if r.Method == "GET" && r.Need.String() == "read" {
+		if r.Method == http.MethodGet && r.Need.String() == "read" {
 			continue // which the page cannot read
 		}
 		for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: http://evil.example", "Origin: null"} {

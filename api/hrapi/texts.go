@@ -88,10 +88,10 @@ func (p plan) blame(err error) error {
 
 // carryOut makes a plan the running configuration. Somebody else's change in between is not
 // lost: it is planned again.
-func (h textHandlers) carryOut(c echo.Context, make func() (plan, error)) (p plan, applied lb.Applied, err error) {
+func (h textHandlers) carryOut(c echo.Context, wanted func() (plan, error)) (p plan, applied lb.Applied, err error) {
 	const attempts = 3
 	for i := 1; ; i++ {
-		if p, err = make(); err != nil {
+		if p, err = wanted(); err != nil {
 			return p, applied, err
 		}
 		if len(p.set.Edits) == 0 {
@@ -221,18 +221,18 @@ func (h textHandlers) showText(c echo.Context) error {
 	if !isThere {
 		return err
 	}
-	text := []byte(p.Text)
 	if p.Revision > 0 {
-		text, err = h.agent.ConfigOf(c.Request().Context(), p.Revision)
-	} else {
-		var expanded string
-		expanded, err = h.cfg.Variables.expand(p.Text)
-		text = []byte(expanded)
+		text, err := h.agent.ConfigOf(c.Request().Context(), p.Revision)
+		if err != nil {
+			return err
+		}
+		return api.Respond(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, text)
 	}
+	expanded, err := h.cfg.Variables.expand(p.Text)
 	if err != nil {
 		return err
 	}
-	return api.Respond(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, text)
+	return api.Respond(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, []byte(expanded))
 }
 
 // put keeps a text as what is pending, once HAProxy has checked it.

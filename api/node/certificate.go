@@ -54,7 +54,7 @@ type OrderState struct {
 	Next        *time.Time `json:"next,omitempty"`  // of the attempts
 	Error       string     `json:"error,omitempty"` // of the last attempt, or what is waited for
 	Failures    int        `json:"failures,omitempty"`
-	// Alone says why this node shares its orders with no other node; absent: it does.
+	// Alone says why this node shares its orders with no other node.
 	Alone string `json:"alone,omitempty"`
 }
 
@@ -85,9 +85,10 @@ func NewCertificate(c lb.Certificate, in lb.Intent) Certificate {
 
 // NewCertificates makes the answers for all certificates of an intent.
 func NewCertificates(in lb.Intent) []Certificate {
-	users, out := lb.AllCertificateUsers(in), []Certificate{}
-	for _, c := range in.SortedCertificates() {
-		out = append(out, newCertificate(c, orEmpty(users[c.Key])))
+	users, all := lb.AllCertificateUsers(in), in.SortedCertificates()
+	out := make([]Certificate, len(all))
+	for i, c := range all {
+		out[i] = newCertificate(c, orEmpty(users[c.Key]))
 	}
 	return out
 }

@@ -52,7 +52,7 @@ type challengeAnswers struct {
 
 // Answer implements acme.Web.
 func (a *challengeAnswers) Answer(ctx context.Context, tokens map[string]string) error {
-	return a.process.AnswerChallenges(ctx, tokens)
+	return a.process.Certificates().AnswerChallenges(ctx, tokens)
 }
 
 // Reach implements acme.Web.

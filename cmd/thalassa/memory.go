@@ -24,25 +24,26 @@ const limitEvery = 5 * time.Second
 func (n node) followMemory(ctx context.Context) error {
 	tick := time.NewTicker(limitEvery)
 	defer tick.Stop()
+	group := n.group
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			n.group = n.limitMemory(ctx)
+			group = n.limitMemory(ctx, group)
 		}
 	}
 }
 
 // limitMemory sets Go's soft limit to a share of what the control groups of this process
-// may take, if that is not n.group any more, and returns theirs; 0: none. GOMEMLIMIT, where
-// it is set, stays as it is.
-func (n node) limitMemory(ctx context.Context) (group uint64) {
+// may take, if that is not the former any more, and returns theirs; 0: none. GOMEMLIMIT,
+// where it is set, stays as it is.
+func (n node) limitMemory(ctx context.Context, former uint64) (group uint64) {
 	if os.Getenv("GOMEMLIMIT") != "" { // may be "off"
 		return 0
 	}
 	group = memory.GroupLimit()
-	if group == n.group {
+	if group == former {
 		return group
 	}
 	limit := int64(math.MaxInt64) // none

@@ -50,7 +50,7 @@ func (n node) run(ctx context.Context) error {
 	}
 	n.reread = newRereader(n.settings, n.now, n.log)
 	n.reread.systemd = n.systemd
-	n.group = n.limitMemory(ctx)
+	n.group = n.limitMemory(ctx, 0)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (n node) agent(made parts, addr net.Addr) (*agent.Agent, *discovery.Registr
 	cfg.Now = n.now
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, store.NewArchive(db), p.Drops, version()
-	cfg.Keys, cfg.Issued, cfg.Certificates = made.keys, made.issuer, p
+	cfg.Keys, cfg.Issued, cfg.Certificates = made.keys, made.issuer, p.Certificates()
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has

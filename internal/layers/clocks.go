@@ -39,7 +39,7 @@ func clocks() map[string]string {
 		"internal/logqueue/queue.go": measures, "ocf/monitor.go": measures, "pacemaker/reload.go": measures,
 		"pacemaker/settle.go": measures, "pacemaker/watcher.go": measures, "stats/reader.go": measures, "store/health.go": measures,
 
-		"agent/drift.go": paces, "agent/localuse.go": paces, "agent/monitor.go": paces, "agent/oldworkers.go": paces,
+		"agent/certificates.go": paces, "agent/drift.go": paces, "agent/localuse.go": paces, "agent/monitor.go": paces, "agent/oldworkers.go": paces,
 		"agent/reloads.go": paces, "auth/access.go": paces, "auth/accounts.go": paces, "auth/reloaded.go": paces,
 		"auth/peers/peers.go": paces, "auth/tokens.go": paces, "auth/visitors.go": paces, "control/route.go": paces, "discovery/names.go": paces,
 		"haproxy/check.go": paces, "haproxy/finder.go": paces, "haproxy/recovery.go": paces, "haproxy/router.go": paces,

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -144,7 +144,7 @@ func (p *Pebble) proxy(to string, own KeyPair) {
 			r.SetURL(&url.URL{Scheme: "https", Host: to})
 			r.Out.Host = r.In.Host // of which it makes the addresses of what it has
 		},
-		Transport: p.client.Transport, ErrorLog: log.New(io.Discard, "", 0),
+		Transport: p.client.Transport, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -161,7 +161,7 @@ func (p *Pebble) proxy(to string, own KeyPair) {
 		forward.ServeHTTP(w, r)
 	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	p.tb.Cleanup(server.Close)
 	p.Directory = "https://localhost:" + server.URL[strings.LastIndexByte(server.URL, ':')+1:] + "/dir"
@@ -177,8 +177,10 @@ func (p *Pebble) Intercept(fn func(http.ResponseWriter, *http.Request) bool) {
 	p.intercept = fn
 }
 
-// Orders and Finalized count requests for orders and for their certificates.
-func (p *Pebble) Orders() int    { return p.count("order-plz") }
+// Orders counts requests for orders.
+func (p *Pebble) Orders() int { return p.count("order-plz") }
+
+// Finalized counts requests for the certificates of orders.
 func (p *Pebble) Finalized() int { return p.count("finalize-order") }
 
 // Requests counts all requests.
