@@ -219,7 +219,12 @@ func (n *node) outputs(dir string) {
 	elsewhere := filepath.Join(n.tb.(*testing.T).TempDir(), "access.yaml") //nolint:forcetypeassert // it is no benchmark
 	n.shell("").run(0, "", "token", "new", "first", "--role", "read", "--access-file", elsewhere)
 	for _, args := range [][]string{
-		{"export"}, {"export", "-o", "json"}, {"config"}, {"backup", "-"}, {"status"}, {"template"},
+		{"export"},
+		{"export", "-o", "json"},
+		{"config"},
+		{"backup", "-"},
+		{"status"},
+		{"template"},
 		{"token", "new", "unseen", "--role", "admin", "--access-file", elsewhere},
 	} {
 		file, err := os.OpenFile(dir+"/filler", os.O_WRONLY|os.O_APPEND, 0)

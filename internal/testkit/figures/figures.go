@@ -108,8 +108,11 @@ func Page(runs []Run) []byte {
 	b.WriteString(head)
 	b.WriteString("\n## Random runs\n\n| | runs | failed | time | done altogether | seeds |\n|---|---|---|---|---|---|\n")
 	for _, kind := range []struct{ what, text string }{
-		{"soak", "[Soak](testing.md#soak)"}, {"staged", "[Drafts and revisions](testing.md#drafts-and-revisions)"},
-		{"linearizable", "[Linearizability](testing.md#linearizability)"}, {"faults", "[Faults](faults.md)"}, {"damage", "Damaged databases"},
+		{"soak", "[Soak](testing.md#soak)"},
+		{"staged", "[Drafts and revisions](testing.md#drafts-and-revisions)"},
+		{"linearizable", "[Linearizability](testing.md#linearizability)"},
+		{"faults", "[Faults](faults.md)"},
+		{"damage", "Damaged databases"},
 	} {
 		some := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.What != kind.what })
 		if len(some) == 0 {
