@@ -36,7 +36,7 @@ func NewGroup(tb testing.TB, limit int64) *Group {
 		if h.version == 2 { // it may be on already, or there is no such hierarchy
 			_ = os.WriteFile(h.root+"/cgroup.subtree_control", []byte("+memory"), 0)
 		}
-		dir, err := os.MkdirTemp(h.root, "thalassa-test-")
+		dir, err := os.MkdirTemp(h.root, "thalassa-test-") //nolint:usetesting // a group is a folder there
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -66,7 +66,7 @@ func (g *Group) remove() {
 			g.tb.Errorf("removing the control group: %v", err)
 			return
 		}
-		for _, pid := range strings.Fields(g.read("cgroup.procs")) {
+		for pid := range strings.FieldsSeq(g.read("cgroup.procs")) {
 			if n, err := strconv.Atoi(pid); err == nil && n > 0 {
 				if p, err := os.FindProcess(n); err == nil {
 					_ = p.Kill()
