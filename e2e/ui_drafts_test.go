@@ -132,7 +132,7 @@ func draftIsEditedAndCommitted(t *testing.T, n *node, p *page) {
 
 	// HAProxy's own words stand where the change does.
 	p.visit("/overview/backends/sale?edit=1")
-	p.click(".more-fields summary")
+	p.click(".more-fields:last-of-type summary")
 	p.write("#f-natives", "no-such-keyword at all")
 	p.click("dialog .primary")
 	p.reads(".toasts", "backend/sale is in draft 1")

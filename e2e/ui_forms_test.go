@@ -66,7 +66,7 @@ func TestCreateEditAndDeleteByForms(t *testing.T) {
 
 	// HAProxy's own words, when it refuses.
 	p.visit("/overview/frontends/web?edit=1")
-	p.click(".more-fields summary")
+	p.click(".more-fields:last-of-type summary")
 	p.write("#f-natives", "no-such-keyword at all")
 	p.click("dialog .primary")
 	p.reads(".problem pre", "no-such-keyword")

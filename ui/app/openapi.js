@@ -7,7 +7,7 @@
  *   body?: {type: string, required: boolean, schema: Schema, example: string}, responses: Response[]}} Operation
  * @typedef {{name: string, type: string, required: boolean, description: string}} FieldRow */
 
-const methods = ["get", "post", "put", "delete"];
+const methods = ["get", "post", "put", "patch", "delete"];
 
 /** Replaces a reference by what it names.
  * @param {any} document
