@@ -25,7 +25,7 @@ func (f *fixture) page(path string, headers ...string) reply {
 func TestBrowsersGetPages(t *testing.T) {
 	s := filledFixture(t)
 	for _, path := range []string{
-		"/overview", "/overview/backends/live", "/overview/frontends/not.there:yet", "/activity", "/config", "/drafts", "/drafts/none", "/cluster", "/login", "/account", "/access", "/audit", "/openapi",
+		"/overview", "/overview/backends/live", "/overview/frontends/not.there:yet", "/activity", "/config", "/certificates", "/drafts", "/drafts/none", "/cluster", "/login", "/account", "/access", "/audit", "/openapi",
 		"/activity?q=live&verb=online",
 	} {
 		r := s.page(path)
@@ -43,7 +43,7 @@ func TestBrowsersGetPages(t *testing.T) {
 
 func TestProgramsGetTheAPI(t *testing.T) {
 	s := filledFixture(t)
-	for path, want := range map[string]int{"/": 200, "/activity": 200, "/overview": 404, "/config": 404, "/overview/backends/live": 404} {
+	for path, want := range map[string]int{"/": 200, "/activity": 200, "/certificates": 200, "/overview": 404, "/config": 404, "/overview/backends/live": 404} {
 		for _, accept := range []string{"", "Accept: */*", "Accept: application/json", "Accept: application/json, text/html;q=0.9", "Accept: text/html;q=0"} {
 			r := s.raw("GET", path, slices.DeleteFunc([]string{accept}, func(h string) bool { return h == "" })...)
 			if r.status != want || r.json() == nil {
@@ -51,8 +51,10 @@ func TestProgramsGetTheAPI(t *testing.T) {
 			}
 		}
 	}
-	if r := s.raw("GET", "/activity"); !slices.Contains(r.header.Values("Vary"), "Accept") {
-		t.Errorf("the JSON of /activity has Vary %v", r.header.Values("Vary"))
+	for _, path := range []string{"/activity", "/certificates"} {
+		if r := s.raw("GET", path); !slices.Contains(r.header.Values("Vary"), "Accept") {
+			t.Errorf("the JSON of %s has Vary %v", path, r.header.Values("Vary"))
+		}
 	}
 	if r := s.page("/overview/backends/a/b"); r.status != 404 {
 		t.Errorf("a path below a page: %d", r.status)

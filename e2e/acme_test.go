@@ -12,8 +12,8 @@ import (
 )
 
 // orderBody is the JSON that orders a certificate of Pebble.
-func orderBody(p *testkit.Pebble, more string, domains ...string) string {
-	return fmt.Sprintf(`{"acme":{"domains":["%s"],"directory":%q,"directoryCA":%q%s}}`, strings.Join(domains, `","`), p.Directory, p.CA, more)
+func orderBody(p *testkit.Pebble, domains ...string) string {
+	return fmt.Sprintf(`{"acme":{"domains":["%s"],"directory":%q,"directoryCA":%q}}`, strings.Join(domains, `","`), p.Directory, p.CA)
 }
 
 // order is how an order of a node stands.
@@ -48,7 +48,7 @@ func TestOrdersAreAnsweredByHAProxy(t *testing.T) {
 			n := newNode(t, "127.0.0.1:1", "--acme-allow-local", "--acme-http-port", strconv.Itoa(p.HTTPPort))
 			n.haproxy, n.web = binary.Path, p.HTTPPort
 			n.start()
-			n.call(http.StatusOK, http.MethodPut, "/certificates/early", orderBody(p, "", "early.example"))
+			n.call(http.StatusOK, http.MethodPut, "/certificates/early", orderBody(p, "early.example"))
 			testkit.Eventually(t, patience, func() error {
 				if order := n.order("early"); order["state"] != "waiting" || !strings.Contains(fmt.Sprint(order["error"]), "no frontend binds port") {
 					return fmt.Errorf("the order stands at %v", order)
@@ -59,7 +59,7 @@ func TestOrdersAreAnsweredByHAProxy(t *testing.T) {
 			n.call(http.StatusAccepted, http.MethodPost, "/certificates/early/renew", "")
 			n.awaitIssued("early", "")
 			before := n.reloads()
-			n.call(http.StatusOK, http.MethodPut, "/certificates/shop", orderBody(p, "", "shop.example", "www.shop.example"))
+			n.call(http.StatusOK, http.MethodPut, "/certificates/shop", orderBody(p, "shop.example", "www.shop.example"))
 			serial := n.awaitIssued("shop", "")
 			n.call(http.StatusAccepted, http.MethodPost, "/certificates/shop/renew", "")
 			if again := n.awaitIssued("shop", serial); again == serial {

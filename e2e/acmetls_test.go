@@ -18,7 +18,7 @@ func TestFrontendServesWhatIsIssued(t *testing.T) {
 	n := newNode(t, "127.0.0.1:1", "--acme-allow-local", "--acme-http-port", strconv.Itoa(p.HTTPPort))
 	n.start()
 	secure := fmt.Sprintf("127.0.0.1:%d", testkit.Port(t))
-	n.call(http.StatusOK, http.MethodPut, "/certificates/shop", orderBody(p, "", "shop.example"))
+	n.call(http.StatusOK, http.MethodPut, "/certificates/shop", orderBody(p, "shop.example"))
 	n.call(http.StatusOK, http.MethodPut, "/frontends/tls", fmt.Sprintf(`{"natives":["http-request return status 200"],"tls":{"bind":%q,"certificates":["shop"]}}`, secure))
 	shown := func() string {
 		raw, err := shownCertificate(secure)

@@ -113,7 +113,7 @@ func TestKeyboard(t *testing.T) {
 	p.reads(`[aria-label="Backend live"]`, "2/2")
 	focused := `(e => (e.getAttribute("aria-label") || e.innerText || e.tagName).trim().split("\n")[0])(document.activeElement)`
 	var order []string
-	for len(order) < 16 {
+	for len(order) < 17 {
 		p.press("\t")
 		var name string
 		p.ask(focused, &name)
@@ -128,7 +128,7 @@ func TestKeyboard(t *testing.T) {
 		}
 	}
 	got := strings.Join(order, " | ")
-	want := "Skip to content | Thalassa | Overview | Activity | Config | Drafts | API | Colors: system. Change to light | Backend | Frontend | " +
+	want := "Skip to content | Thalassa | Overview | Activity | Config | Certificates | Drafts | API | Colors: system. Change to light | Backend | Frontend | " +
 		"Search frontends and backends | All | With problems | From Consul | Static | web"
 	if got != want {
 		t.Errorf("the focus goes\n%s, expected\n%s", got, want)
@@ -154,7 +154,7 @@ func TestPhone(t *testing.T) {
 	p.reads(`[aria-label="Backend live"]`, "2/2", "requests/s")
 	fits := `document.documentElement.scrollWidth <= document.documentElement.clientWidth`
 	small := `[...document.querySelectorAll("button, .bar nav a, input, select")].filter(e => { const r = e.getBoundingClientRect(); return r.width && r.height < 28; }).map(e => e.outerHTML.slice(0, 90))`
-	for _, path := range []string{"/overview", "/overview/backends/live", "/activity", "/config", "/overview?new=frontend", "/overview?new=backend"} {
+	for _, path := range []string{"/overview", "/overview/backends/live", "/activity", "/config", "/certificates", "/overview?new=frontend", "/overview?new=backend"} {
 		p.visit(path)
 		p.sees(`document.querySelector(".pulse.live") && !document.querySelector("main .loading")`)
 		p.sees(fits)
@@ -204,7 +204,7 @@ func TestLongNamesStayInTheirPlaces(t *testing.T) {
 	p.click(p.button(".strip.draft", "Leave"))
 	for _, l := range []look{{width: 390, height: 844, phone: true}, {width: 640, height: 400}, {width: 820, height: 900}, {width: 1600, height: 900}} {
 		p.look(l)
-		for _, path := range []string{"/overview", "/overview/backends/" + name, "/overview/backends/both", "/overview/frontends/" + name, "/activity", "/config"} {
+		for _, path := range []string{"/overview", "/overview/backends/" + name, "/overview/backends/both", "/overview/frontends/" + name, "/activity", "/config", "/certificates"} {
 			p.visit(path)
 			p.sees(`document.querySelector(".pulse.live") && !document.querySelector("main .loading")`)
 			p.keepsTogether(path, l)

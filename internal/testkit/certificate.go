@@ -50,9 +50,16 @@ func NewAuthority(tb testing.TB) Authority {
 // Issue makes a certificate for the names, with an ECDSA key; each call another one.
 func (a Authority) Issue(tb testing.TB, names ...string) KeyPair {
 	tb.Helper()
+	template := newTemplate(tb, names[0])
+	return a.IssueFor(tb, template.NotBefore, template.NotAfter, names...)
+}
+
+// IssueFor is Issue with a life of the certificate's own.
+func (a Authority) IssueFor(tb testing.TB, from, until time.Time, names ...string) KeyPair {
+	tb.Helper()
 	key := newKey(tb)
 	template := newTemplate(tb, names[0])
-	template.DNSNames = names
+	template.DNSNames, template.NotBefore, template.NotAfter = names, from, until
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	cert := sign(tb, template, a.Certificate, key, a.key)
 	der, err := x509.MarshalPKCS8PrivateKey(key)

@@ -101,7 +101,7 @@ function Entry({ group }) {
 /** @param {{event: Event}} props */
 function Body({ event: e }) {
   const fact = (/** @type {string} */ name, /** @type {any} */ value) => value && html`<dt>${name}</dt><dd>${value}</dd>`;
-  const target = /^(frontend|backend)\/[^/]+$/.test(e.object.id) ? html`<a href=${pathOf(e.object.id)}>${e.object.id}</a>` : html`<code>${nameOf(e)}</code>`;
+  const target = /^(frontend|backend|certificate)\/[^/]+$/.test(e.object.id) ? html`<a href=${pathOf(e.object.id)}>${e.object.id}</a>` : html`<code>${nameOf(e)}</code>`;
   return html`<div class="about">
     <dl>${fact("Object", target)}${fact("Cause", e.cause)}${fact("Author", e.author)}${fact("Revision", e.revision && String(e.revision))}
       ${fact("Took", e.durationMs && format.duration(e.durationMs))}${fact("Applied", e.path && pathWords(e.path))}${fact("Time", new Date(e.time).toString())}${fact("Event number", String(e.seq))}</dl>

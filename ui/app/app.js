@@ -6,6 +6,7 @@ import { Account } from "./account.js";
 import { Activity } from "./activity.js";
 import { APIPage } from "./apipage.js";
 import { AuditPage } from "./audit.js";
+import { CertificatesPage } from "./certificates.js";
 import { ClusterPage } from "./cluster.js";
 import { ConfigPage } from "./config.js";
 import { Detail } from "./detail.js";
@@ -19,12 +20,13 @@ import { Login } from "./login.js";
 import { Overview } from "./overview.js";
 import { Button, Empty, Title, Toasts } from "./parts.js";
 import { route } from "./router.js";
-import { identity, logout, seesNode } from "./session.js";
+import { identity, logout, seesNode, seesSome } from "./session.js";
 
 const pages = [
   { page: "overview", title: "Overview" },
   { page: "activity", title: "Activity" },
   { page: "config", title: "Config" },
+  { page: "certificates", title: "Certificates" },
   { page: "drafts", title: "Drafts" },
   { page: "cluster", title: "Cluster" },
   { page: "access", title: "Access" },
@@ -38,6 +40,8 @@ function isOffered(page) {
   switch (page) {
     case "config":
       return seesNode();
+    case "certificates":
+      return seesSome("certificate/");
     case "cluster":
       return Boolean(object("cluster").value);
     case "access":
@@ -77,6 +81,8 @@ function Page() {
       return html`<${Activity} />`;
     case "config":
       return html`<${ConfigPage} />`;
+    case "certificates":
+      return html`<${CertificatesPage} />`;
     case "drafts":
       return html`<${Drafts} />`;
     case "draft":

@@ -75,7 +75,7 @@ export async function refresh() {
     read = state;
     batch(() => {
       editing.value = draft;
-      if (all) drafted.value = new Map(draft.objects.map((objectID) => [objectID, definition(all, objectID)]));
+      if (all) drafted.value = new Map(draft.objects.filter(isShown).map((objectID) => [objectID, definition(all, objectID)]));
     });
   } catch (failure) {
     if (wanted !== draftID || !(failure instanceof Failure) || failure.status !== 404) return; // the next time, perhaps
@@ -83,6 +83,10 @@ export async function refresh() {
     toast({ kind: "bad", text: `Draft ${draftID} does not exist any more: it was committed or deleted. Changes take effect at once now.`, seconds: 20 });
   }
 }
+
+/** Whether the pages show what the draft makes of an object: frontends and backends only.
+ * @param {string} id */
+const isShown = (id) => /^(frontend|backend)\//.test(id);
 
 /** One of all definitions, as the stream delivers objects.
  * @param {{frontends: Record<string, any>, backends: Record<string, any>}} all

@@ -64,6 +64,7 @@ export function query(parts) {
  * @param {string} id e.g. "backend/live" */
 export function pathOf(id) {
   const [kind, key] = id.split("/");
+  if (kind === "certificate") return `/certificates?q=${encodeURIComponent(key)}`;
   if (kind === "section") return `/config?view=sections#${encodeURIComponent(id)}`;
   return `/overview/${kind}s/${encodeURIComponent(key)}`;
 }

@@ -77,3 +77,15 @@ export function seesNode(role = "read") {
   const who = identity.value;
   return !who || allows(who, role);
 }
+
+/** Whether the user may read objects of a kind, at least some.
+ * @param {string} kind e.g. "certificate/" */
+export function seesSome(kind) {
+  const who = identity.value;
+  return !who || allows(who, "read", kind);
+}
+
+/** Whether no object is hidden from the user. */
+export function seesAll() {
+  return identity.value?.see !== false;
+}
