@@ -265,21 +265,26 @@ func (c *Cluster) write(ctx context.Context, p Plan, wait time.Duration, check f
 
 // inService reports what should run by now, as was predicted, and does not.
 func inService(v, predicted cluster.Status) error {
-	var missing []string
+	var missing, why []string
 	for _, want := range predicted.Resources {
 		i := slices.IndexFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == want.ID })
 		if i < 0 || len(v.Resources[i].Places) < len(want.Places) {
 			missing = append(missing, want.ID)
 		}
+		if i >= 0 && len(v.Resources[i].Places) < len(want.Places) {
+			why = append(why, v.Resources[i].Why...)
+		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	why := []string{}
 	for _, f := range v.Failures {
 		why = append(why, fmt.Sprintf("%s of %s on %s: %s", f.Operation, f.Resource, f.Node, failureReason(f)))
 	}
-	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not start everywhere. " + strings.Join(why, "; ")}
+	if len(why) == 0 {
+		why = []string{"Pacemaker gives no reason"}
+	}
+	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not start everywhere: " + strings.Join(why, "; ")}
 }
 
 // patch changes the CIB from one state to another, unless its configuration has
