@@ -363,7 +363,10 @@ func TestSmugglingOverHTTP2(t *testing.T) {
 		"encoded twice":       {"", request("/app/%252e%252e/backends")},
 		"pseudo after header": {"", request("/app/first", field(":path", "/app/smuggled"))},
 	} {
-		if got := rawHTTP2(t, address, c.body, c.fields...); got != "" && got != "400" {
+		got := rawHTTP2(t, address, c.body, c.fields...)
+		// A request without a body may be answered before the bytes come that it should not have.
+		inTime := got == "200" && name == "H2.CL too short"
+		if got != "" && got != "400" && !inTime {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

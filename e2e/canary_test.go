@@ -335,6 +335,12 @@ func TestDetachedCanaryOverAgents(t *testing.T) {
 	load.Await(load.Result().Requests + 500)
 	n.signal(syscall.SIGKILL)
 	n.start()
+	testkit.Eventually(t, patience, func() error {
+		if code, body := n.try(http.MethodGet, "/readyz", ""); code != http.StatusOK {
+			return fmt.Errorf("/readyz: %d %s", code, body)
+		}
+		return nil
+	})
 	out, _ = n.shell("").run(0, "", "status")
 	holds(t, "status", out, "canary of 2 running at ")
 	n.settles(f, "2-a", "2-b")
