@@ -54,12 +54,13 @@ func startTLSWeb(t *testing.T, line string, config *tls.Config) int {
 
 // static is the body of a static backend with members at ports of the loopback, whose
 // server lines change at run time.
+// A check may take as long as its interval, also on a machine that does something else.
 func static(tls string, ports ...int) string {
 	members := make([]string, len(ports))
 	for i, port := range ports {
 		members[i] = fmt.Sprintf(`{"host":"127.0.0.1","port":%d,"target":"m%d"}`, port, port)
 	}
-	return fmt.Sprintf(`{"type":"static","members":[%s],"health":{"interval":100},"tls":%s}`, strings.Join(members, ","), tls)
+	return fmt.Sprintf(`{"type":"static","members":[%s],"health":{"interval":1000},"tls":%s}`, strings.Join(members, ","), tls)
 }
 
 // whyUnused is why a member of backend live gets no requests; empty: it does.
@@ -213,7 +214,8 @@ func TestCertificatesForMembersChangeAtRunTime(t *testing.T) {
 			count := load.Result().Requests
 			load.Await(count + 100)
 			if r := load.Result(); r.Failed > 0 {
-				t.Fatalf("after %s %d of %d requests failed: %v", what, r.Failed, r.Requests, r.Errors)
+				_, members := n.try(http.MethodGet, "/backends/live?unused=1", "")
+				t.Fatalf("after %s %d of %d requests failed: %v; the members are %s", what, r.Failed, r.Requests, r.Errors, members)
 			}
 		}
 		n.withoutReload(func() {
