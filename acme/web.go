@@ -21,6 +21,9 @@ const challengePath = "/.well-known/acme-challenge/"
 const (
 	selfCheckTime  = 30 * time.Second
 	selfCheckPause = 100 * time.Millisecond
+	// answerAgain is how often HAProxy is told again of an answer that it should give: a
+	// worker that began before the answer, and takes over after it, does not have it.
+	answerAgain = time.Second
 )
 
 // tokens are the answers that HAProxy gives now, those of the attempts under way.
@@ -39,9 +42,20 @@ func (t *tokens) set(ctx context.Context, change func(answers map[string]string)
 	return t.web.Answer(ctx, maps.Clone(t.answers))
 }
 
+// keep has HAProxy answer as it should until ctx ends, whatever worker takes over.
+func (t *tokens) keep(ctx context.Context) {
+	for wake.Pause(ctx, answerAgain) == nil {
+		_ = t.set(ctx, func(map[string]string) {}) // tried again
+	}
+}
+
 // serve has HAProxy answer a token, tries that, and returns what ends it.
 func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw func(), err error) {
+	kept, end := context.WithCancel(context.WithoutCancel(ctx))
+	var keeping sync.WaitGroup
 	withdraw = func() {
+		end()
+		keeping.Wait()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
 		if err := i.tokens.set(ctx, func(answers map[string]string) { delete(answers, name) }); err != nil {
@@ -51,6 +65,7 @@ func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw
 	if err := i.tokens.set(ctx, func(answers map[string]string) { answers[name] = text }); err != nil {
 		return withdraw, fmt.Errorf("having HAProxy answer the challenge: %w", err)
 	}
+	keeping.Go(func() { i.tokens.keep(kept) })
 	if i.cfg.SkipSelfCheck {
 		return withdraw, nil
 	}
