@@ -144,7 +144,11 @@ func (h draftHandlers) list(c echo.Context) error {
 // seen is a draft without the objects that the caller does not see.
 func (h draftHandlers) seen(ctx context.Context, d stage.Draft) stage.Draft {
 	if s, limited := sightOf(ctx); limited {
-		d.Objects = slices.DeleteFunc(slices.Clone(d.Objects), func(o stage.DraftObject) bool { return !s.grant.Sees(o.ID) })
+		seen := slices.DeleteFunc(slices.Clone(d.Objects), func(o stage.DraftObject) bool { return !s.grant.Sees(o.ID) })
+		if len(seen) < len(d.Objects) {
+			d.Origin.Message = "" // it may be about the others
+		}
+		d.Objects = seen
 	}
 	return d
 }

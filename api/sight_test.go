@@ -13,6 +13,7 @@ import (
 	"thalassa/api/apitest"
 	"thalassa/auth"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 // blind are the tokens that do not see the zebra.
@@ -296,4 +297,21 @@ func inChangeset(method, path, body string) string {
 		panic(err) // a mistake of the test
 	}
 	return string(set)
+}
+
+// The message of a draft may be about what somebody may not see.
+func TestMessagesOfDraftsWithHiddenObjects(t *testing.T) {
+	f := newFixture(t, apitest.Limited(t))
+	if _, err := f.Config().Drafts.CreateDraft(t.Context(), stage.Draft{ID: "pay", Origin: lb.Origin{Message: "pay moves"}}); err != nil {
+		t.Fatal(err)
+	}
+	f.do("PUT", "/backends/zebra?draft=pay", `{"type":"static"}`, bearer(apitest.AdminToken)).wants(t, 200, nil)
+	for _, path := range []string{"/drafts", "/drafts/pay"} {
+		if r := f.get(path, bearer(apitest.AdminToken)); !strings.Contains(string(r.body), "pay moves") {
+			t.Errorf("an admin gets %s", r.body)
+		}
+		if r := f.get(path, bearer(apitest.BlindAdminToken)); r.status != 200 || strings.Contains(string(r.body), "pay moves") {
+			t.Errorf("whoever does not see it gets %d %s", r.status, r.body)
+		}
+	}
 }

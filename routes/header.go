@@ -11,8 +11,13 @@ import (
 // or where it comes from. Some applications take an underscore for a hyphen.
 func isIdentity(name string) bool {
 	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	return strings.HasPrefix(name, "x-forwarded") ||
-		slices.Contains([]string{"forwarded", "x-real-ip", "remote-user", "x-remote-user", "x-webauth-user", "x-auth-request-user", "proxy"}, name)
+	return slices.ContainsFunc([]string{
+		"x-forwarded", "x-original-", "x-remote-", "remote-", "x-webauth-", "x-auth-", "x-authentik-", "x-authenticated-", "x-ssl-", "ssl-client-",
+	}, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) ||
+		slices.Contains([]string{
+			"forwarded", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip", "cf-connecting-ip", "x-cluster-client-ip",
+			"x-user", "x-email", "x-rewrite-url", "x-scheme", "x-host", "proxy",
+		}, name)
 }
 
 // cleanRequest takes what proves to us who a caller is, and what others claim of it, out of

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/netip"
 	"syscall"
@@ -55,11 +56,31 @@ func newProxy(cfg Config, route Route) *proxy {
 		ExpectContinueTimeout: expectContinueFor, MaxResponseHeaderBytes: maxAnswerHeader, DisableCompression: true,
 	}}
 	p.reverse = &httputil.ReverseProxy{
-		Transport: p.transport, FlushInterval: -1, Rewrite: p.rewrite, ModifyResponse: p.modify,
+		Transport: finalAnswers{p.transport}, FlushInterval: -1, Rewrite: p.rewrite, ModifyResponse: p.modify,
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) { exchangeOf(r).failed = err },
 		ErrorLog:     slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	return p
+}
+
+// finalAnswers passes on no informational answers (1xx): what is behind the API takes the
+// first status for the last one, and their headers would not be cleaned.
+type finalAnswers struct{ http.RoundTripper }
+
+func (f finalAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
+	return f.RoundTripper.RoundTrip(r.WithContext(untraced{r.Context()}))
+}
+
+// untraced is a context without the trace by which the reverse proxy hears of informational
+// answers.
+type untraced struct{ context.Context } //nolint:containedctx // it is one
+
+func (u untraced) Value(key any) any {
+	v := u.Context.Value(key)
+	if _, isTrace := v.(*httptrace.ClientTrace); isTrace {
+		return nil
+	}
+	return v
 }
 
 // refuse is asked for each address that a name resolves to.

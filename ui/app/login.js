@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Mark } from "./icons.js";
 import { Button, Problem, Title } from "./parts.js";
+import { ownPath } from "./path.js";
 import { get } from "./rest.js";
 import { go, parse, route } from "./router.js";
 import { beginLogin, login } from "./session.js";
@@ -35,7 +36,7 @@ function store(storage, name, value) {
  * this address.
  * @param {string} next */
 function open(next) {
-  const path = /^\/(?![/\\])/.test(next) ? next : "/overview";
+  const path = ownPath(next, location.origin) || "/overview";
   if (parse(new URL(path, location.href)).page === "missing") location.replace(path);
   else go(path, { replace: true });
 }
