@@ -404,3 +404,26 @@ func TestRoutedWebsocketsEndWithTheServer(t *testing.T) {
 		t.Errorf("the websocket: %v", err)
 	}
 }
+
+// Informational answers of an application change nothing: its last status counts, and their
+// headers reach nobody.
+func TestRoutedAnswersHaveTheLastStatus(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Early", "1")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("X-Early")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer app.Close()
+	list, err := routes.Parse([]routes.Entry{{Path: "/app/", Proxy: app.URL}}, api.OwnPaths())
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := routes.New(routes.Config{}, list)
+	defer router.Replace(nil)
+	s := newFixture(t, func(c *api.Config) { c.Routes = router })
+	if r := s.raw("GET", "/app/"); r.status != http.StatusNotFound || r.header.Get("X-Early") != "" {
+		t.Errorf("%d, headers %v", r.status, r.header)
+	}
+}

@@ -68,7 +68,7 @@ func newProxy(cfg Config, route Route) *proxy {
 type finalAnswers struct{ http.RoundTripper }
 
 func (f finalAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
-	return f.RoundTripper.RoundTrip(r.WithContext(untraced{r.Context()}))
+	return f.RoundTripper.RoundTrip(r.WithContext(untraced{r.Context()})) //nolint:contextcheck // that of the request
 }
 
 // untraced is a context without the trace by which the reverse proxy hears of informational

@@ -212,22 +212,3 @@ func TestProxyAsksWhereANameLeads(t *testing.T) {
 		t.Errorf("%d %q", res.StatusCode, body)
 	}
 }
-
-// Informational answers of an application change nothing: its last status counts, and their
-// headers reach nobody.
-func TestProxyPassesOnTheLastStatus(t *testing.T) {
-	t.Parallel()
-	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Set-Cookie", "early=1")
-		w.WriteHeader(http.StatusEarlyHints)
-		w.Header().Del("Set-Cookie")
-		w.WriteHeader(http.StatusContinue)
-		w.WriteHeader(http.StatusNotFound)
-	}))
-	defer app.Close()
-	s := site(t, routes.Config{}, routes.Entry{Path: "/app/", Proxy: app.URL})
-	res, _ := get(t, s, "/app/")
-	if res.StatusCode != http.StatusNotFound || res.Header.Get("Set-Cookie") != "" {
-		t.Errorf("%d, headers %v", res.StatusCode, res.Header)
-	}
-}
