@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -27,19 +25,7 @@ type Pair struct {
 // Pairs returns the pairs whose keys begin with a prefix, at most 8 MiB of them; none is no
 // error. With an index it waits for a change.
 func (c *Client) Pairs(ctx context.Context, prefix string, index uint64, wait time.Duration) ([]Pair, Meta, error) {
-	target := c.base
-	target.Path += "/v1/kv/" + prefix
-	query := url.Values{"recurse": {""}}
-	if index > 0 {
-		query.Set("index", strconv.FormatUint(index, 10))
-		query.Set("wait", strconv.FormatInt(max(1, wait.Milliseconds()), 10)+"ms")
-	}
-	target.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
-	if err != nil {
-		return nil, Meta{}, err
-	}
-	resp, err := c.stream.Do(req)
+	resp, err := c.open(ctx, "/v1/kv/"+prefix, url.Values{"recurse": {""}}, index, wait)
 	if err != nil {
 		return nil, Meta{}, err
 	}
@@ -51,8 +37,7 @@ func (c *Client) Pairs(ctx context.Context, prefix string, index uint64, wait ti
 		return nil, m, nil
 	case http.StatusOK:
 	default:
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // only for people
-		return nil, Meta{}, api.StatusError{Code: resp.StatusCode, Body: strings.TrimSpace(string(text))}
+		return nil, Meta{}, statusError(resp)
 	}
 	var pairs []Pair
 	if err := json.NewDecoder(&limitedBody{ReadCloser: resp.Body, left: maxPairs}).Decode(&pairs); err != nil {

@@ -66,13 +66,11 @@ func (c *Client) Services(ctx context.Context, index uint64, wait time.Duration)
 	return tags, parseMeta(q, begun), nil
 }
 
-// Checks reads all checks in a state ("any", "critical") and passes them to each one by
-// one. A catalog may contain tens of thousands with their outputs, too much for memory.
-// Package api cannot do that.
-func (c *Client) Checks(ctx context.Context, state string, index uint64, wait time.Duration, each func(Check)) (Meta, error) {
+// open sends a query whose answer is read here, because package api would read it whole.
+// With an index it waits for a change.
+func (c *Client) open(ctx context.Context, path string, query url.Values, index uint64, wait time.Duration) (*http.Response, error) {
 	target := c.base
-	target.Path += "/v1/health/state/" + state
-	query := url.Values{"stale": {""}}
+	target.Path += path
 	if index > 0 {
 		query.Set("index", strconv.FormatUint(index, 10))
 		query.Set("wait", strconv.FormatInt(max(1, wait.Milliseconds()), 10)+"ms")
@@ -80,16 +78,28 @@ func (c *Client) Checks(ctx context.Context, state string, index uint64, wait ti
 	target.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
 	if err != nil {
-		return Meta{}, err
+		return nil, err
 	}
-	resp, err := c.stream.Do(req)
+	return c.stream.Do(req)
+}
+
+// statusError is the error of an answer that is none.
+func statusError(resp *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // only for people
+	return api.StatusError{Code: resp.StatusCode, Body: strings.TrimSpace(string(text))}
+}
+
+// Checks reads all checks in a state ("any", "critical") and passes them to each one by
+// one. A catalog may contain tens of thousands with their outputs, too much for memory.
+// Package api cannot do that.
+func (c *Client) Checks(ctx context.Context, state string, index uint64, wait time.Duration, each func(Check)) (Meta, error) {
+	resp, err := c.open(ctx, "/v1/health/state/"+state, url.Values{"stale": {""}}, index, wait)
 	if err != nil {
 		return Meta{}, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // only for people
-		return Meta{}, api.StatusError{Code: resp.StatusCode, Body: strings.TrimSpace(string(text))}
+		return Meta{}, statusError(resp)
 	}
 	body := &countedBody{Reader: resp.Body}
 	if err := scanChecks(body, each); err != nil {

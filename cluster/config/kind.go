@@ -95,7 +95,7 @@ type shape struct {
 // that is empty. Sets that are not plain are in the field with the ending "Sets".
 type valuesField struct{ name, element string }
 
-// setsOf is the field for the sets of a valuesField that are not plain.
+// sets is the field for those that are not plain.
 func (f valuesField) sets() string { return strings.TrimSuffix(f.name, "s") + "Sets" }
 
 // A listField has Objects of a shape, which may be inside an element of their own. single:
