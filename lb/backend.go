@@ -123,6 +123,7 @@ func checkAddresses(b Backend, fe *FieldErrors) {
 // readable. The error is an *InvalidError.
 func (b Backend) CheckNew() error {
 	var fe FieldErrors
+	b.Key.checkNew(&fe)
 	b.checkServerLines(&fe)
 	checkAddresses(b, &fe)
 	b.checkOverrides(&fe)

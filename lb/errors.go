@@ -88,6 +88,10 @@ type RefusedError struct {
 	At string
 	// Output is HAProxy's own words, trimmed; several lines.
 	Output string
+	// Config is the haproxy.cfg that was refused, and Path what Output calls it; nil: that is
+	// not known.
+	Config []byte
+	Path   string
 }
 
 // Error gives the step and the first line of the words.
