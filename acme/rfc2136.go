@@ -65,7 +65,7 @@ func (d DynamicDNS) update(ctx context.Context, name, value string, change func(
 	return nil
 }
 
-// Check refuses what can never work. The error names the field.
+// Check refuses settings that can never work. The error names the field.
 func (d DynamicDNS) Check() error {
 	if err := d.CheckServer(); err != nil {
 		return fmt.Errorf("server: %w", err)

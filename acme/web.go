@@ -21,8 +21,8 @@ const challengePath = "/.well-known/acme-challenge/"
 const (
 	selfCheckTime  = 30 * time.Second
 	selfCheckPause = 100 * time.Millisecond
-	// answerAgain is how often HAProxy is told again of an answer that it should give: a
-	// worker that began before the answer, and takes over after it, does not have it.
+	// answerAgain is how often the answers are sent to HAProxy again: a worker that started before
+	// an answer and takes over after it does not have the answer.
 	answerAgain = time.Second
 )
 
@@ -42,7 +42,8 @@ func (t *tokens) set(ctx context.Context, change func(answers map[string]string)
 	return t.web.Answer(ctx, maps.Clone(t.answers))
 }
 
-// keep has HAProxy answer as it should until ctx ends, whatever worker takes over.
+// keep sends the answers to HAProxy again and again until ctx ends, because another worker may take
+// over.
 func (t *tokens) keep(ctx context.Context) {
 	for wake.Pause(ctx, answerAgain) == nil {
 		_ = t.set(ctx, func(map[string]string) {}) // tried again

@@ -14,8 +14,8 @@ import (
 // expiryEvery is the time between two looks at when certificates expire.
 const expiryEvery = time.Minute
 
-// Expiries tells in the activity of certificates that expire soon or have expired: once for
-// each threshold of a certificate (lb.Certificate.Expiry), also over restarts.
+// Expiries writes events about certificates that expire soon or have expired: one for each
+// threshold of a certificate (lb.Certificate.Expiry), also over restarts.
 type Expiries struct {
 	Intents Intents
 	Store   ExpiryStore
@@ -24,7 +24,7 @@ type Expiries struct {
 	Logger  *slog.Logger
 }
 
-// An ExpiryStore keeps what was told over a restart.
+// An ExpiryStore keeps over a restart which events have been written.
 type ExpiryStore interface {
 	LoadExpiries(ctx context.Context) (map[lb.Name]lb.Expiry, error)
 	SaveExpiries(ctx context.Context, told map[lb.Name]lb.Expiry) error
