@@ -50,7 +50,7 @@ func (h backendHandlers) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	overridden := len(h.agent.Snapshot(c.Request().Context()).Overrides.Of(b.Key)) > 0 // which the tag does not tell
+	overridden := len(h.agent.Snapshot(c.Request().Context()).Overrides.Of(b.Key)) > 0 // which the tag does not cover
 	q := &params{values: c.QueryParams()}
 	withUnused := q.flag("unused")
 	if err := q.err(); err != nil {

@@ -35,7 +35,7 @@ func showObject[O lb.Object, D any](c echo.Context, a *Agent, kind lb.Kind, docu
 }
 
 // findObject is the object of that kind and the key in the path, and what is configured.
-// The error is an *lb.NotFoundError where there is none.
+// The error is an *lb.NotFoundError if there is none.
 func findObject[O lb.Object](c echo.Context, a *Agent, kind lb.Kind) (found O, in lb.Intent, err error) {
 	key, err := name(c, "key")
 	if err != nil {

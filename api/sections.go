@@ -42,7 +42,7 @@ func (h sectionHandlers) list(c echo.Context) error {
 	return respondTagged(c, out)
 }
 
-// checkSectionKind refuses what is no kind of sections with a name.
+// checkSectionKind refuses an unknown kind of sections.
 func checkSectionKind(kind string) error {
 	kinds := slices.DeleteFunc(lb.SectionKinds(), func(k string) bool { return k == lb.SectionGlobal })
 	if slices.Contains(kinds, kind) {

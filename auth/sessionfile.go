@@ -94,8 +94,8 @@ func (s *Sessions) store() {
 	s.file.write(s.stored())
 }
 
-// Problem is a sentence for everybody that says that sessions are not stored; empty: they
-// are, or nobody wants it. It waits for nothing, and has them stored again.
+// Problem is a sentence, which anybody may read, that says that sessions are not stored; empty:
+// they are, or nobody wants it. It waits for nothing, and has them stored again.
 func (s *Sessions) Problem() string {
 	if s.file == nil || !s.file.failed.Load() {
 		return ""

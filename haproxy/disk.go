@@ -23,7 +23,7 @@ func newDisk(configPath string) *disk {
 	return &disk{safefile.NewPatience(diskTime), safefile.NewHealth(configPath)}
 }
 
-// DiskProblem is a sentence, without secrets, that says why nothing can be written beside
+// DiskProblem is a sentence, which anybody may read, that says why nothing can be written beside
 // haproxy.cfg; empty: the last write succeeded.
 func (p *Process) DiskProblem() string {
 	if why := p.cfg.disk.health.Problem(); why != "" {
