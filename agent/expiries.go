@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -11,7 +12,7 @@ import (
 	"thalassa/lb"
 )
 
-// expiryEvery is the time between two looks at when certificates expire.
+// expiryEvery is the default of Expiries.Every.
 const expiryEvery = time.Minute
 
 // Expiries writes events about certificates that expire soon or have expired: one for each
@@ -21,6 +22,7 @@ type Expiries struct {
 	Store   ExpiryStore
 	Journal Journal
 	Now     func() time.Time
+	Every   time.Duration // between two checks; default: a minute
 	Logger  *slog.Logger
 }
 
@@ -30,7 +32,7 @@ type ExpiryStore interface {
 	SaveExpiries(ctx context.Context, told map[lb.Name]lb.Expiry) error
 }
 
-// Run looks at each revision, and every minute, until ctx ends, which is no error.
+// Run checks each revision, and all certificates at intervals, until ctx ends, which is no error.
 func (x Expiries) Run(ctx context.Context) error {
 	told, err := x.Store.LoadExpiries(ctx)
 	if err != nil {
@@ -49,9 +51,9 @@ func (x Expiries) Run(ctx context.Context) error {
 	}
 }
 
-// pause waits for another revision, at most expiryEvery.
+// pause waits for another revision, at most until the next check.
 func (x Expiries) pause(ctx context.Context, revision uint64) error {
-	short, cancel := context.WithTimeout(ctx, expiryEvery)
+	short, cancel := context.WithTimeout(ctx, cmp.Or(x.Every, expiryEvery))
 	defer cancel()
 	err := x.Intents.Wait(short, revision)
 	if ctx.Err() == nil && short.Err() != nil {

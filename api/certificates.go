@@ -40,7 +40,7 @@ func (h storedCertificates) list(c echo.Context) error {
 }
 
 func (h storedCertificates) show(c echo.Context) error {
-	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
+	cert, in, err := findInPath[lb.Certificate](c, h.agent, lb.KindCertificate)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (h storedCertificates) putOrder(c echo.Context, cert lb.Certificate) error 
 
 // renew starts a new order of a certificate. It answers at once; GET shows the progress.
 func (h storedCertificates) renew(c echo.Context) error {
-	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
+	cert, in, err := findInPath[lb.Certificate](c, h.agent, lb.KindCertificate)
 	switch {
 	case err != nil:
 		return err

@@ -47,10 +47,9 @@ type storedSession struct {
 	Expires time.Time `json:"expires"`
 }
 
-// Keep restores the sessions that are in a file, and keeps the file up to date from now
-// on. A session whose token is not valid any more, or that has expired, ends. A file that
-// cannot be read or written is logged and costs the sessions. Call it before any other
-// method.
+// Keep restores the sessions that are in a file, and keeps the file up to date from now on.
+// Sessions end that have expired or whose token is no longer valid. If the file cannot be read or
+// written, that is logged, and sessions end with the process. Call it before any other method.
 func (s *Sessions) Keep(path string, logger *slog.Logger) {
 	s.file = &sessionFile{path: path, logger: logger}
 	stored, err := s.file.read()
