@@ -33,7 +33,7 @@ func newSigner(kind string) (crypto.Signer, error) {
 	case "rsa-4096":
 		return rsa.GenerateKey(rand.Reader, 4096)
 	}
-	return nil, fmt.Errorf("keys of type %q cannot be made", kind)
+	return nil, fmt.Errorf("unknown key type %q", kind)
 }
 
 // A keyring has the private keys of orders and accounts, by their digests.

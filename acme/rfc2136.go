@@ -77,7 +77,7 @@ func (d DynamicDNS) Check() error {
 // CheckServer refuses a Server that is no address.
 func (d DynamicDNS) CheckServer() error {
 	if host, port, err := net.SplitHostPort(d.Server); err != nil || host == "" || port == "" {
-		return fmt.Errorf("%q is no address, expected host:port", d.Server)
+		return fmt.Errorf("%q is not an address, expected host:port", d.Server)
 	}
 	return nil
 }

@@ -60,11 +60,11 @@ func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
 		if err := i.tokens.set(ctx, func(answers map[string]string) { delete(answers, name) }); err != nil {
-			i.cfg.Logger.WarnContext(ctx, "the answer to a challenge stays", "error", err)
+			i.cfg.Logger.WarnContext(ctx, "answer to a challenge not removed", "error", err)
 		}
 	}
 	if err := i.tokens.set(ctx, func(answers map[string]string) { answers[name] = text }); err != nil {
-		return withdraw, fmt.Errorf("having HAProxy answer the challenge: %w", err)
+		return withdraw, fmt.Errorf("setting the answer in HAProxy: %w", err)
 	}
 	keeping.Go(func() { i.tokens.keep(kept) })
 	if i.cfg.SkipSelfCheck {
@@ -106,7 +106,7 @@ func tryAnswer(ctx context.Context, to netip.AddrPort, domain, name, want string
 			if err != nil {
 				return fmt.Errorf("HAProxy does not answer the challenge at %s: %w", to, err)
 			}
-			return fmt.Errorf("HAProxy does not answer the challenge at %s: the answer is another one", to)
+			return fmt.Errorf("HAProxy does not answer the challenge at %s: the answer is wrong", to)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (x Expiries) Run(ctx context.Context) error {
 	told, err := x.Store.LoadExpiries(ctx)
 	if err != nil {
 		told = map[lb.Name]lb.Expiry{}
-		x.Logger.WarnContext(ctx, "told expiries of certificates not read", "error", err)
+		x.Logger.WarnContext(ctx, "reading the sent warnings about certificates failed", "error", err)
 	}
 	for {
 		in, err := x.Intents.Load(ctx)
@@ -83,7 +83,7 @@ func (x Expiries) tell(ctx context.Context, in lb.Intent, told map[lb.Name]lb.Ex
 		return told
 	}
 	if err := x.Store.SaveExpiries(ctx, now); err != nil && ctx.Err() == nil {
-		x.Logger.WarnContext(ctx, "told expiries of certificates not stored", "error", err)
+		x.Logger.WarnContext(ctx, "storing the sent warnings about certificates failed", "error", err)
 	}
 	return now
 }

@@ -61,7 +61,7 @@ func OpenAccess(path string, now func() time.Time, logger *slog.Logger) (*Access
 			path: path, load: readAccess, value: list, checked: time.Now(), read: at,
 			changed: func(*accessList, *accessList, bool) { logger.Info("access file reloaded", "path", path) },
 			unusable: func(err error) {
-				logger.Error("access file unusable, what it said before stays valid: nothing is revoked", "path", path, "error", err)
+				logger.Error("access file unusable, its previous content stays valid: nothing is revoked", "path", path, "error", err)
 			},
 		},
 		hasher: newHasher(), now: now,

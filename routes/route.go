@@ -100,7 +100,7 @@ func Parse(entries []Entry, own []string) ([]Route, error) {
 	for i, e := range entries {
 		r, err := e.parse(own)
 		if err == nil && slices.ContainsFunc(out, func(o Route) bool { return o.Path == r.Path }) {
-			err = errors.New("path: is there twice")
+			err = errors.New("path: is set twice")
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", cmp.Or(e.Path, "["+strconv.Itoa(i)+"]"), err))

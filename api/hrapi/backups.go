@@ -165,7 +165,7 @@ func (b *backups) write(v version, data []byte, abandoned func() bool) (version,
 		return v, err
 	}
 	if !bytes.Equal(back, data) {
-		return v, fmt.Errorf("%s: has other bytes than were written", path)
+		return v, fmt.Errorf("%s: does not have the bytes that were written", path)
 	}
 	for _, o := range old {
 		if err := os.Remove(filepath.Join(b.dir, o.file())); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -119,7 +119,7 @@ func pairs(f fields, name string) ([]pair, error) {
 			return nil, invalid(name+"."+text, "is no text", `"ip:port"`)
 		}
 		if seen[text] {
-			return nil, invalid(name+"."+text, "is there twice", "each name once")
+			return nil, invalid(name+"."+text, "is set twice", "each name once")
 		}
 		seen[text] = true
 		out = append(out, pair{text, address})
