@@ -84,7 +84,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text ?? "");
     toast({ text: "Copied.", kind: "good" });
   } catch {
-    toast({ text: "The browser does not allow this page to copy.", kind: "bad" });
+    toast({ text: "The browser does not allow copying from this page.", kind: "bad" });
   }
 }
 
