@@ -39,13 +39,7 @@ func (d *DB) DeleteCanary(ctx context.Context, backend lb.Name) error {
 func (d *DB) Canaries(ctx context.Context) ([]lb.CanaryState, error) {
 	var out []lb.CanaryState
 	err := d.view(ctx, "reading the canaries", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(canaryBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(key, value []byte) error {
-			var doc canaryDoc
-			err := decode(canaryBucket, key, value, &doc)
+		return eachDoc(tx, canaryBucket, func(key []byte, doc canaryDoc, err error) error {
 			var s lb.CanaryState
 			if err == nil {
 				s, err = doc.state(lb.Name(key))

@@ -134,13 +134,7 @@ func (d Drafts) Draft(ctx context.Context, id string) (draft stage.Draft, err er
 func (d Drafts) DraftHeads(ctx context.Context) ([]stage.Draft, error) {
 	list := []stage.Draft{}
 	err := d.db.view(ctx, "loading drafts", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(draftBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(id, value []byte) error {
-			var head draftHead
-			err := decode(draftBucket, id, value, &head)
+		return eachDoc(tx, draftBucket, func(_ []byte, head draftHead, err error) error {
 			list = append(list, head.draft())
 			return err
 		})

@@ -39,13 +39,8 @@ func (d *DB) SaveExpiries(ctx context.Context, told map[lb.Name]lb.Expiry) error
 func (d *DB) LoadExpiries(ctx context.Context) (map[lb.Name]lb.Expiry, error) {
 	told := map[lb.Name]lb.Expiry{}
 	err := d.view(ctx, "loading told expiries of certificates", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(expiryBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(key, value []byte) error {
-			var doc expiryDoc
-			if decode(expiryBucket, key, value, &doc) == nil {
+		return eachDoc(tx, expiryBucket, func(key []byte, doc expiryDoc, err error) error {
+			if err == nil {
 				told[lb.Name(key)] = lb.Expiry(doc)
 			}
 			return nil

@@ -62,13 +62,7 @@ func overrideKey(o lb.Override) string { return string(o.Backend) + "/" + o.Memb
 
 // overrides are those that can be read; the error names the others.
 func overrides(tx *bbolt.Tx) (list []lb.Override, broken error) {
-	bucket := tx.Bucket([]byte(overrideBucket))
-	if bucket == nil {
-		return nil, nil
-	}
-	_ = bucket.ForEach(func(key, value []byte) error { // which goes over all of them
-		var doc overrideDoc
-		err := decode(overrideBucket, key, value, &doc)
+	_ = eachDoc(tx, overrideBucket, func(key []byte, doc overrideDoc, err error) error { // which goes over all of them
 		if err == nil {
 			var o lb.Override
 			if o, err = doc.override(); err == nil {

@@ -174,3 +174,17 @@ func layOut(tx *bbolt.Tx) error {
 	}
 	return write(tx, metaBucket, []byte(intentKey), intentHead{First: 1, Digest: digest(nil)})
 }
+
+// eachDoc calls f with each document of a bucket, and with the error if it cannot be read, until f
+// returns one. A bucket that does not exist has no documents.
+func eachDoc[D any](tx *bbolt.Tx, bucket string, f func(key []byte, doc D, err error) error) error {
+	b := tx.Bucket([]byte(bucket))
+	if b == nil {
+		return nil
+	}
+	return b.ForEach(func(key, value []byte) error {
+		var doc D
+		err := decode(bucket, key, value, &doc)
+		return f(key, doc, err)
+	})
+}
