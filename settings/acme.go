@@ -65,7 +65,7 @@ func (s *Agent) ACME(log *slog.Logger) acme.Config {
 	return cfg
 }
 
-// challenges are how HAProxy answers HTTP-01 challenges.
+// challenges says how HAProxy answers HTTP-01 challenges.
 func (s *Agent) challenges() lb.Challenges {
 	path := haproxy.ChallengeMap(s.cfgPath)
 	if !lb.IsMapPath(path) {
@@ -108,7 +108,7 @@ func (c *checker) checkACME() {
 	}
 }
 
-// secrets are the files with keys and tokens, and the settings that name them.
+// secrets lists the files with keys and tokens, each with the setting that names it.
 func (s *acmeSettings) secrets() []struct{ setting, path string } {
 	out := make([]struct{ setting, path string }, 0, 2*len(s.dns)+len(s.accounts))
 	for _, e := range s.dns {
@@ -120,7 +120,7 @@ func (s *acmeSettings) secrets() []struct{ setting, path string } {
 	return out
 }
 
-// secretFiles are those of secrets.
+// secretFiles lists the files of secrets.
 func (s *acmeSettings) secretFiles() []string {
 	all := s.secrets()
 	out := make([]string, len(all))

@@ -10,7 +10,7 @@ import (
 	"thalassa/lb"
 )
 
-// sessionConns is the number of connections to Consul for sessions: one waits for changes.
+// sessionConns is the number of connections to Consul for sessions; one of them waits for changes.
 const sessionConns = 3
 
 // Sharing is how the agents of a cluster share the sessions of browsers.
@@ -55,10 +55,10 @@ func (t Sharing) VerifyKey(as auth.Reader) error {
 // KeyFile is the file of the key that the cluster's agents share; empty: there is none.
 func (t Sharing) KeyFile() string { return t.s.sessionKey }
 
-// Prefix begins the keys in Consul that have the cluster's sessions.
+// Prefix is the beginning of the keys in Consul that hold the cluster's sessions.
 func (t Sharing) Prefix() string { return t.s.sessionPrefix }
 
-// Store is how to reach the Consul that has the cluster's sessions.
+// Store configures the client of the Consul that holds the cluster's sessions.
 func (t Sharing) Store(log *slog.Logger) consul.Config {
 	d := t.s.Discovery(lb.Snapshot{}, log)
 	return consul.Config{

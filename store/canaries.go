@@ -23,7 +23,7 @@ func (d *DB) SaveCanary(ctx context.Context, s lb.CanaryState) error {
 	})
 }
 
-// DeleteCanary forgets the canary of a backend, if there is one.
+// DeleteCanary deletes the canary of a backend, if there is one.
 func (d *DB) DeleteCanary(ctx context.Context, backend lb.Name) error {
 	return d.update(ctx, "forgetting a canary", func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(canaryBucket))
@@ -136,7 +136,7 @@ func canaryDocument(s lb.CanaryState) canaryDoc {
 	return doc
 }
 
-// state is the canary of a backend, checked again: what it says is asked of the agent.
+// state is the canary of a backend, checked again, since the agent acts on it.
 func (doc canaryDoc) state(backend lb.Name) (lb.CanaryState, error) {
 	every, lease := doc.Every.String(), ""
 	if doc.Lease > 0 {

@@ -24,7 +24,7 @@ func (d *DB) SaveOrder(ctx context.Context, key string, doc []byte) error {
 	})
 }
 
-// DeleteOrder removes the document with that key; one that is not there is no error.
+// DeleteOrder removes the document with that key, if there is one.
 func (d *DB) DeleteOrder(ctx context.Context, key string) error {
 	return d.update(ctx, "removing an order of a certificate", func(tx *bbolt.Tx) error {
 		if bucket := tx.Bucket([]byte(orderBucket)); bucket != nil {

@@ -26,8 +26,7 @@ type overrideDoc struct {
 	Time    time.Time `json:"time"`
 }
 
-// SaveOverrides stores the overrides of all members in the place of those before, all or
-// none.
+// SaveOverrides replaces the stored overrides of all members, all or none.
 func (d *DB) SaveOverrides(ctx context.Context, list []lb.Override) error {
 	return d.update(ctx, "storing overrides of members", func(tx *bbolt.Tx) error {
 		err := tx.DeleteBucket([]byte(overrideBucket))
