@@ -15,7 +15,7 @@ type Correction struct {
 // alone, as is the result of HAProxy's own checks. Reasons to reload instead are:
 //   - a slot that HAProxy does not have and cannot add (see takesLines);
 //   - a weight that the balance algorithm of a backend cannot take;
-//   - in mode http, another address for a slot in use: requests would go on to the
+//   - in mode http, another address for a slot in use: requests would continue to reach the
 //     former address over the connections in use (lb.ServerOp, Unused);
 //   - anything else in which a server differs from its file (lb.ServerState, Deviation).
 func Repair(wanted lb.Config, servers []lb.ServerState) Correction {
