@@ -42,7 +42,7 @@ func (p parts) runIssuer(ctx context.Context) error {
 	return p.issuer.Run(ctx)
 }
 
-// challengeAnswers has HAProxy answer HTTP-01 challenges.
+// challengeAnswers makes HAProxy answer HTTP-01 challenges.
 type challengeAnswers struct {
 	process *haproxy.Process
 	db      *store.DB
