@@ -62,6 +62,13 @@ type Config struct {
 	AllowLocal bool
 	// SkipSelfCheck asks the server to try a challenge without trying it here before (false).
 	SkipSelfCheck bool
+	// Own are certificates that this node wants besides those of the intent (none). Their
+	// events are about the agent.
+	Own []lb.ACME
+	// Sharing has several nodes order together (each orders on its own), and Alone says why
+	// it is nil.
+	Sharing *Sharing
+	Alone   string
 	// Journal takes events (none).
 	Journal Journal
 	// Now is the clock, and LookEvery how often it is looked at (time.Now, 15 s).

@@ -13,6 +13,9 @@ type Challenges struct {
 	Map string
 	// Port is the one that certificate authorities connect to, 80 if nothing forwards it.
 	Port uint16
+	// Always has HAProxy answer though no certificate of the intent is ordered by HTTP-01: one
+	// of the agent's own is.
+	Always bool
 }
 
 // IsMapPath reports whether a path can stand in an expression of haproxy.cfg as it is.
