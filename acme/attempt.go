@@ -108,10 +108,8 @@ func (a *attempt) work(ctx context.Context) error {
 		return a.inquire(ctx)
 	}
 	a.orders.Store(true)
-	if a.i.pool != nil {
-		if err := a.i.pool.announce(ctx, a.identity); err != nil {
-			return err
-		}
+	if err := a.hold(ctx); err != nil {
+		return err
 	}
 	err := a.obtain(ctx)
 	if isProblem(err, "accountdoesnotexist") { // the server has been set up anew
@@ -120,6 +118,15 @@ func (a *attempt) work(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// hold makes sure that this node still has the lock of the order, before a step that no other
+// node may make as well.
+func (a *attempt) hold(ctx context.Context) error {
+	if a.i.pool == nil {
+		return nil
+	}
+	return a.i.pool.announce(ctx, a.identity)
 }
 
 // note stores what became of an attempt, and tells of it.
@@ -240,6 +247,9 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 		return o, nil
 	}
 	a.step("order")
+	if err := a.hold(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	made, err := client.AuthorizeOrder(ctx, acme.DomainIDs(a.Domains...))
@@ -381,6 +391,9 @@ func (a *attempt) finish(ctx context.Context, client *acme.Client, o *order) err
 			return fmt.Errorf("making the request: %w", err)
 		}
 		a.step("finalize")
+		if err := a.hold(ctx); err != nil {
+			return err
+		}
 		chain, _, err = client.CreateOrderCert(long, o.Finalize, csr, true)
 		if err != nil { // the server may not have named the order in its answer
 			if found, err = a.waitValid(long, client, o, err); err != nil {

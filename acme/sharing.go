@@ -271,7 +271,8 @@ func (p *pool) take(ctx context.Context, identity string, end func(error)) (rele
 
 var errLockLost = errors.New("the lock of the order is lost")
 
-// announce lets the other nodes know that this one makes an order now.
+// announce lets the other nodes know that this one makes an order now. The error says that
+// it has not, or does not know that it has, the lock of the order.
 func (p *pool) announce(ctx context.Context, identity string) error {
 	s, err := p.current()
 	if err != nil {

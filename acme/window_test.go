@@ -1,10 +1,16 @@
 package acme_test
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -13,6 +19,7 @@ import (
 
 	xacme "golang.org/x/crypto/acme"
 
+	"thalassa/acme"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
@@ -151,45 +158,69 @@ func TestRevokedCertificate(t *testing.T) {
 func TestRevokedAuthorization(t *testing.T) {
 	t.Parallel()
 	p := testkit.StartPebble(t, testkit.PebbleConfig{Answers: true})
-	n := startNode(t, t.TempDir(), p, nil)
+	var n *node
 	var once atomic.Bool
-	p.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasPrefix(r.URL.Path, "/chalZ") || !once.CompareAndSwap(false, true) {
-			return false
-		}
-		docs, err := n.db.LoadOrders(t.Context())
-		if err != nil {
-			t.Error(err)
-			return false
-		}
-		var account struct{ Key, URL string }
-		var record struct {
-			Order struct{ Authorizations []string }
-		}
-		for key, doc := range docs {
-			if strings.HasPrefix(key, "account/") {
-				decodeJSON(t, doc, &account)
-			} else {
-				decodeJSON(t, doc, &record)
+	n = startNode(t, t.TempDir(), p, func(c *acme.Config) {
+		c.BeforeStep = func(step string) {
+			if step != "authorization" || !once.CompareAndSwap(false, true) {
+				return
 			}
+			docs, err := n.db.LoadOrders(t.Context())
+			must(t, err)
+			var account struct{ Key, URL string }
+			var record struct{ Order struct{ Authorizations []string } }
+			for key, doc := range docs {
+				if strings.HasPrefix(key, "account/") {
+					decodeJSON(t, doc, &account)
+				} else {
+					decodeJSON(t, doc, &record)
+				}
+			}
+			text, err := n.keys.Text(account.Key)
+			must(t, err)
+			deactivate(t, client(t, p, string(text)), account.URL, record.Order.Authorizations[0])
 		}
-		text, err := n.keys.Text(account.Key)
-		if err != nil || len(record.Order.Authorizations) != 1 {
-			t.Errorf("%v; %+v", err, record)
-			return false
-		}
-		c := client(t, p, string(text))
-		c.KID = xacme.KeyID(account.URL)
-		if err := c.RevokeAuthorization(r.Context(), record.Order.Authorizations[0]); err != nil {
-			t.Error(err)
-		}
-		return false
 	})
 	a := n.order(p, "shop.example")
-	n.await(a, "failed", func(s lb.OrderStatus) bool { return s.State == lb.OrderFailed })
+	s := n.await(a, "failed", func(s lb.OrderStatus) bool { return s.State == lb.OrderFailed })
+	if !strings.Contains(s.Error, "deactivated") {
+		t.Errorf("got %q", s.Error)
+	}
 	must(t, n.Renew(lb.Certificate{Key: "shop", ACME: &a}))
 	n.awaitIssued(a)
 	if p.Orders() != 2 || p.Finalized() != 1 {
 		t.Errorf("%d orders, %d requests for certificates", p.Orders(), p.Finalized())
+	}
+}
+
+// deactivate revokes an authorization in the form of RFC 8555, section 7.5.2, which the
+// library does not have.
+func deactivate(tb testing.TB, c *xacme.Client, account, url string) {
+	tb.Helper()
+	key, ok := c.Key.(*ecdsa.PrivateKey)
+	if !ok {
+		tb.Fatalf("%T", c.Key)
+	}
+	directory, err := c.Discover(tb.Context())
+	must(tb, err)
+	res, err := c.HTTPClient.Head(directory.NonceURL)
+	must(tb, err)
+	must(tb, res.Body.Close())
+	encode := base64.RawURLEncoding.EncodeToString
+	header, err := json.Marshal(map[string]string{"alg": "ES256", "kid": account, "nonce": res.Header.Get("Replay-Nonce"), "url": url})
+	must(tb, err)
+	protected, payload := encode(header), encode([]byte(`{"status":"deactivated"}`))
+	sum := sha256.Sum256([]byte(protected + "." + payload))
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	must(tb, err)
+	signature := append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	body, err := json.Marshal(map[string]string{"protected": protected, "payload": payload, "signature": encode(signature)})
+	must(tb, err)
+	res, err = c.HTTPClient.Post(url, "application/jose+json", bytes.NewReader(body))
+	must(tb, err)
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(res.Body)
+		tb.Errorf("deactivating: %s: %s", res.Status, text)
 	}
 }
