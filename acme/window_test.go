@@ -168,7 +168,9 @@ func TestRevokedAuthorization(t *testing.T) {
 			docs, err := n.db.LoadOrders(t.Context())
 			must(t, err)
 			var account struct{ Key, URL string }
-			var record struct{ Order struct{ Authorizations []string } }
+			var record struct {
+				Order struct{ Authorizations []string }
+			}
 			for key, doc := range docs {
 				if strings.HasPrefix(key, "account/") {
 					decodeJSON(t, doc, &account)
