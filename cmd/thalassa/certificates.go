@@ -72,9 +72,9 @@ func (p parts) ownNotices() []string {
 	s := p.issuer.Status(p.port.order)
 	var out []string
 	if !s.Issued {
-		out = append(out, "the API's certificate is not issued yet, and one that signs itself serves"+because(s))
+		out = append(out, "the API's certificate is not issued yet; a self-signed one is in use"+because(s))
 	} else if s.Failures > 0 {
-		out = append(out, "the API's certificate is not renewed, and the former one serves"+because(s))
+		out = append(out, "the API's certificate could not be renewed; the former one is in use"+because(s))
 	}
 	if s.Issued {
 		own := lb.Certificate{Files: p.issuer.Files(p.port.order)}
