@@ -22,14 +22,14 @@ type acmeSettings struct {
 	accounts    yamlList[accountEntry]
 }
 
-// defaultOrderPrefix begins the keys in Consul that have the cluster's orders.
+// defaultOrderPrefix is the default beginning of the keys in Consul that hold the cluster's orders.
 const defaultOrderPrefix = "thalassa/acme/"
 
 func acmeFlags(s *Agent, f *pflag.FlagSet) {
 	f.IntVar(&s.acme.httpPort, "acme-http-port", 80, "`port` at which HTTP-01 challenges reach HAProxy")
 	f.BoolVar(&s.acme.selfCheck, "acme-self-check", true, "a look whether HAProxy answers before a certificate authority looks")
 	f.StringSliceVar(&s.acme.directories, "acme-directories", nil, "`URLs` of the only ACME servers that may be asked (default: any)")
-	f.StringVar(&s.acme.prefix, "acme-kv-prefix", defaultOrderPrefix, "`prefix` of the keys in Consul that have the cluster's orders; empty: no sharing")
+	f.StringVar(&s.acme.prefix, "acme-kv-prefix", defaultOrderPrefix, "`prefix` of the cluster's orders in Consul; empty: no sharing")
 	f.Var(&s.acme.dns, "acme-dns", "`list` of the zones in which DNS-01 challenges are answered")
 	f.Var(&s.acme.accounts, "acme-accounts", "`list` of accounts that ACME servers want (external account binding)")
 	f.BoolVar(&s.acme.allowLocal, "acme-allow-local", false, "ACME servers at loopback and link-local addresses")

@@ -77,7 +77,7 @@ func (t Sharing) Orders(log *slog.Logger) (*acme.Sharing, error) {
 	return &acme.Sharing{Consul: client, Seal: key, Prefix: t.s.acme.prefix, Node: node}, nil
 }
 
-// OrderStore is how to reach the Consul that has the cluster's orders.
+// OrderStore configures the client of the Consul that holds the cluster's orders.
 func (t Sharing) OrderStore(log *slog.Logger) consul.Config {
 	cfg := t.Store(log)
 	cfg.MaxConns = orderConns
