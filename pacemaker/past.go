@@ -25,25 +25,6 @@ func ViewPast(ctx context.Context, cfg Config, cib *CIB) (cluster.Status, error)
 	return v, err
 }
 
-// DecisionsPast returns what the scheduler decides for such a CIB, at the time at which
-// Pacemaker has kept it.
-func DecisionsPast(ctx context.Context, cfg Config, cib *CIB) ([]cluster.Consequence, error) {
-	var s simulationXML
-	err := withFile(cib.data, func(path string) error {
-		var err error
-		s, err = past(cfg, path).simulate(ctx, cib, path)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	list := s.consequences()
-	for i := range list {
-		list[i].Reason = cib.Hide(list[i].Reason)
-	}
-	return list, nil
-}
-
 // past are the tools on a CIB in a file.
 func past(cfg Config, path string) *tools {
 	cfg.OtherCIB, cfg.File = nil, path

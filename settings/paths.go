@@ -151,6 +151,9 @@ func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.jso
 // SharedSessions is the file with what other nodes of the cluster have told about sessions.
 func (p *paths) SharedSessions() string { return filepath.Join(p.dbPath, "sessions-nodes.json") }
 
+// ClusterHistory is the folder with what the cluster went through.
+func (p *paths) ClusterHistory() string { return filepath.Join(p.dbPath, "cluster-history") }
+
 // A Directory is one in which the agent creates files or sockets.
 type Directory struct {
 	Setting string // that names it

@@ -11,6 +11,7 @@ import (
 	"thalassa/haproxy"
 	"thalassa/ocf"
 	"thalassa/pacemaker"
+	"thalassa/pacemaker/history"
 )
 
 // cluster is the Pacemaker of this node and what watches it; nil, both: the settings
@@ -23,6 +24,17 @@ func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
 	cfg.Stream = cibProgram()
 	c := pacemaker.New(cfg)
 	return c, pacemaker.NewWatcher(c)
+}
+
+// past keeps what the cluster goes through; nil: it cannot be kept, which is logged.
+func (n node) past(ctx context.Context) *history.Recorder {
+	archive, err := history.Open(n.settings.ClusterHistory(), history.Bounds{})
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not kept", "error", err)
+		return nil
+	}
+	tools, _ := n.settings.Cluster(n.log)
+	return &history.Recorder{Past: history.Past{Archive: archive, Tools: tools}, Inputs: history.Inputs, Now: n.now, Logger: n.log}
 }
 
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/safefile"
 	"thalassa/lb"
 	"thalassa/pacemaker"
@@ -59,12 +60,12 @@ type Archive struct {
 	// latest is the input that was read last, and all operations in it: the next one is
 	// mostly compared with it.
 	latest   string
-	latestOf []Operation
+	latestOf []cluster.OperationResult
 }
 
 // An entry is a transition with the size of its file.
 type entry struct {
-	Transition
+	cluster.Transition
 
 	Size int64 `json:"size"`
 }
@@ -154,10 +155,10 @@ func (a *Archive) reread(id string) (entry, bool) {
 }
 
 // reading reads the input of a transition.
-func (a *Archive) reading(id string) (Transition, error) {
+func (a *Archive) reading(id string) (cluster.Transition, error) {
 	data, err := safefile.Read(a.path(id), a.bounds.perItem)
 	if err != nil {
-		return Transition{}, err
+		return cluster.Transition{}, err
 	}
 	t, _, err := read(nameOf(id), data, time.Time{})
 	t.ID = id // the time of one without a date is lost
@@ -166,8 +167,8 @@ func (a *Archive) reading(id string) (Transition, error) {
 
 // onlyNews leaves those operations of a transition, which is to be at a place in the list,
 // that the one before lacks. One that cannot be read lacks all.
-func (a *Archive) onlyNews(t *Transition, place int) {
-	var before []Operation
+func (a *Archive) onlyNews(t *cluster.Transition, place int) {
+	var before []cluster.OperationResult
 	if place > 0 {
 		if id := a.list[place-1].ID; id == a.latest {
 			before = a.latestOf
@@ -227,7 +228,7 @@ func (a *Archive) note(e entry) error {
 // Add keeps an input, with the name that Pacemaker has given to it and the time of its
 // file. It returns the transition; added is false if the archive has it already, or if its
 // bounds leave no room for one that old.
-func (a *Archive) Add(name string, data []byte, kept time.Time, now time.Time) (t Transition, added bool, err error) {
+func (a *Archive) Add(name string, data []byte, kept time.Time, now time.Time) (t cluster.Transition, added bool, err error) {
 	if int64(len(data)) > a.bounds.perItem {
 		return t, false, fmt.Errorf("%s has more than %d bytes", name, a.bounds.perItem)
 	}
@@ -293,7 +294,7 @@ func (a *Archive) search(id string) (int, bool) {
 }
 
 // decided notes what the scheduler decided.
-func (a *Archive) decided(t Transition) error {
+func (a *Archive) decided(t cluster.Transition) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i, found := a.search(t.ID)
@@ -304,23 +305,23 @@ func (a *Archive) decided(t Transition) error {
 	return a.note(a.list[i])
 }
 
-// undecided is the newest transition of which the decisions are not known.
-func (a *Archive) undecided() (Transition, bool) {
+// undecided is the newest transition of which the decisions are not known, but for some.
+func (a *Archive) undecided(but map[string]bool) (cluster.Transition, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range slices.Backward(a.list) {
-		if !e.Known {
+		if !e.Known && !but[e.ID] {
 			return e.Transition, true
 		}
 	}
-	return Transition{}, false
+	return cluster.Transition{}, false
 }
 
 // transitions are all, the oldest first.
-func (a *Archive) transitions() []Transition {
+func (a *Archive) transitions() []cluster.Transition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	out := make([]Transition, len(a.list))
+	out := make([]cluster.Transition, len(a.list))
 	for i, e := range a.list {
 		out[i] = e.Transition
 	}

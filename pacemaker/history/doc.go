@@ -9,8 +9,8 @@
 //	Archive     keeps copies of inputs in a directory of ours, bounded in bytes, number and
 //	            age, with an index of what they say
 //	Recorder    copies each new input of this node's Pacemaker into an Archive
-//	Past        answers questions about the transitions of an Archive: lists, states,
-//	            decisions, differences, operations
+//	Past        answers questions about an Archive with Pacemaker's tools: states, decisions,
+//	            differences
 //
 // Nothing here reads logs or asks other nodes, and nothing needs the cluster to run.
 package history

@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"thalassa/internal/safefile"
 	"thalassa/internal/wake"
-	"thalassa/pacemaker"
 )
 
 const (
@@ -33,11 +33,9 @@ const Inputs = "/var/lib/pacemaker/pengine"
 // A Recorder copies the inputs of this node's Pacemaker into an Archive, and finds out what
 // the scheduler decided. Run is called once, and owns it.
 type Recorder struct {
-	Archive *Archive
+	Past Past
 	// Inputs is the directory of Pacemaker's inputs.
 	Inputs string
-	// Tools are those that ask the scheduler.
-	Tools  pacemaker.Config
 	Now    func() time.Time
 	Logger *slog.Logger
 
@@ -53,16 +51,18 @@ type fileState struct {
 	size    int64
 }
 
-// Run copies what is there, and then what comes, until ctx ends.
-func (r *Recorder) Run(ctx context.Context) {
+// Run copies what is there, and then what comes, until ctx ends, which is not an error.
+func (r *Recorder) Run(ctx context.Context) error {
 	r.seen = map[string]fileState{}
-	go r.decide(ctx)
+	var deciding sync.WaitGroup
+	deciding.Go(func() { r.decide(ctx) })
+	defer deciding.Wait()
 	for {
 		if err := r.look(ctx); err != nil && ctx.Err() == nil {
 			r.tell(ctx, err)
 		}
 		if wake.Pause(ctx, lookEvery) != nil {
-			return
+			return nil
 		}
 	}
 }
@@ -132,7 +132,7 @@ func (r *Recorder) changed(files []fs.DirEntry) []fs.FileInfo {
 func (r *Recorder) copy(f fs.FileInfo) error {
 	data, err := safefile.ReadOwned(filepath.Join(r.Inputs, f.Name()), maxFile)
 	if err == nil {
-		_, _, err = r.Archive.Add(f.Name(), data, f.ModTime(), r.Now())
+		_, _, err = r.Past.Add(f.Name(), data, f.ModTime(), r.Now())
 	}
 	if errors.Is(err, errPartial) && r.Now().Sub(f.ModTime()) < writtenWithin || safefile.IsDisk(err) {
 		r.again = true
@@ -153,8 +153,9 @@ func ifDisk(err error) error {
 // decide asks the scheduler about the transitions of which it is not known what it decided,
 // the newest first, one at a time.
 func (r *Recorder) decide(ctx context.Context) {
+	tried := map[string]bool{} // in vain
 	for {
-		t, ok := r.Archive.undecided()
+		t, ok := r.Past.undecided(tried)
 		if !ok {
 			if wake.Pause(ctx, lookEvery) != nil {
 				return
@@ -162,11 +163,12 @@ func (r *Recorder) decide(ctx context.Context) {
 			continue
 		}
 		begun := time.Now()
-		_, err := r.Archive.Decide(ctx, r.Tools, t.ID)
+		_, err := r.Past.Decide(ctx, t.ID)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
+			tried[t.ID] = true
 			r.Logger.DebugContext(ctx, "history of the cluster: the decisions of a transition are not known", "transition", t.ID, "error", err)
 		}
 		if wake.Pause(ctx, max(lookEvery/20, decideShare*time.Since(begun))) != nil {

@@ -28,67 +28,6 @@ const (
 	maxOperations = 1000
 )
 
-// A Transition is one run of the scheduler, by the input that the DC has kept of it.
-type Transition struct {
-	// ID orders transitions by time: "20261129T131400Z-input-12-1a2b3c4d". Its end is the
-	// beginning of the digest of the input.
-	ID string `json:"id"`
-	// Time is when the scheduler ran, by the DC's clock, to the second.
-	Time time.Time `json:"time"`
-	// Tag is input; warning or error if the scheduler had a reason for one: a failed
-	// operation, a fenced node, a mistake in the configuration.
-	Tag string `json:"tag"`
-	// File is the name that Pacemaker has given to the input: pe-input-12.bz2.
-	File string `json:"file"`
-	// DC is the node that ran the scheduler; empty: the input does not tell.
-	DC     string        `json:"dc"`
-	Epoch  cluster.Epoch `json:"epoch"`
-	Quorum bool          `json:"quorum"`
-	// Change is the last change of the configuration before; nil: the input does not tell.
-	Change *Change `json:"change,omitempty"`
-	// Operations have ended since the input before, the latest last.
-	Operations []Operation `json:"operations,omitempty"`
-	// Decisions are what the scheduler decided. Known is false until it has been asked.
-	Decisions []cluster.Consequence `json:"decisions,omitempty"`
-	Known     bool                  `json:"known"`
-}
-
-// A Change of the configuration, as Pacemaker notes it in the CIB.
-type Change struct {
-	Time   time.Time `json:"time"`
-	User   string    `json:"user,omitempty"`
-	Client string    `json:"client,omitempty"` // the program: cibadmin, crm_resource
-	Node   string    `json:"node,omitempty"`   // where it ran
-}
-
-// An Operation is the result of an action of a resource agent or a fence agent.
-type Operation struct {
-	Node       string `json:"node"`
-	Resource   string `json:"resource"`
-	Name       string `json:"operation"` // start, stop, monitor, migrate_to …
-	IntervalMS int    `json:"intervalMs"`
-	Call       int    `json:"call"`
-	Code       int    `json:"code"`   // the agent's exit code
-	Status     int    `json:"status"` // of the execution: 0 done, 1 cancelled, 2 timed out …
-	// Time is when it began, or, of a recurring one, when its result last changed.
-	Time       time.Time `json:"time"`
-	DurationMS int       `json:"durationMs"`
-	QueuedMS   int       `json:"queuedMs"`
-	Reason     string    `json:"reason,omitempty"` // by the agent, without secrets
-}
-
-// failed reports whether an operation is a failure: its status is none of pending, done and
-// cancelled, or its code is none of success, not running and promoted. Probes find what
-// runs: 0, 7 and 8 are results.
-func (o Operation) failed() bool {
-	return !slices.Contains([]int{-1, 0, 1}, o.Status) || !slices.Contains([]int{0, 7, 8, 190, 193}, o.Code)
-}
-
-// key tells operations apart over inputs.
-func (o Operation) key() string {
-	return fmt.Sprintf("%s %s %s %d %d %d %d", o.Node, o.Resource, o.Name, o.IntervalMS, o.Call, o.Code, o.Time.Unix())
-}
-
 // inputName is the name of an input: series and number.
 var inputName = regexp.MustCompile(`^pe-(input|warn|error)-([0-9]{1,9})(\.bz2)?$`)
 
@@ -100,24 +39,24 @@ var errPartial = errors.New("is not a complete input of the scheduler")
 
 // read reads an input with the name that Pacemaker has given it. kept is the time of the
 // file, for an input that has none.
-func read(name string, data []byte, kept time.Time) (Transition, *pacemaker.CIB, error) {
+func read(name string, data []byte, kept time.Time) (cluster.Transition, *pacemaker.CIB, error) {
 	parts := inputName.FindStringSubmatch(name)
 	if parts == nil {
-		return Transition{}, nil, fmt.Errorf("%q is no name of an input: expected pe-input-1.bz2", name)
+		return cluster.Transition{}, nil, fmt.Errorf("%q is no name of an input: expected pe-input-1.bz2", name)
 	}
 	text, err := expand(data)
 	if err != nil {
-		return Transition{}, nil, fmt.Errorf("%s: %w", name, err)
+		return cluster.Transition{}, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	root, err := cibxml.Parse(text)
 	if err != nil {
-		return Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
+		return cluster.Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
 	}
 	cib, err := pacemaker.ParseCIB(text)
 	if err != nil {
-		return Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
+		return cluster.Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
 	}
-	t := Transition{
+	t := cluster.Transition{
 		File: name, Tag: map[string]string{"input": "input", "warn": "warning", "error": "error"}[parts[1]],
 		Time: secondsOr(root.Attr("execution-date"), kept), DC: nodeName(root, root.Attr("dc-uuid")),
 		Epoch: cib.Epoch, Quorum: cibxml.IsTrue(root.Attr("have-quorum")), Change: change(root),
@@ -169,17 +108,17 @@ func nodeName(root *cibxml.Element, id string) string {
 // of the node that wrote it. The text does not name it, so it is read as that of this node.
 const lastWritten = "Mon Jan 2 15:04:05 2006"
 
-func change(root *cibxml.Element) *Change {
+func change(root *cibxml.Element) *cluster.ConfigurationChange {
 	at, err := time.ParseInLocation(lastWritten, strings.Join(strings.Fields(root.Attr("cib-last-written")), " "), time.Local)
 	if err != nil {
 		return nil
 	}
-	return &Change{Time: at.UTC(), User: root.Attr("update-user"), Client: root.Attr("update-client"), Node: root.Attr("update-origin")}
+	return &cluster.ConfigurationChange{Time: at.UTC(), User: root.Attr("update-user"), Client: root.Attr("update-client"), Node: root.Attr("update-origin")}
 }
 
 // operations are the results in an input, the latest last.
-func operations(root *cibxml.Element, cib *pacemaker.CIB) []Operation {
-	var out []Operation
+func operations(root *cibxml.Element, cib *pacemaker.CIB) []cluster.OperationResult {
+	var out []cluster.OperationResult
 	for _, state := range root.Child("status").Descendants("node_state") {
 		for _, r := range state.Descendants("lrm_resource") {
 			for _, op := range r.Descendants("lrm_rsc_op") {
@@ -190,28 +129,49 @@ func operations(root *cibxml.Element, cib *pacemaker.CIB) []Operation {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Operation) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(out, func(a, b cluster.OperationResult) int { return a.Time.Compare(b.Time) })
 	return out
 }
 
-func operation(e *cibxml.Element) Operation {
+func operation(e *cibxml.Element) cluster.OperationResult {
 	number := func(name string) int {
 		n, _ := strconv.Atoi(e.Attr(name)) // 0 if there is none
 		return n
 	}
-	return Operation{
+	o := cluster.OperationResult{
 		Name: e.Attr("operation"), IntervalMS: number("interval"), Call: number("call-id"), Code: number("rc-code"), Status: number("op-status"),
 		Time: secondsOr(e.Attr("last-rc-change"), time.Time{}), DurationMS: number("exec-time"), QueuedMS: number("queue-time"),
 		Reason: e.Attr("exit-reason"),
 	}
+	o.Failed = o.Status > cancelled || !slices.Contains(expected(e, o), o.Code)
+	return o
+}
+
+// cancelled is the status of an operation that was ended on purpose; 0 is that of one that
+// was carried out (pcmk_exec_status in crm/common/results.h).
+const cancelled = 1
+
+// expected are the exit codes of an operation that are no failure: the one that the scheduler
+// expected, the third number of the transition key; those of something that runs in a
+// degraded way; those of a probe.
+func expected(e *cibxml.Element, o cluster.OperationResult) []int {
+	codes := []int{190, 193}
+	if o.Name == "monitor" && o.IntervalMS == 0 {
+		codes = append(codes, 0, 7, 8)
+	}
+	code := 0
+	if parts := strings.Split(e.Attr("transition-key"), ":"); len(parts) == 4 {
+		code, _ = strconv.Atoi(parts[2]) // 0: success
+	}
+	return append(codes, code)
 }
 
 // news are the operations of a transition that another does not have.
-func news(list, before []Operation) []Operation {
+func news(list, before []cluster.OperationResult) []cluster.OperationResult {
 	known := make(map[string]bool, len(before))
 	for _, o := range before {
-		known[o.key()] = true
+		known[o.Key()] = true
 	}
-	out := slices.DeleteFunc(slices.Clone(list), func(o Operation) bool { return known[o.key()] })
+	out := slices.DeleteFunc(slices.Clone(list), func(o cluster.OperationResult) bool { return known[o.Key()] })
 	return out[max(0, len(out)-maxOperations):]
 }
