@@ -12,7 +12,6 @@ import (
 
 	"thalassa/client"
 	"thalassa/cluster"
-	"thalassa/cluster/config"
 )
 
 // clusterPast is what the command asks about.
@@ -164,7 +163,11 @@ func (o *onNode) showTransition(cmd *cobra.Command, c client.Cluster, id string,
 			From    string                       `json:"from"`
 			To      string                       `json:"to"`
 			Change  *cluster.ConfigurationChange `json:"change,omitempty"`
-			Objects []config.Difference          `json:"objects"`
+			Objects []struct {
+				Object string `json:"object"`
+				Before string `json:"before"`
+				After  string `json:"after"`
+			} `json:"objects"`
 		} `json:"diff"`
 	}
 	with := ""

@@ -34,7 +34,7 @@ func (n node) past(ctx context.Context) *history.Recorder {
 		return nil
 	}
 	tools, _ := n.settings.Cluster(n.log)
-	return &history.Recorder{Past: history.Past{Archive: archive, Tools: tools}, Inputs: history.Inputs, Now: n.now, Logger: n.log}
+	return history.NewRecorder(history.Past{Archive: archive, Tools: tools}, history.Inputs, n.now, n.log)
 }
 
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.

@@ -77,7 +77,7 @@ func TestRecorder(t *testing.T) {
 	put("pe-input-1.bz2", input(noon, 1, false, "0s"))
 	put("pe-input.last", []byte("1"))
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &history.Recorder{Past: p, Inputs: dir, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+	r := history.NewRecorder(p, dir, time.Now, slog.New(slog.DiscardHandler))
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
 	has := func(n int) {

@@ -31,7 +31,7 @@ const (
 const Inputs = "/var/lib/pacemaker/pengine"
 
 // A Recorder copies the inputs of this node's Pacemaker into an Archive, and finds out what
-// the scheduler decided. Run is called once, and owns it.
+// the scheduler decided. Make it with NewRecorder. Run is called once.
 type Recorder struct {
 	Past Past
 	// Inputs is the directory of Pacemaker's inputs.
@@ -43,6 +43,55 @@ type Recorder struct {
 	again  bool                 // something was incomplete then
 	seen   map[string]fileState // by name
 	told   string               // the last problem that was told
+	news   wake.Poke            // own has changed
+
+	mu   sync.Mutex
+	own  []ownInput // the newest inputs of this node, the latest last
+	said bool       // the other nodes know of own
+}
+
+// An ownInput is an input that Pacemaker on this node has kept.
+type ownInput struct {
+	name string
+	data []byte
+	kept time.Time
+}
+
+// mostOwn is how many inputs the other nodes are told of.
+const mostOwn = 8
+
+// NewRecorder returns the Recorder of this node, which keeps the inputs of a directory in the
+// archive of a Past.
+func NewRecorder(p Past, inputs string, now func() time.Time, logger *slog.Logger) *Recorder {
+	return &Recorder{Past: p, Inputs: inputs, Now: now, Logger: logger, seen: map[string]fileState{}, news: wake.NewPoke(), said: true}
+}
+
+// note keeps an input of this node for the others.
+func (r *Recorder) note(o ownInput) {
+	if r.Now().Sub(o.kept) > shareNews {
+		return
+	}
+	r.mu.Lock()
+	r.own, r.said = append(r.own, o), false
+	r.own = r.own[max(0, len(r.own)-mostOwn):]
+	r.mu.Unlock()
+	r.news.Send()
+}
+
+// recent are the newest inputs of this node; changed: the other nodes do not know them yet,
+// and are told now.
+func (r *Recorder) recent() (list []ownInput, changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed, r.said = !r.said, true
+	return slices.Clone(r.own), changed
+}
+
+// unsaid says that the other nodes could not be told.
+func (r *Recorder) unsaid() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said = false
 }
 
 // A fileState tells whether a file is another one than before.
@@ -53,7 +102,6 @@ type fileState struct {
 
 // Run copies what is there, and then what comes, until ctx ends, which is not an error.
 func (r *Recorder) Run(ctx context.Context) error {
-	r.seen = map[string]fileState{}
 	var deciding sync.WaitGroup
 	deciding.Go(func() { r.decide(ctx) })
 	defer deciding.Wait()
@@ -132,7 +180,10 @@ func (r *Recorder) changed(files []fs.DirEntry) []fs.FileInfo {
 func (r *Recorder) copy(f fs.FileInfo) error {
 	data, err := safefile.ReadOwned(filepath.Join(r.Inputs, f.Name()), maxFile)
 	if err == nil {
-		_, _, err = r.Past.Add(f.Name(), data, f.ModTime(), r.Now())
+		var added bool
+		if _, added, err = r.Past.Add(f.Name(), data, f.ModTime(), r.Now()); added {
+			r.note(ownInput{f.Name(), data, f.ModTime()})
+		}
 	}
 	if errors.Is(err, errPartial) && r.Now().Sub(f.ModTime()) < writtenWithin || safefile.IsDisk(err) {
 		r.again = true
