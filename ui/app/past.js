@@ -9,7 +9,7 @@ import { Badge, Empty, Loading, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
 import { query, route } from "./router.js";
 import { ObjectChanges, Results } from "./simulator.js";
-import { TimeLine } from "./timeline.js";
+import { decided, kindOfTag, TimeLine } from "./timeline.js";
 
 /** @typedef {import("./types.js").PastTransition} PastTransition
  *  @typedef {import("./types.js").OperationResult} OperationResult */
@@ -52,21 +52,6 @@ function Choice({ name, label, all, values }) {
   const options = values.includes(value) || !value ? values : [value, ...values];
   return html`<label class="choice"><span class="muted">${label}</span> <select aria-label=${label} value=${value} onChange=${(/** @type {any} */ e) => query({ [name]: e.target.value })}>
     <option value="">${all}</option>${options.map((v) => html`<option key=${v} value=${v} selected=${v === value}>${v}</option>`)}</select></label>`;
-}
-
-/** @param {string} tag */
-export function kindOfTag(tag) {
-  return { error: "bad", warning: "fair" }[tag] ?? "info";
-}
-
-/** What was decided, in one line.
- * @param {PastTransition} t */
-export function decided(t) {
-  if (!t.known) return "(the scheduler has not been asked yet)";
-  const list = t.decisions ?? [];
-  if (list.length === 0) return "nothing";
-  const words = list.slice(0, 4).map((d) => [d.action, d.resource, d.from ? `${d.from} → ${d.node}` : (d.resource ? "on " : "") + d.node].filter(Boolean).join(" "));
-  return words.join("; ") + (list.length > 4 ? `; and ${list.length - 4} more` : "");
 }
 
 /** @param {{transitions: PastTransition[], more: boolean}} props */

@@ -5,7 +5,6 @@ import * as format from "./format.js";
 import { html } from "./html.js";
 import { now } from "./live.js";
 import { Button } from "./parts.js";
-import { decided, kindOfTag } from "./past.js";
 
 /** @typedef {import("./types.js").PastTransition} PastTransition */
 
@@ -13,6 +12,21 @@ import { decided, kindOfTag } from "./past.js";
 const width = 1000;
 const height = 48;
 const margin = 12;
+
+/** @param {string} tag */
+export function kindOfTag(tag) {
+  return { error: "bad", warning: "fair" }[tag] ?? "info";
+}
+
+/** What was decided, in one line.
+ * @param {PastTransition} t */
+export function decided(t) {
+  if (!t.known) return "(the scheduler has not been asked yet)";
+  const list = t.decisions ?? [];
+  if (list.length === 0) return "nothing";
+  const words = list.slice(0, 4).map((d) => [d.action, d.resource, d.from ? `${d.from} → ${d.node}` : (d.resource ? "on " : "") + d.node].filter(Boolean).join(" "));
+  return words.join("; ") + (list.length > 4 ? `; and ${list.length - 4} more` : "");
+}
 
 /** @param {{transitions: PastTransition[], chosen: string, onChoose: (id: string) => void}} props the newest first */
 export function TimeLine({ transitions, chosen, onChoose }) {
