@@ -29,8 +29,8 @@ func newClusterHistory(o *onNode) *cobra.Command {
 		Long: `Shows the transitions of the cluster, the latest first: each is one run of Pacemaker's
 scheduler, with what it decided. Of one transition, shows which operations had ended before
 it, what the scheduler decided and why, and what had become of the configuration. The agent
-keeps what Pacemaker on its node has kept: a node has the transitions of the time in which it
-was the DC.`,
+has what its node saw while it was the DC, and what the other nodes have told it since they
+were.`,
 		Example: `  thalassa cluster history --since 24h
   thalassa cluster history --resource vip --from 2026-11-29T13:00:00Z --to 2026-11-29T15:00:00Z
   thalassa cluster history --operations --node lb2
