@@ -39,7 +39,7 @@ func (s *clusterFixture) history(t *testing.T, lost string, since time.Time) {
 				return err
 			}
 			i := slices.IndexFunc(list.Transitions, func(tr clusterstatus.Transition) bool {
-				return slices.ContainsFunc(tr.Decisions, func(c clusterstatus.Consequence) bool { return c.Action == "fence" && c.Node == lost })
+				return slices.ContainsFunc(tr.Decisions, func(c clusterstatus.Consequence) bool { return strings.HasPrefix(c.Action, "Fence") && c.Node == lost })
 			})
 			if i < 0 {
 				return fmt.Errorf("%s knows of no fencing of %s: %+v", n.Name, lost, list.Transitions)

@@ -36,6 +36,20 @@ func (n node) past(ctx context.Context) *history.Recorder {
 	return history.NewRecorder(history.Past{Archive: archive, Tools: tools}, history.Inputs, n.now, n.log)
 }
 
+// sharer shares what the cluster goes through with the other nodes; nil: no key is configured.
+func (n node) sharer(ctx context.Context, p parts) *history.Sharer {
+	key, err := n.settings.Sharing().History()
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not shared", "error", err)
+	}
+	if key == nil {
+		return nil
+	}
+	return &history.Sharer{
+		Recorder: p.past, Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutHistory), Key: key, Changed: p.watcher.Changed, Logger: n.log,
+	}
+}
+
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.
 func onDisk(p *haproxy.Process) func(context.Context) error {
 	return func(ctx context.Context) error {

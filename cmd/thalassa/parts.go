@@ -151,9 +151,9 @@ func (n node) runParts(ctx context.Context, p parts) error {
 		run(p.foresight.Run)
 		if p.past != nil {
 			run(p.past.Run)
-			run((&history.Sharer{
-				Recorder: p.past, Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutHistory), Changed: p.watcher.Changed, Logger: n.log,
-			}).Run)
+			if sharer := n.sharer(ctx, p); sharer != nil {
+				run(sharer.Run)
+			}
 		}
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})

@@ -1,14 +1,14 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"thalassa/internal/wake"
@@ -20,9 +20,11 @@ const (
 	sharePause = 3 * time.Second
 	// shareNews is how old an input may be of which the other nodes are still told.
 	shareNews = 10 * time.Minute
-	// mostShared is the longest text that is said: Linux passes no argument of more than
-	// 128 KB to a program.
-	mostShared = 96 << 10
+	// mostShared is how much of inputs is said, in bytes. Linux passes no argument of more
+	// than 128 KB to a program.
+	mostShared = 64 << 10
+	// sealedAs is the name under which inputs are sealed.
+	sealedAs = "inputs"
 )
 
 // An Exchange passes texts between the nodes of a cluster, as *pacemaker.Exchange does: each
@@ -32,12 +34,20 @@ type Exchange interface {
 	Heard(ctx context.Context) (map[string]string, error)
 }
 
+// A Key seals what nodes tell each other, as *auth.ClusterKey does: Pacemaker writes into its
+// log what an Exchange passes, and inputs have secrets.
+type Key interface {
+	Seal(name string, data []byte) []byte
+	Open(name string, sealed []byte) ([]byte, error)
+}
+
 // A Sharer tells the other nodes of a cluster about new inputs of this node, and keeps
 // theirs: so that what a node saw is not lost with it. Inputs that are too large for the
 // Exchange stay on their node. Run is called once.
 type Sharer struct {
 	Recorder *Recorder
 	Exchange Exchange
+	Key      Key
 	// Changed closes with the next change of the cluster, which may be a transition.
 	Changed func() <-chan struct{}
 	Logger  *slog.Logger
@@ -87,7 +97,7 @@ func (s *Sharer) say(ctx context.Context) error {
 	if !changed {
 		return nil
 	}
-	text, err := textOf(list)
+	text, err := s.textOf(list)
 	if text == "" {
 		return err
 	}
@@ -98,27 +108,7 @@ func (s *Sharer) say(ctx context.Context) error {
 	return err
 }
 
-// textOf is what is said of inputs, the latest first, as many as find room. One that finds
-// none by itself is passed over, and is an error.
-func textOf(list []ownInput) (text string, err error) {
-	var parts []string
-	size := 0
-	for _, own := range slices.Backward(list) {
-		part := own.name + " " + strconv.FormatInt(own.kept.Unix(), 10) + " " + base64.StdEncoding.EncodeToString(own.data)
-		if len(part) > mostShared {
-			err = fmt.Errorf("%s has %d bytes, expected at most %d", own.name, len(own.data), mostShared*3/4)
-			continue
-		}
-		if size += len(part) + 1; size > mostShared {
-			break
-		}
-		parts = append(parts, part)
-	}
-	return strings.Join(parts, ";"), err
-}
-
-// hear keeps the inputs that the other nodes tell of. What is no input is passed over: each
-// node says what it keeps by itself.
+// hear keeps the inputs that the other nodes tell of.
 func (s *Sharer) hear(ctx context.Context) error {
 	texts, err := s.Exchange.Heard(ctx)
 	if err != nil {
@@ -126,21 +116,61 @@ func (s *Sharer) hear(ctx context.Context) error {
 	}
 	var problems error
 	for _, text := range texts {
-		for part := range strings.SplitSeq(text, ";") {
-			words := strings.Split(part, " ")
-			if len(words) != 3 || !isInput(words[0]) || len(words[2]) > mostShared {
-				continue
-			}
-			seconds, err := strconv.ParseInt(words[1], 10, 64)
-			data, bad := base64.StdEncoding.DecodeString(words[2])
-			if err != nil || bad != nil {
-				continue
-			}
-			now := s.Recorder.Now()
-			if _, _, err := s.Recorder.Past.Add(words[0], data, time.Unix(seconds, 0), now); ifDisk(err) != nil {
+		for _, in := range s.inputsOf(text) {
+			// What is no input is passed over.
+			if _, _, err := s.Recorder.Past.Add(in.Name, in.Data, time.Unix(in.Kept, 0), s.Recorder.Now()); ifDisk(err) != nil {
 				problems = err
 			}
 		}
 	}
 	return problems
+}
+
+// A sharedInput is an input as one node tells the others of it.
+type sharedInput struct {
+	Name string
+	Kept int64 // seconds since 1970
+	Data []byte
+}
+
+// textOf is what is said of inputs, the latest first, as many as find room. One that finds
+// none by itself is passed over, and is an error.
+func (s *Sharer) textOf(own []ownInput) (text string, err error) {
+	var list []sharedInput
+	size := 0
+	for _, o := range slices.Backward(own) {
+		if len(o.data) > mostShared {
+			err = fmt.Errorf("%s has %d bytes, expected at most %d", o.name, len(o.data), mostShared)
+			continue
+		}
+		if size += len(o.data); size > mostShared {
+			break
+		}
+		list = append(list, sharedInput{o.name, o.kept.Unix(), o.data})
+	}
+	if len(list) == 0 {
+		return "", err
+	}
+	var plain bytes.Buffer
+	if err := gob.NewEncoder(&plain).Encode(list); err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(s.Key.Seal(sealedAs, plain.Bytes())), err
+}
+
+// inputsOf are the inputs of what another node said; nil: it is not of a node with our key.
+func (s *Sharer) inputsOf(text string) []sharedInput {
+	sealed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	plain, err := s.Key.Open(sealedAs, sealed)
+	if err != nil {
+		return nil
+	}
+	var list []sharedInput
+	if gob.NewDecoder(bytes.NewReader(plain)).Decode(&list) != nil {
+		return nil
+	}
+	return list
 }

@@ -3,6 +3,7 @@ package history_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/auth"
 	"thalassa/cluster"
 	"thalassa/internal/testkit"
 	"thalassa/pacemaker/history"
@@ -57,16 +59,24 @@ func (e exchange) Heard(context.Context) (map[string]string, error) {
 // What one node has seen is on the other one, too, also when the first attempt to tell it
 // fails, and whatever a third node says.
 func TestNodesShareTheirHistory(t *testing.T) {
-	all := &texts{said: map[string]string{"n3": "garbage;pe-input-1.bz2 x y;pe-input-1.bz2 1 QUJD;../x 1 QUJD"}, fail: true}
+	all := &texts{said: map[string]string{"n3": "garbage", "n4": base64.StdEncoding.EncodeToString(make([]byte, 100))}, fail: true}
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	defer ended.Wait()
 	defer cancel()
 	dirs, archives := map[string]string{}, map[string]*history.Archive{}
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key, err := auth.ReadClusterKey(file, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, node := range []string{"n1", "n2"} {
 		dirs[node], archives[node] = t.TempDir(), open(t, t.TempDir(), history.Bounds{})
 		r := history.NewRecorder(history.Past{Archive: archives[node]}, dirs[node], func() time.Time { return noon }, slog.New(slog.DiscardHandler))
-		s := &history.Sharer{Recorder: r, Exchange: all.on(node), Changed: func() <-chan struct{} {
+		s := &history.Sharer{Recorder: r, Exchange: all.on(node), Key: key, Changed: func() <-chan struct{} {
 			soon := make(chan struct{})
 			time.AfterFunc(100*time.Millisecond, func() { close(soon) })
 			return soon
