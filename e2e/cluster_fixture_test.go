@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,7 +78,6 @@ func clusterConfig(tb testing.TB) cluster.Config {
 		"thalassa":      {Content: read(build(tb)), Mode: 0o755},
 		"ocf-haproxy":   {Content: read("../packaging/ocf-haproxy"), Mode: 0o755},
 		"thalassa.yaml": {Content: read("../packaging/thalassa.yaml")},
-		"session.key":   {Content: []byte(rand.Text() + rand.Text()), Mode: 0o600},
 	}
 	if stream := buildStream(tb); stream != nil {
 		files["thalassa-cib"] = cluster.File{Content: stream, Mode: 0o755}
@@ -90,7 +88,7 @@ func clusterConfig(tb testing.TB) cluster.Config {
 			ln -sf /run/fixture/thalassa /usr/bin/thalassa
 			install -m 0755 /run/fixture/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
 		Units: map[string]string{
-			"thalassa": `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file "" --haproxy pacemaker --haproxy-log "" --session-key-file /run/fixture/session.key --debug`,
+			"thalassa": `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file "" --haproxy pacemaker --haproxy-log "" --debug`,
 		},
 	}
 }

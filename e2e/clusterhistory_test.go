@@ -27,40 +27,52 @@ func (s *clusterFixture) past(n *cluster.Node, path string, v any) error {
 	return json.Unmarshal(answer.body, v)
 }
 
-// history asks every node that is left what became of one that was lost: the DC that has
-// seen it, and those that it has told.
+// fencing is the transition in which a node was to be fenced, as an agent lists it.
+func fencing(list []clusterstatus.Transition, lost string) (id string) {
+	for _, tr := range list {
+		if slices.ContainsFunc(tr.Decisions, func(c clusterstatus.Consequence) bool { return strings.HasPrefix(c.Action, "Fence") && c.Node == lost }) {
+			return tr.ID
+		}
+	}
+	return ""
+}
+
+// history asks the node that was the DC when another one was lost what became of that.
 func (s *clusterFixture) history(t *testing.T, lost string, since time.Time) {
 	query := "?" + url.Values{"node": {lost}, "from": {since.Add(-2 * time.Second).UTC().Format(time.RFC3339)}}.Encode()
-	seen := map[string]string{} // the transition by node
+	var dc *cluster.Node
+	var id string
 	testkit.Eventually(t, time.Minute, func() error {
+		var known []string
 		for _, n := range s.cluster.Up() {
 			var list struct{ Transitions []clusterstatus.Transition }
 			if err := s.past(n, query, &list); err != nil {
 				return err
 			}
-			i := slices.IndexFunc(list.Transitions, func(tr clusterstatus.Transition) bool {
-				return slices.ContainsFunc(tr.Decisions, func(c clusterstatus.Consequence) bool { return strings.HasPrefix(c.Action, "Fence") && c.Node == lost })
-			})
-			if i < 0 {
-				return fmt.Errorf("%s knows of no fencing of %s: %+v", n.Name, lost, list.Transitions)
+			if id = fencing(list.Transitions, lost); id != "" {
+				dc = n
+				return nil
 			}
-			seen[n.Name] = list.Transitions[i].ID
+			known = append(known, fmt.Sprintf("%s: %+v", n.Name, list.Transitions))
 		}
-		return nil
+		return fmt.Errorf("nobody knows of the fencing of %s: %v", lost, known)
 	})
-	for _, n := range s.cluster.Up() {
-		id := seen[n.Name]
-		var v clusterstatus.Status
-		if err := s.past(n, "/"+id+"/state", &v); err != nil {
-			t.Fatal(err)
-		}
-		if i := slices.IndexFunc(v.Nodes, func(o clusterstatus.Node) bool { return o.Name == lost }); i < 0 || v.Nodes[i].State != "unclean" {
-			t.Errorf("the state in %s was %+v", id, v.Nodes)
-		}
-		var p clusterstatus.Prediction
-		if err := s.past(n, "/"+id+"/decisions", &p); err != nil || len(p.Graph.Steps) == 0 || !strings.Contains(strings.Join(p.Text, "; "), lost) {
-			t.Errorf("the decisions in %s were %+v, %v", id, p, err)
-		}
+	var v clusterstatus.Status
+	if err := s.past(dc, "/"+id+"/state", &v); err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%s: %v", lost, seen)
+	if i := slices.IndexFunc(v.Nodes, func(o clusterstatus.Node) bool { return o.Name == lost }); i < 0 || v.Nodes[i].State != "unclean" || v.DC != dc.Name {
+		t.Errorf("the state in %s was %+v, DC %s", id, v.Nodes, v.DC)
+	}
+	var p clusterstatus.Prediction
+	if err := s.past(dc, "/"+id+"/decisions", &p); err != nil || len(p.Graph.Steps) == 0 || !strings.Contains(strings.Join(p.Text, "; "), lost) {
+		t.Errorf("the decisions in %s were %+v, %v", id, p, err)
+	}
+	var started struct {
+		Operations []clusterstatus.OperationResult
+	}
+	if err := s.past(dc, "/operations"+query, &started); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s on %s; %d operations of %s", id, dc.Name, len(started.Operations), lost)
 }

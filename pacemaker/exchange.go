@@ -3,7 +3,9 @@ package pacemaker
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"strings"
 
 	"thalassa/cluster"
 	"thalassa/lb"
@@ -74,7 +76,7 @@ func (e Exchange) Rings() map[string]string {
 // Heard are the texts of all nodes by their names.
 func (e Exchange) Heard(ctx context.Context) (map[string]string, error) {
 	out, err := e.cluster.run(ctx, call{tool: "attrd_updater", args: []string{"-n", e.about, "-Q", "-A"}})
-	if cluster.IsKind(err, cluster.KindNotFound) { // nobody has said anything
+	if isMissingAttribute(err) { // nobody has said anything
 		return map[string]string{}, nil
 	}
 	if err != nil {
@@ -96,4 +98,11 @@ func (e Exchange) Heard(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	return texts, nil
+}
+
+// isMissingAttribute reports whether attrd_updater has not found an attribute. Its exit code
+// differs between releases.
+func isMissingAttribute(err error) bool {
+	failed, ok := errors.AsType[*cluster.Error](err)
+	return ok && (failed.Kind == cluster.KindNotFound || strings.Contains(failed.Said, "attribute does not exist"))
 }

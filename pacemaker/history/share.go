@@ -18,6 +18,8 @@ const (
 	// sharePause is the least pause between two talks with the other nodes. A failover has
 	// its transitions within a few seconds, in which nobody should be disturbed.
 	sharePause = 3 * time.Second
+	// longestPause is the longest pause between two, when nothing changes.
+	longestPause = 2 * time.Minute
 	// shareNews is how old an input may be of which the other nodes are still told.
 	shareNews = 10 * time.Minute
 	// mostShared is how much of inputs is said, in bytes. Linux passes no argument of more
@@ -55,9 +57,10 @@ type Sharer struct {
 	told string // the last problem that was told
 }
 
-// Run shares until ctx ends, which is not an error.
+// Run shares until ctx ends, which is not an error. What other nodes say changes nothing that
+// this node would be told of, so it listens again for some time after each change.
 func (s *Sharer) Run(ctx context.Context) error {
-	for {
+	for pause := sharePause; ; pause = min(2*pause, longestPause) {
 		changed := s.Changed()
 		err := errors.Join(s.say(ctx), s.hear(ctx))
 		if ctx.Err() != nil {
@@ -71,7 +74,11 @@ func (s *Sharer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+			pause = sharePause
 		case <-s.Recorder.news:
+			pause = sharePause
+		case <-time.After(pause):
+			continue
 		}
 		if wake.Pause(ctx, sharePause) != nil { // the rest of the failover
 			return nil
