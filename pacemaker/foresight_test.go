@@ -62,7 +62,7 @@ func foreseen(t *testing.T, f *pacemaker.Foresight, q config.Question) config.Fo
 // What the scheduler decides is shown with its order, and without secrets, which its graph
 // has as XML attributes.
 func TestForesightShowsDecisionsAndTheirOrder(t *testing.T) {
-	f, _ := onCIB(t, threeNodes("", "", `<rsc_order id="o" first="web-clone" then="vip"/>`))
+	f, _ := onCIB(t, threeNodes("", "", `<rsc_order id="order" first="web-clone" then="vip"/>`))
 	p := foreseen(t, f, config.Question{}).Predicted
 	if !slices.ContainsFunc(p.Actions, func(c cluster.Consequence) bool { return c.Action == "start" && c.Resource == "vip" }) {
 		t.Errorf("decisions: %+v", p.Actions)
@@ -216,6 +216,7 @@ func complete(t *testing.T, f *pacemaker.Foresight) cluster.Losses {
 }
 
 func TestWhichNodeMayBeLost(t *testing.T) {
+	t.Parallel()
 	f := following(t, threeNodes("", `<primitive id="pinned" class="ocf" provider="pacemaker" type="Dummy"/>`,
 		`<rsc_location id="p1" rsc="pinned" node="n1" score="INFINITY"/><rsc_location id="p2" rsc="pinned" node="n2" score="-INFINITY"/><rsc_location id="p3" rsc="pinned" node="n3" score="-INFINITY"/>`))
 	l := complete(t, f)
@@ -254,6 +255,7 @@ func TestWhichNodeMayBeLost(t *testing.T) {
 
 // Of a status that changes alone, nothing is computed again; of a configuration, all is.
 func TestLossesFollowTheConfiguration(t *testing.T) {
+	t.Parallel()
 	testkit.Needs(t, "Pacemaker")
 	path := filepath.Join(t.TempDir(), "cib.xml")
 	write := func(text string) {

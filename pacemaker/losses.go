@@ -315,7 +315,7 @@ func (f *Foresight) simulate(ctx context.Context, state losses, nodes []string) 
 		args = append(args, "-f", n)
 	}
 	if !loss.Quorum {
-		args = append(args, "-q", "false")
+		cib = cib.withQuorum(false)
 	}
 	seen, err := f.cluster.predict(ctx, cib, args...)
 	if err != nil {
