@@ -253,6 +253,42 @@ func TestWhichNodeMayBeLost(t *testing.T) {
 	}
 }
 
+// Where a simulation takes too long, the others are not tried, and each says why it is not
+// known.
+func TestLossesOfAClusterThatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	testkit.Needs(t, "Pacemaker")
+	dir := t.TempDir()
+	for tool, script := range map[string]string{
+		"crm_simulate": `echo >> ` + dir + `/calls; case "$*" in *-R*) exec /usr/sbin/crm_simulate "$@";; esac; exit 124`,
+		"cibadmin":     `exec /usr/sbin/cibadmin "$@"`, "crm_mon": `exec /usr/sbin/crm_mon "$@"`, "crm_node": `exec /usr/sbin/crm_node "$@"`, "crm_resource": `exec /usr/sbin/crm_resource "$@"`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "cib.xml")
+	if err := os.WriteFile(path, []byte(threeNodes("", "", "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := pacemaker.New(pacemaker.Config{File: path, Tools: dir})
+	w := pacemaker.NewWatcher(c)
+	f := pacemaker.NewForesight(c, w, time.Now)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { _ = w.Run(ctx) }()
+	go func() { _ = f.Run(ctx) }()
+	l := complete(t, f)
+	for _, loss := range l.List {
+		if loss.Known || !strings.Contains(loss.Problem, "no answer in time") {
+			t.Errorf("%+v", loss)
+		}
+	}
+	if !slices.Contains(l.Text, "any one node: not known") {
+		t.Errorf("%q", l.Text)
+	}
+}
+
 // Of a status that changes alone, nothing is computed again; of a configuration, all is.
 func TestLossesFollowTheConfiguration(t *testing.T) {
 	t.Parallel()

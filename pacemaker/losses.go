@@ -291,7 +291,20 @@ func (f *Foresight) lose(ctx context.Context, nodes []string) (cluster.Loss, err
 	} else if len(f.kept.list) < maxLosses && err == nil {
 		f.kept.list = append(slices.Clone(f.kept.list), loss)
 	}
+	if cluster.IsKind(err, cluster.KindTimedOut) { // the others would take as long
+		f.kept.giveUp(loss.Problem)
+	}
 	return loss, err
+}
+
+// giveUp notes why what is not computed yet will not be.
+func (l *losses) giveUp(why string) {
+	l.list = slices.Clone(l.list)
+	for i, loss := range l.list {
+		if !loss.Known && loss.Problem == "" {
+			l.list[i].Problem = why
+		}
+	}
 }
 
 // simulate simulates the failure of nodes in a state.
