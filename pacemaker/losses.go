@@ -19,6 +19,8 @@ const (
 	pairsUpTo = 6
 	// maxLosses bounds how many answers are kept.
 	maxLosses = 500
+	// turnWithin is how long a simulation waits for another one.
+	turnWithin = time.Minute
 	// settleBefore is how long a changing cluster may go on before the failure of its nodes is
 	// computed nevertheless.
 	settleBefore = 15 * time.Second
@@ -266,6 +268,8 @@ func (f *Foresight) lose(ctx context.Context, nodes []string) (cluster.Loss, err
 	select {
 	case f.turn <- struct{}{}:
 		defer func() { <-f.turn }()
+	case <-time.After(turnWithin):
+		return cluster.Loss{}, &lb.UnavailableError{What: "another simulation of the failure of nodes takes longer than " + turnWithin.String()}
 	case <-ctx.Done():
 		return cluster.Loss{}, ctx.Err()
 	}
