@@ -36,7 +36,7 @@ func TestClusterPage(t *testing.T) {
 	p.reads(`[aria-label="Floating IPs"]`, "192.0.2.10/24", "on n1")
 	p.sees(`document.querySelectorAll(".matrix tbody tr").length === 2 && document.querySelectorAll(".matrix tbody .badge.good").length === 3`)
 	p.reads(`[aria-label="Failures"]`, "n2", "haproxy", "monitor", "not running")
-	p.reads(`[aria-label="Which node may I lose?"]`, "Any one node: no.", "N2: the address 192.0.2.10/24 is lost; vip runs nowhere.", "n1: yes", "n2: no")
+	p.reads(`[aria-label="Which node may I lose?"]`, "Any one node: no.", "n2: the address 192.0.2.10/24 is lost; vip runs nowhere.", "n1: yes", "n2: no")
 	p.shot("cluster")
 	p.barriers(axe(t), "the cluster", allRules)
 
