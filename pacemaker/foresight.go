@@ -79,7 +79,7 @@ func Foresee(ctx context.Context, c *Cluster, cib *CIB, s cluster.Scenario) (clu
 	if err := seen.refused(s.Inject); err != nil {
 		return out, err
 	}
-	out.Consequences = seen.simulationXML.foretold(cib)
+	out.Consequences = seen.foretold(cib)
 	out.Scores = append(scoresOf(seen.Scores, false), scoresOf(seen.Promotions, true)...)
 	out.Capacities = capacitiesOf(seen.Capacities)
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -159,7 +160,7 @@ func keyOf(v cluster.Status) string {
 	if len(v.Nodes) == 0 || v.State == "" || v.State == cluster.StateOffline || v.State == cluster.StateNone {
 		return ""
 	}
-	parts := []string{v.Epoch.Configuration(), fmt.Sprint(v.Quorum)}
+	parts := []string{v.Epoch.Configuration(), strconv.FormatBool(v.Quorum)}
 	for _, n := range v.Nodes {
 		parts = append(parts, n.Name+"="+n.State)
 	}
