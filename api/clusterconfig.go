@@ -195,7 +195,11 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 		}
 	}
 	if how.draft != "" {
-		return h.changeInDraft(c, how, []config.Edit{e})
+		err := h.changeInDraft(c, how, []config.Edit{e})
+		if edit, ok := asSingle(err); ok {
+			return edit
+		}
+		return err
 	}
 	out, err := h.carryOut(c, []config.Edit{e}, how)
 	if edit, ok := asSingle(err); ok {

@@ -148,9 +148,6 @@ func (h clusterConfigHandlers) changeInDraft(c echo.Context, how configuring, ed
 	} else {
 		next, err = h.update(c, how.draft, change)
 	}
-	if edit, ok := asSingle(err); ok && len(edits) == 1 {
-		return edit
-	}
 	if err != nil {
 		return err
 	}

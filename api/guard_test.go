@@ -149,7 +149,8 @@ func TestRoles(t *testing.T) {
 	for _, q := range requests {
 		path, _, _ := strings.Cut(q.path, "?")
 		covered[q.method+" "+path] = true
-		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
+		clusterDrafts := &apitest.ClusterDrafts{}
+		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()), func(cfg *api.Config) { cfg.ClusterDrafts = clusterDrafts })
 		if strings.HasPrefix(q.path, "/backends/live/canary") && q.body == "" {
 			if _, err := s.Canaries.Start(t.Context(), lb.Canary{Backend: "live", Version: "2.0.0", Steps: []int{5, 100}, Every: time.Hour}); err != nil {
 				t.Fatal(err)
@@ -167,7 +168,7 @@ func TestRoles(t *testing.T) {
 		if strings.HasPrefix(q.path, "/cluster/drafts/1") {
 			edit := config.Edit{Op: config.Put, Kind: config.Tags, ID: "t", Body: []byte(`{"objects":["vip"]}`)}
 			d := config.Draft{Listed: true, Number: 1, Edits: []config.DraftEdit{{Number: 1, Edit: edit}}, Inject: []cluster.Injection{{Node: "n1", State: cluster.NodeUnclean}}}
-			if _, err := s.Config().ClusterDrafts.Create(t.Context(), d); err != nil {
+			if _, err := clusterDrafts.Create(t.Context(), d); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -42,7 +42,7 @@ that its simulation supposes. "cluster config --draft" shows and changes it. Onl
 began a draft sees it, unless it is listed. Without a subcommand this command lists the
 drafts.`,
 		Example: `  thalassa cluster draft new week-31 --message "next week"
-  echo '{"agent": "ocf:pacemaker:Dummy"}' | thalassa cluster config put primitives web - --draft week-31
+  thalassa cluster config put primitives web web.json --draft week-31
   thalassa cluster draft inject week-31 --node lb1=unclean
   thalassa cluster draft diff week-31
   thalassa cluster draft commit week-31`,

@@ -44,13 +44,13 @@ func (h ClusterChange) query() string {
 
 // ClusterObjectPath is the path of an object, or of a kind where id is empty, or of all.
 func ClusterObjectPath(kind, id string) string {
-	path := "/cluster/config"
+	parts := []string{"/cluster/config"}
 	for _, part := range []string{kind, id} {
 		if part != "" {
-			path += "/" + url.PathEscape(part)
+			parts = append(parts, url.PathEscape(part))
 		}
 	}
-	return path
+	return strings.Join(parts, "/")
 }
 
 // Get reads the document at a path.
@@ -113,9 +113,9 @@ func (c Cluster) send(ctx context.Context, q call) (json.RawMessage, error) {
 
 // ClusterDraftPath is the path of a draft of the configuration, or of what is below it.
 func ClusterDraftPath(id string, below ...string) string {
-	path := "/cluster/drafts/" + url.PathEscape(id)
+	parts := []string{"/cluster/drafts", url.PathEscape(id)}
 	for _, part := range below {
-		path += "/" + url.PathEscape(part)
+		parts = append(parts, url.PathEscape(part))
 	}
-	return path
+	return strings.Join(parts, "/")
 }

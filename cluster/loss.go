@@ -106,7 +106,7 @@ func (l *Losses) Summarize() {
 	case slices.ContainsFunc(single, bad):
 		l.Text = append(l.Text, "any one node: no")
 	case slices.ContainsFunc(single, unknown):
-		l.Text = append(l.Text, "any one node: not computed yet")
+		l.Text = append(l.Text, "any one node: "+l.unknown())
 	default:
 		l.Text = append(l.Text, "any one node: yes")
 	}
@@ -118,13 +118,23 @@ func (l *Losses) Summarize() {
 	switch {
 	case len(pairs) == 0:
 	case slices.ContainsFunc(pairs, unknown):
-		l.Text = append(l.Text, "two nodes together: not all computed yet")
+		l.Text = append(l.Text, "any two nodes together: "+l.unknown())
 	case !slices.ContainsFunc(pairs, bad):
 		l.Text = append(l.Text, "any two nodes together: yes")
 	}
+	reasons := map[string]bool{} // each once: all may have the same
 	for _, loss := range l.List {
-		if loss.Problem != "" {
+		if loss.Problem != "" && !reasons[loss.Problem] {
+			reasons[loss.Problem] = true
 			l.Text = append(l.Text, loss.Names()+": not known: "+loss.Problem)
 		}
 	}
+}
+
+// unknown says what is known of something that was not computed.
+func (l *Losses) unknown() string {
+	if l.Computing {
+		return "not computed yet"
+	}
+	return "not known"
 }

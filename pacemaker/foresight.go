@@ -54,6 +54,11 @@ func Foresee(ctx context.Context, c *Cluster, cib *CIB, s cluster.Scenario) (clu
 	if err != nil {
 		return out, err
 	}
+	for _, i := range s.Inject {
+		if i.Quorum != nil {
+			cib = cib.withQuorum(*i.Quorum)
+		}
+	}
 	var seen foreseenXML
 	err = withFile(cib.data, func(path string) error {
 		graph := filepath.Join(filepath.Dir(path), "transition.xml")
@@ -74,10 +79,18 @@ func Foresee(ctx context.Context, c *Cluster, cib *CIB, s cluster.Scenario) (clu
 	if err := seen.refused(s.Inject); err != nil {
 		return out, err
 	}
-	out.Consequences = seen.simulationXML.foretold(cib)
+	out.Consequences = seen.foretold(cib)
 	out.Scores = append(scoresOf(seen.Scores, false), scoresOf(seen.Promotions, true)...)
 	out.Capacities = capacitiesOf(seen.Capacities)
 	return out, nil
+}
+
+// withQuorum is the CIB of a partition with or without quorum. The option -q of crm_simulate
+// has an effect only together with other events (2.1.5).
+func (c *CIB) withQuorum(has bool) *CIB {
+	root := c.root.Clone()
+	root.Set("have-quorum", map[bool]string{true: "1", false: "0"}[has])
+	return &CIB{Epoch: c.Epoch, data: root.Bytes(), root: root}
 }
 
 // refused is the error for events that crm_simulate has not understood, which it tells of and
@@ -164,8 +177,6 @@ func arguments(cib *CIB, s cluster.Scenario) ([]string, error) {
 		case i.Ticket != "":
 			flag := map[string]string{"grant": "-g", "revoke": "-r", "standby": "-b", "activate": "-e"}[i.Action]
 			args = append(args, flag, i.Ticket)
-		case i.Quorum != nil:
-			args = append(args, "-q", strconv.FormatBool(*i.Quorum))
 		}
 	}
 	return args, nil

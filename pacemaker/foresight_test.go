@@ -36,13 +36,13 @@ func onCIB(tb testing.TB, cib string) (*pacemaker.Foresight, *pacemaker.Watcher)
 
 // threeNodes is a CIB of three nodes with a fence device that runs, an address, and a clone.
 // extra is further XML of resources and constraints.
-func threeNodes(options, resources, constraints string) string {
+func threeNodes(resources, constraints string) string {
 	var states strings.Builder
 	for _, n := range []string{"1", "2", "3"} {
 		states.WriteString(`<node_state id="` + n + `" uname="n` + n + `" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="` + n + `"><lrm_resources/></lrm></node_state>`)
 	}
 	return `<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="7" num_updates="1" admin_epoch="0" have-quorum="1" dc-uuid="1"><configuration>
-<crm_config><cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="true"/>` + options + `</cluster_property_set></crm_config>
+<crm_config><cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="true"/></cluster_property_set></crm_config>
 <nodes><node id="1" uname="n1"/><node id="2" uname="n2"/><node id="3" uname="n3"/></nodes>
 <resources><primitive id="fence" class="stonith" type="fence_dummy"><instance_attributes id="fp"><nvpair id="fpp" name="passwd" value="canary-in-clear"/></instance_attributes></primitive>
 <primitive id="vip" class="ocf" provider="heartbeat" type="IPaddr2"><instance_attributes id="vp"><nvpair id="vpi" name="ip" value="192.0.2.9"/></instance_attributes></primitive>
@@ -62,7 +62,7 @@ func foreseen(t *testing.T, f *pacemaker.Foresight, q config.Question) config.Fo
 // What the scheduler decides is shown with its order, and without secrets, which its graph
 // has as XML attributes.
 func TestForesightShowsDecisionsAndTheirOrder(t *testing.T) {
-	f, _ := onCIB(t, threeNodes("", "", `<rsc_order id="o" first="web-clone" then="vip"/>`))
+	f, _ := onCIB(t, threeNodes("", `<rsc_order id="order" first="web-clone" then="vip"/>`))
 	p := foreseen(t, f, config.Question{}).Predicted
 	if !slices.ContainsFunc(p.Actions, func(c cluster.Consequence) bool { return c.Action == "start" && c.Resource == "vip" }) {
 		t.Errorf("decisions: %+v", p.Actions)
@@ -95,7 +95,7 @@ func TestForesightShowsDecisionsAndTheirOrder(t *testing.T) {
 }
 
 func TestForesightOfEvents(t *testing.T) {
-	f, _ := onCIB(t, threeNodes("", `<primitive id="bound" class="ocf" provider="pacemaker" type="Dummy"/>`, `<rsc_ticket id="t" rsc="bound" ticket="site"/>`))
+	f, _ := onCIB(t, threeNodes(`<primitive id="bound" class="ocf" provider="pacemaker" type="Dummy"/>`, `<rsc_ticket id="t" rsc="bound" ticket="site"/>`))
 	code, no := 7, false
 	for name, tc := range map[string]struct {
 		inject cluster.Injection
@@ -139,7 +139,7 @@ func TestForesightOfEvents(t *testing.T) {
 // Rules depend on the time.
 func TestForesightAtAnotherTime(t *testing.T) {
 	const rule = `<rsc_location id="l" rsc="vip"><rule id="r" score="-INFINITY"><date_expression id="d" operation="gt" start="2030-01-01"/></rule></rsc_location>`
-	f, _ := onCIB(t, threeNodes("", "", rule))
+	f, _ := onCIB(t, threeNodes("", rule))
 	runs := func(at time.Time) bool {
 		p := foreseen(t, f, config.Question{Scenario: cluster.Scenario{At: at}}).Predicted
 		i := slices.IndexFunc(p.After.Resources, func(r cluster.Resource) bool { return r.ID == "vip" })
@@ -151,7 +151,7 @@ func TestForesightAtAnotherTime(t *testing.T) {
 }
 
 func TestForesightOfEdits(t *testing.T) {
-	f, _ := onCIB(t, threeNodes("", "", ""))
+	f, _ := onCIB(t, threeNodes("", ""))
 	out := foreseen(t, f, config.Question{Edits: []config.Edit{
 		{Op: config.Put, Kind: config.Primitives, ID: "extra", IsXML: true, Body: []byte(`<primitive class="ocf" provider="pacemaker" type="Dummy"/>`)},
 		{Op: config.Patch, Kind: config.Primitives, ID: "fence", Body: []byte(`{"params":{"passwd":"another-canary"}}`)},
@@ -169,7 +169,7 @@ func TestForesightOfEdits(t *testing.T) {
 	if _, err := f.Foresee(t.Context(), config.Question{CIB: []byte("<cib")}); !errors.As(err, new(*lb.InvalidError)) {
 		t.Errorf("a CIB that is none: %v", err)
 	}
-	out = foreseen(t, f, config.Question{CIB: []byte(strings.ReplaceAll(threeNodes("", "", ""), "vip", "other"))})
+	out = foreseen(t, f, config.Question{CIB: []byte(strings.ReplaceAll(threeNodes("", ""), "vip", "other"))})
 	if !slices.ContainsFunc(out.Predicted.Actions, func(c cluster.Consequence) bool { return c.Resource == "other" }) {
 		t.Errorf("another CIB: %+v", out.Predicted.Actions)
 	}
@@ -216,7 +216,8 @@ func complete(t *testing.T, f *pacemaker.Foresight) cluster.Losses {
 }
 
 func TestWhichNodeMayBeLost(t *testing.T) {
-	f := following(t, threeNodes("", `<primitive id="pinned" class="ocf" provider="pacemaker" type="Dummy"/>`,
+	t.Parallel()
+	f := following(t, threeNodes(`<primitive id="pinned" class="ocf" provider="pacemaker" type="Dummy"/>`,
 		`<rsc_location id="p1" rsc="pinned" node="n1" score="INFINITY"/><rsc_location id="p2" rsc="pinned" node="n2" score="-INFINITY"/><rsc_location id="p3" rsc="pinned" node="n3" score="-INFINITY"/>`))
 	l := complete(t, f)
 	survives := map[string]bool{}
@@ -252,8 +253,45 @@ func TestWhichNodeMayBeLost(t *testing.T) {
 	}
 }
 
+// Where a simulation takes too long, the others are not tried, and each says why it is not
+// known.
+func TestLossesOfAClusterThatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	testkit.Needs(t, "Pacemaker")
+	dir := t.TempDir()
+	for tool, script := range map[string]string{
+		"crm_simulate": `echo >> ` + dir + `/calls; case "$*" in *-R*) exec /usr/sbin/crm_simulate "$@";; esac; exit 124`,
+		"cibadmin":     `exec /usr/sbin/cibadmin "$@"`, "crm_mon": `exec /usr/sbin/crm_mon "$@"`, "crm_node": `exec /usr/sbin/crm_node "$@"`, "crm_resource": `exec /usr/sbin/crm_resource "$@"`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "cib.xml")
+	if err := os.WriteFile(path, []byte(threeNodes("", "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := pacemaker.New(pacemaker.Config{File: path, Tools: dir})
+	w := pacemaker.NewWatcher(c)
+	f := pacemaker.NewForesight(c, w, time.Now)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { _ = w.Run(ctx) }()
+	go func() { _ = f.Run(ctx) }()
+	l := complete(t, f)
+	for _, loss := range l.List {
+		if loss.Known || !strings.Contains(loss.Problem, "no answer in time") {
+			t.Errorf("%+v", loss)
+		}
+	}
+	if !slices.Contains(l.Text, "any one node: not known") {
+		t.Errorf("%q", l.Text)
+	}
+}
+
 // Of a status that changes alone, nothing is computed again; of a configuration, all is.
 func TestLossesFollowTheConfiguration(t *testing.T) {
+	t.Parallel()
 	testkit.Needs(t, "Pacemaker")
 	path := filepath.Join(t.TempDir(), "cib.xml")
 	write := func(text string) {
@@ -265,7 +303,7 @@ func TestLossesFollowTheConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cib := threeNodes("", "", "")
+	cib := threeNodes("", "")
 	write(cib)
 	c := pacemaker.New(pacemaker.Config{File: path})
 	if !c.Installed() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,8 @@ const (
 	pairsUpTo = 6
 	// maxLosses bounds how many answers are kept.
 	maxLosses = 500
+	// turnWithin is how long a simulation waits for another one.
+	turnWithin = time.Minute
 	// settleBefore is how long a changing cluster may go on before the failure of its nodes is
 	// computed nevertheless.
 	settleBefore = 15 * time.Second
@@ -157,7 +160,7 @@ func keyOf(v cluster.Status) string {
 	if len(v.Nodes) == 0 || v.State == "" || v.State == cluster.StateOffline || v.State == cluster.StateNone {
 		return ""
 	}
-	parts := []string{v.Epoch.Configuration(), fmt.Sprint(v.Quorum)}
+	parts := []string{v.Epoch.Configuration(), strconv.FormatBool(v.Quorum)}
 	for _, n := range v.Nodes {
 		parts = append(parts, n.Name+"="+n.State)
 	}
@@ -266,6 +269,8 @@ func (f *Foresight) lose(ctx context.Context, nodes []string) (cluster.Loss, err
 	select {
 	case f.turn <- struct{}{}:
 		defer func() { <-f.turn }()
+	case <-time.After(turnWithin):
+		return cluster.Loss{}, &lb.UnavailableError{What: "another simulation of the failure of nodes takes longer than " + turnWithin.String()}
 	case <-ctx.Done():
 		return cluster.Loss{}, ctx.Err()
 	}
@@ -291,7 +296,20 @@ func (f *Foresight) lose(ctx context.Context, nodes []string) (cluster.Loss, err
 	} else if len(f.kept.list) < maxLosses && err == nil {
 		f.kept.list = append(slices.Clone(f.kept.list), loss)
 	}
+	if cluster.IsKind(err, cluster.KindTimedOut) { // the others would take as long
+		f.kept.giveUp(loss.Problem)
+	}
 	return loss, err
+}
+
+// giveUp notes why what is not computed yet will not be.
+func (l *losses) giveUp(why string) {
+	l.list = slices.Clone(l.list)
+	for i, loss := range l.list {
+		if !loss.Known && loss.Problem == "" {
+			l.list[i].Problem = why
+		}
+	}
 }
 
 // simulate simulates the failure of nodes in a state.
@@ -315,7 +333,7 @@ func (f *Foresight) simulate(ctx context.Context, state losses, nodes []string) 
 		args = append(args, "-f", n)
 	}
 	if !loss.Quorum {
-		args = append(args, "-q", "false")
+		cib = cib.withQuorum(false)
 	}
 	seen, err := f.cluster.predict(ctx, cib, args...)
 	if err != nil {

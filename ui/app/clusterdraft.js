@@ -146,12 +146,12 @@ function EditForm({ draft: d, onDone }) {
     }
   };
   const kinds = ["primitives", "groups", "clones", "bundles", "templates", "locations", "colocations", "orders", "tickets", "tags", "nodes", "properties", "resource-defaults", "operation-defaults", "alerts", "fencing", "roles", "targets", "acl-groups"];
-  return html`<form aria-label="Add an edit" onSubmit=${submit} novalidate><div class="item"><div class="parts">
+  return html`<form aria-label="Add an edit" onSubmit=${submit} novalidate><div class="event-fields">
     <${Field} path="edit.method" label="Change" value=${v.method} onChange=${set("method")} errors=${[]} options=${[["PUT", "make or replace"], ["PATCH", "change fields"], ["DELETE", "remove"]]} />
     <${Field} path="edit.kind" label="Kind" value=${v.kind} onChange=${set("kind")} errors=${[]} options=${kinds.map((k) => [k, k])} />
-    <${Field} path="edit.id" label="ID" value=${v.id} onChange=${set("id")} errors=${[]} placeholder="web" /></div></div>
+    <${Field} path="edit.id" label="ID" value=${v.id} onChange=${set("id")} errors=${[]} placeholder="web" /></div>
     ${v.method !== "DELETE" && html`<${Field} path="edit.text" label="Object, as JSON or XML" lines=${6} code value=${v.text} onChange=${set("text")} errors=${[]} placeholder='{"agent": "ocf:heartbeat:IPaddr2", "params": {"ip": "192.0.2.9"}}' />`}
-    <p class="actions">${v.method !== "DELETE" && html`<${Button} disabled=${v.id.trim() === ""} onClick=${load}>Load</${Button}>`}
+    <p class="button-line">${v.method !== "DELETE" && html`<${Button} disabled=${v.id.trim() === ""} onClick=${load}>Load</${Button}>`}
       <${Button} type="submit" role="admin" icon="plus" busy=${busy} disabled=${v.id.trim() === ""}>Add to the draft</${Button}></p>
     ${error && html`<${Problem} error=${error} />${(error.fields ?? []).length > 0 && html`<ul class="links">${error.fields.map((/** @type {import("./types.js").FieldError} */ f) => html`<li key=${f.path}><code>${f.path}</code> ${f.problem}${f.expected ? `; expected ${f.expected}` : ""}</li>`)}</ul>`}`}
   </form>`;

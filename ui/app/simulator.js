@@ -124,7 +124,7 @@ function EventForm({ onAdd }) {
     }
   };
   const field = (/** @type {string} */ path, /** @type {any} */ rest) => html`<${Field} compact path=${"event." + path} value=${/** @type {any} */ (v)[path]} onChange=${set(path)} errors=${[]} ...${rest} />`;
-  return html`<form class="event" aria-label="Add an event" onSubmit=${add} novalidate><div class="parts">
+  return html`<form class="event" aria-label="Add an event" onSubmit=${add} novalidate><div class="event-fields">
     <${Field} compact path="event.kind" label="Event" value=${kind} onChange=${setKind} errors=${[]} options=${[["node", "a node"], ["op", "result of an operation"], ["ticket", "a ticket"], ["quorum", "quorum"]]} />
     ${kind === "op" && field("resource", { label: "Resource", options: choose(resources) })}
     ${kind === "op" && field("op", { label: "Operation", options: choose(operations) })}
