@@ -118,6 +118,28 @@ func gauges() []gaugeKind {
 				}
 			}
 		}},
+		{"thalassa_certificate_crl_next_update_seconds", "When the first revocation list of a stored authority expires, in seconds since the epoch.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			for _, c := range m.intent.SortedCertificates() {
+				if c.CRL != nil {
+					set(float64(c.CRL.NextUpdate().Unix()), string(c.Key))
+				}
+			}
+		}},
+		{"thalassa_certificate_ocsp_next_update_seconds", "When the first stapled OCSP response of a certificate expires, in seconds since the epoch; 0: one has none.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			m.eachStaple(func(name string, all []lb.StapleStatus) {
+				next := slices.MinFunc(all, func(a, b lb.StapleStatus) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
+				set(float64(max(0, next.Unix())), name)
+			})
+		}},
+		{"thalassa_certificate_ocsp_failures", "Attempts to get an OCSP response of a certificate that failed since the last success.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			m.eachStaple(func(name string, all []lb.StapleStatus) {
+				failures := 0
+				for _, s := range all {
+					failures += s.Failures
+				}
+				set(float64(failures), name)
+			})
+		}},
 		{"thalassa_certificate_renewal_failures", "Attempts to order or renew a certificate that failed since the last success.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
 			for _, c := range m.intent.SortedCertificates() {
 				if c.ACME != nil && m.orders != nil {
@@ -136,7 +158,8 @@ func objectGauges() []string {
 	return []string{
 		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",
 		"thalassa_service_held", "thalassa_service_instances", "thalassa_certificate_not_after_seconds",
-		"thalassa_certificate_renewal_failures",
+		"thalassa_certificate_crl_next_update_seconds", "thalassa_certificate_ocsp_next_update_seconds",
+		"thalassa_certificate_ocsp_failures", "thalassa_certificate_renewal_failures",
 	}
 }
 
@@ -199,4 +222,26 @@ func boolean(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// eachStaple calls do with the OCSP responses of each certificate for which one is asked for.
+func (m scrape) eachStaple(do func(certificate string, all []lb.StapleStatus)) {
+	if m.staples == nil {
+		return
+	}
+	for _, c := range m.intent.SortedCertificates() {
+		files := c.Files
+		if c.ACME != nil && m.orders != nil {
+			files = m.orders.Files(*c.ACME)
+		}
+		var all []lb.StapleStatus
+		for _, f := range files {
+			if s, ok := m.staples.Status(f.Digest); ok && !s.Next.IsZero() {
+				all = append(all, s)
+			}
+		}
+		if len(all) > 0 {
+			do(string(c.Key), all)
+		}
+	}
 }
