@@ -158,7 +158,7 @@ func (p *putting) run(ctx context.Context, c client.Certificates, args []string)
 	case isOrder && (p.crl != "" || p.noCRL):
 		return fail(usageError{errors.New("--acme does not go with --crl: revocation lists are for authorities")})
 	case isOrder && len(args) > 1:
-		return fail(usageError{errors.New("--acme does not go with CHAIN: an ordered certificate comes from the server")})
+		return fail(usageError{errors.New("--acme: cannot be combined with CHAIN: an ordered certificate comes from the server")})
 	case isOrder:
 		if p.ca != "" {
 			if p.order.DirectoryCA, err = readPEM(p.r.env.Stdin, p.ca); err != nil {

@@ -141,7 +141,7 @@ function OrderFields({ draft, errors, set }) {
 function replaced(c, source) {
   const users = c.usedBy ?? [];
   const use = users.length === 0 ? (seesAll() ? "Nothing uses it." : "Nothing that you may see uses it.") : `${users.slice(0, 3).join(", ")}${users.length > 3 ? ` and ${users.length - 3} more` : ""} ${users.length === 1 ? "uses" : "use"} it.`;
-  return `This replaces the certificate of this name. ${use}${c.acme && source === "pem" ? " It is ordered by ACME now, and is not renewed any more then." : ""}${!c.acme && source === "acme" ? " A stand-in that clients refuse serves until the new one is issued." : ""}`;
+  return `This replaces the certificate of this name. ${use}${c.acme && source === "pem" ? " It is ordered by ACME now; after this it is no longer renewed." : ""}${!c.acme && source === "acme" ? " A stand-in that clients refuse serves until the new one is issued." : ""}`;
 }
 
 /** Stores a certificate, and tells what came of it.
