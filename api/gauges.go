@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,6 +20,7 @@ type gaugeCollector struct {
 // A gauge is a figure of the moment with at most three labels.
 type gauge struct {
 	desc *prometheus.Desc
+	kind prometheus.ValueType
 	read func(scrape, func(v float64, labels ...string))
 }
 
@@ -29,7 +31,11 @@ func newGaugeCollector(read func(context.Context) scrape, names []string) gaugeC
 		if names != nil && !slices.Contains(names, g.name) {
 			continue
 		}
-		c.gauges = append(c.gauges, gauge{prometheus.NewDesc(g.name, g.help, g.labels, nil), g.read})
+		kind := prometheus.GaugeValue
+		if strings.HasSuffix(g.name, "_total") { // somebody else counts
+			kind = prometheus.CounterValue
+		}
+		c.gauges = append(c.gauges, gauge{prometheus.NewDesc(g.name, g.help, g.labels, nil), kind, g.read})
 	}
 	return c
 }
@@ -48,7 +54,7 @@ func (c gaugeCollector) Collect(ch chan<- prometheus.Metric) {
 	m := c.read(ctx)
 	for _, g := range c.gauges {
 		g.read(m, func(v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v, labels...)
+			ch <- prometheus.MustNewConstMetric(g.desc, g.kind, v, labels...)
 		})
 	}
 }
@@ -72,7 +78,7 @@ func gauges() []gaugeKind {
 			}
 		}}
 	}
-	return []gaugeKind{
+	return slices.Concat([]gaugeKind{
 		plain("thalassa_haproxy_up", "Whether HAProxy runs.", func(m scrape) float64 { return boolean(m.known && m.status.HAProxy.Running) }),
 		plain("thalassa_haproxy_idle", "Whether HAProxy does not run because Pacemaker runs it elsewhere.", func(m scrape) float64 { return boolean(m.known && m.status.HAProxy.Idle) }),
 		plain("thalassa_haproxy_old_workers", "Workers of HAProxy that are ending after a reload.", func(m scrape) float64 { return float64(m.status.HAProxy.OldWorkers) }),
@@ -118,27 +124,19 @@ func gauges() []gaugeKind {
 				}
 			}
 		}},
-		{"thalassa_certificate_crl_next_update_seconds", "When the first revocation list of a stored authority expires, in seconds since the epoch.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+		{"thalassa_certificate_not_before_seconds", "When the first certificate of a stored chain began to be valid, in seconds since the epoch.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
 			for _, c := range m.intent.SortedCertificates() {
-				if c.CRL != nil {
-					set(float64(c.CRL.NextUpdate().Unix()), string(c.Key))
+				if len(c.Files) > 0 {
+					set(float64(c.NotBefore().Unix()), string(c.Key))
 				}
 			}
 		}},
-		{"thalassa_certificate_ocsp_next_update_seconds", "When the first stapled OCSP response of a certificate expires, in seconds since the epoch; 0: one has none.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
-			m.eachStaple(func(name string, all []lb.StapleStatus) {
-				next := slices.MinFunc(all, func(a, b lb.StapleStatus) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
-				set(float64(max(0, next.Unix())), name)
-			})
-		}},
-		{"thalassa_certificate_ocsp_failures", "Attempts to get an OCSP response of a certificate that failed since the last success.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
-			m.eachStaple(func(name string, all []lb.StapleStatus) {
-				failures := 0
-				for _, s := range all {
-					failures += s.Failures
+		{"thalassa_certificate_renewal_failures_total", "Attempts of this node to order or renew a certificate that failed, since the agent started.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			for _, c := range m.intent.SortedCertificates() {
+				if c.ACME != nil && m.orders != nil {
+					set(float64(m.orders.Status(*c.ACME).Failed), string(c.Key))
 				}
-				set(float64(failures), name)
-			})
+			}
 		}},
 		{"thalassa_certificate_renewal_failures", "Attempts to order or renew a certificate that failed since the last success.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
 			for _, c := range m.intent.SortedCertificates() {
@@ -150,7 +148,7 @@ func gauges() []gaugeKind {
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
 		{floatingGauge, "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
-	}
+	}, revocationGauges())
 }
 
 // objectGauges are the names of the gauges with one sample for each object.
@@ -159,7 +157,8 @@ func objectGauges() []string {
 		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",
 		"thalassa_service_held", "thalassa_service_instances", "thalassa_certificate_not_after_seconds",
 		"thalassa_certificate_crl_next_update_seconds", "thalassa_certificate_ocsp_next_update_seconds",
-		"thalassa_certificate_ocsp_failures", "thalassa_certificate_renewal_failures",
+		"thalassa_certificate_ocsp_failures",
+		"thalassa_certificate_not_before_seconds", "thalassa_certificate_renewal_failures", "thalassa_certificate_renewal_failures_total",
 	}
 }
 
@@ -222,26 +221,4 @@ func boolean(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// eachStaple calls do with the OCSP responses of each certificate for which one is asked for.
-func (m scrape) eachStaple(do func(certificate string, all []lb.StapleStatus)) {
-	if m.staples == nil {
-		return
-	}
-	for _, c := range m.intent.SortedCertificates() {
-		files := c.Files
-		if c.ACME != nil && m.orders != nil {
-			files = m.orders.Files(*c.ACME)
-		}
-		var all []lb.StapleStatus
-		for _, f := range files {
-			if s, ok := m.staples.Status(f.Digest); ok && !s.Next.IsZero() {
-				all = append(all, s)
-			}
-		}
-		if len(all) > 0 {
-			do(string(c.Key), all)
-		}
-	}
 }
