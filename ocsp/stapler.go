@@ -39,6 +39,7 @@ type entry struct {
 	target   lb.StapleTarget
 	pair     pair
 	problem  string // why there will be no response; empty: there may be
+	isUnread bool   // the certificate could not be read: it is tried again
 	response response
 	failures int
 	last     error     // of the last attempt to get a response
@@ -87,7 +88,7 @@ func (s *Stapler) Run(ctx context.Context) error {
 }
 
 // settle is the pause after a change, in which others may follow.
-const settle = 20 * time.Millisecond
+const settle = 200 * time.Millisecond
 
 // follow notes which certificates clients get.
 func (s *Stapler) follow(targets []lb.StapleTarget) {
@@ -96,7 +97,7 @@ func (s *Stapler) follow(targets []lb.StapleTarget) {
 		s.mu.Lock()
 		known := s.entries[t.File.Digest]
 		s.mu.Unlock()
-		if known == nil {
+		if known == nil || known.isUnread {
 			known = s.newEntry(t)
 		}
 		next[t.File.Digest] = known
@@ -112,7 +113,7 @@ func (s *Stapler) follow(targets []lb.StapleTarget) {
 func (s *Stapler) newEntry(t lb.StapleTarget) *entry {
 	e := &entry{target: t, next: s.cfg.Now()}
 	text, err := s.cfg.Text(t.File.Digest)
-	if err == nil {
+	if e.isUnread = err != nil; err == nil {
 		e.pair, err = parsePair(text)
 	}
 	switch {
