@@ -15,7 +15,7 @@ const maxPaid = 16<<10 - 128
 func MaxPayload(command string) int { return maxPaid - len(command) }
 
 // Pay sends one command with a text of several lines, none of them empty, and returns the
-// answer as Do does. A text of more than MaxPayload bytes is refused unsent.
+// answer as Do does. A text of more than MaxPayload bytes is an error, and not sent.
 func (s *Session) Pay(ctx context.Context, command, text string) (answer string, err error) {
 	text = strings.Trim(text, "\n") + "\n"
 	switch err := checkLine(command); {
