@@ -87,7 +87,9 @@ func TestStapling(t *testing.T) {
 			return nil
 		})
 		// The same as a short one: it is renewed before it ends.
-		responder.Change(func(r *ocsp.Response) { r.ThisUpdate, r.NextUpdate = time.Now(), time.Now().Add(10*time.Second) })
+		responder.Change(func(r *ocsp.Response) {
+			r.ThisUpdate, r.NextUpdate = time.Now(), time.Now().Add(5*time.Minute+10*time.Second)
+		})
 		e.putStapled(responder, false)
 		short := e.eventuallyStaples(second)
 		responder.Change(nil)
@@ -150,6 +152,7 @@ func TestBadOCSPResponses(t *testing.T) {
 			r.ThisUpdate = time.Now().Add(time.Hour)
 			r.NextUpdate = time.Now().Add(2 * time.Hour)
 		},
+		"staples none in its last":        func(r *ocsp.Response) { r.NextUpdate = time.Now().Add(4 * time.Minute) },
 		"says that the certificate is re": func(r *ocsp.Response) { r.Status, r.RevokedAt = ocsp.Revoked, time.Now() },
 		"does not know the certificate":   func(r *ocsp.Response) { r.Status = ocsp.Unknown },
 		"does not say until when":         func(r *ocsp.Response) { r.NextUpdate = time.Time{} },

@@ -14,8 +14,13 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// maxSkew is how much later than here a responder's clock may be.
-const maxSkew = 5 * time.Minute
+const (
+	// maxSkew is how much later than here a responder's clock may be.
+	maxSkew = 5 * time.Minute
+	// early is how long before its end HAProxy stops to staple a response
+	// (OCSP_MAX_RESPONSE_TIME_SKEW in ssl_sock_load_ocsp_response).
+	early = 5 * time.Minute
+)
 
 // A pair is a certificate and the one that has issued it.
 type pair struct{ leaf, issuer *x509.Certificate }
@@ -72,6 +77,9 @@ type response struct {
 	thisUpdate, nextUpdate time.Time
 }
 
+// end is when HAProxy stops to staple the response.
+func (r response) end() time.Time { return r.nextUpdate.Add(-early) }
+
 // errRevoked says that the issuer has revoked the certificate.
 var errRevoked = errors.New("the responder says that the certificate is revoked")
 
@@ -103,6 +111,8 @@ func (p pair) check(der []byte, now time.Time) (response, error) {
 		return response{}, fmt.Errorf("the response is not valid before %s", r.ThisUpdate.UTC().Format(form))
 	case !r.NextUpdate.After(now):
 		return response{}, fmt.Errorf("the response expired on %s", r.NextUpdate.UTC().Format(form))
+	case !r.NextUpdate.Add(-early).After(now):
+		return response{}, fmt.Errorf("the response expires on %s, and HAProxy staples none in its last 5 minutes", r.NextUpdate.UTC().Format(form))
 	}
 	return response{der: der, thisUpdate: r.ThisUpdate.UTC(), nextUpdate: r.NextUpdate.UTC()}, nil
 }

@@ -138,9 +138,9 @@ func (s *Stapler) newEntry(t lb.StapleTarget) *entry {
 // renewAt is when a response is renewed: at half of its life, some of them earlier, so that
 // not all are asked for at once.
 func (s *Stapler) renewAt(r response) time.Time {
-	half := r.nextUpdate.Sub(r.thisUpdate) / 2
+	half := r.end().Sub(r.thisUpdate) / 2
 	at := r.thisUpdate.Add(half - s.cfg.Chance(half/5))
-	if soon := s.cfg.Now().Add(min(firstPause, r.nextUpdate.Sub(s.cfg.Now())/2)); at.Before(soon) {
+	if soon := s.cfg.Now().Add(min(firstPause, r.end().Sub(s.cfg.Now())/2)); at.Before(soon) {
 		return soon // a responder that hands out what it made long ago is not asked at once again
 	}
 	return at
@@ -253,5 +253,5 @@ func (s *Stapler) give(ctx context.Context) {
 
 // isUsable reports whether the response is valid now.
 func (e *entry) isUsable(now time.Time) bool {
-	return e.problem == "" && e.response.der != nil && e.response.nextUpdate.After(now) && !errors.Is(e.last, errRevoked)
+	return e.problem == "" && e.response.der != nil && e.response.end().After(now) && !errors.Is(e.last, errRevoked)
 }
