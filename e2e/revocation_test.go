@@ -189,12 +189,11 @@ func revokeMember(t *testing.T, field, want string) {
 	good := startTLSWeb(t, "good", serverConfig(t, corp.Issue(t, "shop.internal"), nil))
 	n.call(200, http.MethodPut, "/backends/live", static(`{"verify":"corp","serverName":"shop.internal"`+field+`}`, good, bad))
 	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, n.web))
-	client := map[bool]string{true: "nobody", false: "balancer"}[field == ""]
-	n.answers("good shop.internal "+client, "bad shop.internal "+client)
+	n.answers("good shop.internal nobody", "bad shop.internal nobody")
 	if path := put(pair.Leaf); path != want {
 		t.Errorf("the list was replaced by %v, expected %s", path, want)
 	}
-	n.answers("good shop.internal " + client)
+	n.answers("good shop.internal nobody")
 	n.isDown(bad, "TLS")
 	// So is another authority.
 	other := testkit.NewAuthority(t)
