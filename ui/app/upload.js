@@ -130,7 +130,7 @@ function OrderFields({ draft, errors, set }) {
     ${field("keyType", { label: "Key", options: [["ecdsa", "ECDSA P-256"], ["ecdsa-p384", "ECDSA P-384"], ["rsa", "RSA 2048"], ["rsa-3072", "RSA 3072"], ["rsa-4096", "RSA 4096"]].map(([v, words]) => [v === "ecdsa" && !draft.keyType ? "" : v, words]) })}
     ${field("email", { label: "Mail address", placeholder: "admin@shop.example", hint: "Where the authority writes to." })}
     <${More} title="ACME server" open=${Boolean(draft.directory || draft.directoryCA) || errorsOf(errors, "acme.directory").length + errorsOf(errors, "acme.directoryCA").length > 0}>
-      ${field("directory", { label: "Directory", placeholder: "https://acme-v02.api.letsencrypt.org/directory", hint: "Let's Encrypt, if empty." })}
+      ${field("directory", { label: "Directory", hint: "An https URL. Let's Encrypt, if empty." })}
       ${field("directoryCA", { label: "Authority of the server (PEM)", lines: 4, code: true, hint: "For a private server. Else the authorities of the agent's machine." })}</${More}>
     <p class="muted">By ordering you accept the terms of service of the server.</p>`;
 }
