@@ -162,7 +162,7 @@ func certificatesAreShown(t *testing.T, s *shelf, p *page) {
 	p.sees(`document.querySelector(".pending li").innerText.trim() === "certificate/soon"`)
 	p.click(".pending li a")
 	p.sees(fmt.Sprintf(`location.pathname === "/certificates" && document.querySelector(%q)`, rowOf("soon")))
-	p.sees(`[...document.querySelectorAll(".certificates button, .head button")].every(e => e.disabled && e.title.includes("no part of a draft"))`)
+	p.sees(`[...document.querySelectorAll(".certificates button, .head button")].every(e => e.disabled && e.title.includes("cannot be part of a draft"))`)
 	p.click(p.button(".strip.draft", "Leave"))
 	s.send(http.MethodDelete, "/drafts/later", "")
 	p.visit("/certificates")
