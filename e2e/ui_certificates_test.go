@@ -317,7 +317,7 @@ func certificateIsOrderedInTheForm(t *testing.T, s *shelf, p *page) {
 	p.click("dialog .primary")
 	p.reads("#f-acme-domains-error", "has a wildcard", "is an address")
 	p.reads("#f-acme-directory-error", "is not the address of an ACME server")
-	p.reads("#f-acme-directoryCA-error", "has text that is no block in PEM")
+	p.reads("#f-acme-directoryCA-error", "as text that is no block in PEM")
 	p.reads("#f-acme-email-error", "is not a mail address")
 	p.shot("order-errors")
 	p.barriers(axe(t), "the form of an order", allRules)
