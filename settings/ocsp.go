@@ -31,7 +31,7 @@ func ocspGroup() Group {
 	}
 }
 
-// OCSP configures the stapling of OCSP responses; the caller adds what it works with.
-func (s *Agent) OCSP(log *slog.Logger) ocsp.Config {
+// OCSP configures the stapling of OCSP responses by settings; the caller adds what it works with.
+func OCSP(s *Agent, log *slog.Logger) ocsp.Config {
 	return ocsp.Config{Enabled: s.ocsp.enabled, AllowLocal: s.ocsp.allowLocal, Logger: log}
 }

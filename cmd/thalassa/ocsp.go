@@ -7,12 +7,13 @@ import (
 	"thalassa/haproxy"
 	"thalassa/lb"
 	"thalassa/ocsp"
+	"thalassa/settings"
 )
 
 // stapler keeps the OCSP responses of what clients get. It does not run before follow has its
 // agent.
 func (n node) stapler(p parts, follow *followed) *ocsp.Stapler {
-	cfg := n.settings.OCSP(n.log)
+	cfg := settings.OCSP(n.settings, n.log)
 	cfg.Now, cfg.Text, cfg.HAProxy = n.now, p.keys.Text, staples{p.process}
 	cfg.Changed = func() <-chan struct{} { return follow.agent.Changed() }
 	cfg.Targets = func() []lb.StapleTarget {
