@@ -19,7 +19,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders, staples: d.cfg.Staples}
 	return []Route{
 		{get, "/frontends", auth.Read, OnMany, "all frontends", frontends.list},
 		{get, "/frontends/{key}", auth.Read, "frontend/{key}", "one frontend", frontends.show},

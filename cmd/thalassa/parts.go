@@ -25,6 +25,7 @@ import (
 	"thalassa/haproxy"
 	"thalassa/internal/memory"
 	"thalassa/lb"
+	"thalassa/ocsp"
 	"thalassa/pacemaker"
 	"thalassa/pacemaker/history"
 	"thalassa/routes"
@@ -37,6 +38,7 @@ type parts struct {
 	db           *store.DB
 	keys         *store.Keys
 	issuer       *acme.Issuer
+	stapler      *ocsp.Stapler
 	process      *haproxy.Process
 	events       *activity.Log
 	discovery    *discovery.Watcher
@@ -73,6 +75,8 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.issuer, err = n.issuer(ctx, db, p.keys, process, p.events); err != nil {
 		return p, err
 	}
+	follow := &followed{}
+	p.stapler = n.stapler(p, follow)
 	p.useOwn(ctx)
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
@@ -85,6 +89,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.agent, p.registrar, err = n.agent(p, addr); err != nil {
 		return p, err
 	}
+	follow.agent = p.agent
 	if err := process.LearnKeywords(ctx); err != nil {
 		n.log.WarnContext(ctx, "reading haproxy's keywords failed", "error", err)
 	}
@@ -137,6 +142,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.sampler.Run)
 	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p) })
 	run(p.runIssuer)
+	run(p.stapler.Run)
 	run(agent.Expiries{Intents: p.db, Store: p.db, Journal: p.events, Now: n.now, Logger: n.log}.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)
@@ -189,7 +195,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders = p.audit, p.routes, p.keys, p.issuer
+	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders, cfg.Staples = p.audit, p.routes, p.keys, p.issuer, p.stapler
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved

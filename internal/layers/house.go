@@ -101,6 +101,7 @@ func rooms() map[string][]string {
 		"plan":                {"lb"},
 		"activity":            {"internal/wake"},
 		"acme":                {"activity", "certs", "consul", "lb", "internal/safefile", "internal/wake"},
+		"ocsp":                {"lb", "internal/wake"},
 		"canary":              {"activity", "lb", "internal/permit", "internal/wake"},
 		"statsock":            {"lb"},
 		"haproxy":             {"statsock", "lb", "internal/heartbeat", "internal/leftover", "internal/safefile"},
@@ -123,7 +124,7 @@ func rooms() map[string][]string {
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "stage", "internal/batch", "internal/heartbeat", "internal/permit", "internal/wake", "internal/safefile"},
 		"ocf":                 {"haproxy", "lb", "internal/wake", "internal/safefile"},
 		"dev":                 nil,
-		"settings":            {"acme", "api/hrapi", "natives", "audit", "auth", "routes", "consul", "control", "agent", "api", "discovery", "haproxy", "listen", "pacemaker", "stats", "statsock", "lb", "internal/logqueue", "internal/safefile"},
+		"settings":            {"acme", "ocsp", "api/hrapi", "natives", "audit", "auth", "routes", "consul", "control", "agent", "api", "discovery", "haproxy", "listen", "pacemaker", "stats", "statsock", "lb", "internal/logqueue", "internal/safefile"},
 		"cli": {
 			"settings", "agent", "api/node", "backup", "client", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
 			"template", "activity", "lb", "manifest", "pyhrapi", "internal/logqueue", "internal/safefile", "internal/wake",
