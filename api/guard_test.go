@@ -8,6 +8,8 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/cluster"
+	"thalassa/cluster/config"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/stage"
@@ -72,6 +74,28 @@ var requests = []struct {
 	{"GET", "/monitor.json", "", 1},
 	{"POST", "/cluster/actions/cleanup", "{}", 3},
 	{"POST", "/cluster/simulate/cleanup", "{}", 3},
+	{"POST", "/cluster/simulate", "{}", 3},
+	{"GET", "/cluster/losses", "", 1},
+	{"POST", "/cluster/losses", `{"nodes":["n1"]}`, 3},
+	{"GET", "/cluster/drafts", "", 1},
+	{"POST", "/cluster/drafts", "{}", 4},
+	{"GET", "/cluster/drafts/1", "", 1},
+	{"PATCH", "/cluster/drafts/1", `{"listed":true}`, 4},
+	{"GET", "/cluster/drafts/1/diff", "", 3},
+	{"DELETE", "/cluster/drafts/1/edits/1", "", 4},
+	{"POST", "/cluster/drafts/1/injections", `{"quorum":true}`, 4},
+	{"DELETE", "/cluster/drafts/1/injections/1", "", 4},
+	{"POST", "/cluster/drafts/1/rebase", "", 4},
+	{"POST", "/cluster/drafts/1/commit", "", 4},
+	{"DELETE", "/cluster/drafts/1", "", 4},
+	{"GET", "/cluster/history", "", 1},
+	{"GET", "/cluster/history/operations", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition, "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/state", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/decisions", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/diff", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/cib.xml", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/file", "", 4},
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/audit", "", 4},
 	{"GET", "/access", "", 4},
@@ -125,7 +149,8 @@ func TestRoles(t *testing.T) {
 	for _, q := range requests {
 		path, _, _ := strings.Cut(q.path, "?")
 		covered[q.method+" "+path] = true
-		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
+		clusterDrafts := &apitest.ClusterDrafts{}
+		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()), func(cfg *api.Config) { cfg.ClusterDrafts = clusterDrafts })
 		if strings.HasPrefix(q.path, "/backends/live/canary") && q.body == "" {
 			if _, err := s.Canaries.Start(t.Context(), lb.Canary{Backend: "live", Version: "2.0.0", Steps: []int{5, 100}, Every: time.Hour}); err != nil {
 				t.Fatal(err)
@@ -139,6 +164,13 @@ func TestRoles(t *testing.T) {
 		}
 		if strings.HasPrefix(q.path, "/haproxy/sections/userlist/") || q.path == "/haproxy/global" || q.path == "/haproxy/defaults" {
 			s.put(q.path, staffOf(q.path))
+		}
+		if strings.HasPrefix(q.path, "/cluster/drafts/1") {
+			edit := config.Edit{Op: config.Put, Kind: config.Tags, ID: "t", Body: []byte(`{"objects":["vip"]}`)}
+			d := config.Draft{Listed: true, Number: 1, Edits: []config.DraftEdit{{Number: 1, Edit: edit}}, Inject: []cluster.Injection{{Node: "n1", State: cluster.NodeUnclean}}}
+			if _, err := clusterDrafts.Create(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if strings.HasPrefix(q.path, "/drafts/1") {
 			if _, err := s.Config().Drafts.CreateDraft(t.Context(), stage.Draft{}); err != nil {
@@ -170,7 +202,7 @@ func TestRoles(t *testing.T) {
 		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/v1/") { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "history/{id}", "history/"+apitest.SecondTransition, "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -46,6 +46,7 @@ func TestCluster(t *testing.T) {
 	t.Run("wrong inputs", s.wrongInputs)
 	t.Run("node by node", s.nodeByNode)
 	t.Run("configuration", s.configuration)
+	t.Run("foresight", s.foresight)
 	for _, daemon := range slices.Backward(cluster.Daemons()) {
 		t.Run(daemon+" killed", func(t *testing.T) {
 			t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, daemon) }, s.calm))
@@ -62,6 +63,7 @@ func TestCluster(t *testing.T) {
 			e := s.disturb(end.of, s.moved)
 			t.Log(e)
 			s.cluster.Fences(t, e.from, begun)
+			s.history(t, e.from, begun)
 			s.recover()
 			s.onAll()
 		})
