@@ -187,7 +187,7 @@ func uses() []Use {
 		},
 		{
 			Path: "os", Names: []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Truncate", "Chown", "Lchown", "Chmod"},
-			Owners: []string{"internal/safefile", "cli", "dev", "settings", "pacemaker", "control"},
+			Owners: []string{"internal/safefile", "cli", "dev", "pacemaker", "control"},
 			// The others read /proc, what their own caller has named, or a directory that they have made.
 			Why: "internal/safefile opens files, which other users may have put there",
 		},
