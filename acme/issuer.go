@@ -17,12 +17,14 @@ import (
 const (
 	// atOnce bounds the attempts that are under way.
 	atOnce = 4
-	// waitPause is the pause after an attempt that could not begin.
-	waitPause = 30 * time.Second
+	// waitPause is the pause after an attempt that could not begin, and elsewherePause after
+	// one that another node makes.
+	waitPause      = 30 * time.Second
+	elsewherePause = 5 * time.Second
 )
 
-// An Issuer orders what the intent asks for, and renews it in time. Make it with New, let
-// Run run; the other methods may be called from any goroutine meanwhile.
+// An Issuer orders the certificates that the intent asks for, and renews them in time. Create it
+// with New and call Run; the other methods may be called from any goroutine while Run runs.
 type Issuer struct {
 	cfg     Config
 	changed wake.Signal
@@ -30,6 +32,7 @@ type Issuer struct {
 	slots   chan struct{} // one is taken for each attempt under way
 	tokens  *tokens
 	keys    keyring
+	pool    *pool // nil: this node orders on its own
 
 	registering sync.Mutex // guards the making of accounts
 	writing     sync.Mutex // guards changes of records
@@ -39,17 +42,30 @@ type Issuer struct {
 	accounts map[string]*account
 	wanted   map[string]*want    // by identity
 	running  map[string]*attempt // by identity
-	asked    map[string]bool     // identities that somebody wants renewed now
+	waits    map[string]wait     // by identity
+	unsaved  map[string]bool     // identities whose record is not on disk
+	failed   map[string]uint64   // attempts that failed since New, by identity
+	// asked is since when somebody wants a certificate renewed now, by identity.
+	asked map[string]time.Time
 }
 
-// A want is what is to be ordered, and the certificates that it is for.
+// A wait is why an attempt does not begin.
+type wait struct {
+	text string
+	// elsewhere: another node works on the order.
+	elsewhere bool
+	until     time.Time
+}
+
+// A want is an order that the intent asks for, and the certificates that it is for.
 type want struct {
 	lb.ACME
 	identity string
-	names    []lb.Name // sorted, at least one
+	names    []lb.Name // sorted
+	isOwn    bool      // of this node, besides the intent
 }
 
-// New reads what an earlier run has stored. Orders of certificates are not made before Run.
+// New reads what an earlier run has stored. It orders nothing; Run does.
 func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -63,30 +79,43 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	if cfg.BeforeStep == nil {
 		cfg.BeforeStep = func(string) {}
 	}
+	if cfg.Sharing == nil && cfg.Alone == "" {
+		cfg.Alone = "each node orders on its own"
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	i := &Issuer{
 		cfg: cfg, keys: keyring{cfg.Keys}, poke: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
 		records: map[string]*record{}, accounts: map[string]*account{}, wanted: map[string]*want{}, running: map[string]*attempt{},
-		asked: map[string]bool{},
+		waits: map[string]wait{}, unsaved: map[string]bool{}, failed: map[string]uint64{}, asked: map[string]time.Time{},
 	}
 	i.tokens = &tokens{web: cfg.Web, answers: map[string]string{}}
+	if cfg.Sharing != nil {
+		i.pool = newPool(i, *cfg.Sharing)
+	}
 	return i, i.load(ctx)
 }
 
 // Changed returns a channel that is closed when another certificate has been issued.
 func (i *Issuer) Changed() <-chan struct{} { return i.changed.Next() }
 
-// Run orders and renews until ctx ends, which is no error. An order under way goes on with
-// the next Run.
+// Run orders and renews until ctx ends, which is no error. The next Run continues an order that has
+// not ended.
 func (i *Issuer) Run(ctx context.Context) error {
-	var group sync.WaitGroup
+	var group, pool sync.WaitGroup
+	defer pool.Wait()
+	pooled, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave() // after the last attempt has stored what it has done
 	defer group.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if i.pool != nil {
+		pool.Go(func() { i.pool.run(pooled) })
+	}
 	group.Go(func() { i.follow(ctx) })
 	for {
+		i.saveUnsaved(ctx)
 		next := i.begin(ctx, &group)
 		timer := time.NewTimer(min(max(next.Sub(i.cfg.Now()), 10*time.Millisecond), i.cfg.LookEvery))
 		select {
@@ -117,6 +146,9 @@ func (i *Issuer) follow(ctx context.Context) {
 			continue
 		}
 		i.want(in)
+		if i.pool != nil {
+			i.pool.adopt(ctx)
+		}
 		i.forget(ctx)
 		i.look()
 		if err := i.cfg.Store.Wait(ctx, in.Revision); err != nil && ctx.Err() == nil {
@@ -125,7 +157,7 @@ func (i *Issuer) follow(ctx context.Context) {
 	}
 }
 
-// want takes over what is to be ordered. An attempt for what nobody wants any more ends.
+// want sets what to order. It ends attempts for orders that nobody wants any more.
 func (i *Issuer) want(in lb.Intent) {
 	wanted := map[string]*want{}
 	for _, c := range in.SortedCertificates() {
@@ -137,6 +169,13 @@ func (i *Issuer) want(in lb.Intent) {
 			wanted[id] = &want{ACME: *c.ACME, identity: id}
 		}
 		wanted[id].names = append(wanted[id].names, c.Key)
+	}
+	for _, a := range i.cfg.Own {
+		id := a.Identity()
+		if wanted[id] == nil {
+			wanted[id] = &want{ACME: a, identity: id}
+		}
+		wanted[id].isOwn = true
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -164,10 +203,7 @@ func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
 		if r == nil {
 			r = &record{}
 		}
-		due := r.due()
-		if i.asked[id] {
-			due = r.Held
-		}
+		due := i.nextLook(id, r)
 		if due.After(now) {
 			if due.Before(next) {
 				next = due
@@ -190,7 +226,33 @@ func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
 	return next
 }
 
-// Files are what has been issued last for an order, or a stand-in until then: see
+// nextLook is when an attempt is to begin. The caller holds mu.
+func (i *Issuer) nextLook(id string, r *record) time.Time {
+	due := r.due()
+	if _, issued := r.leaf(); issued && r.Order == nil && r.LookAt.Before(due) {
+		due = r.LookAt
+	}
+	if i.pool != nil && i.pool.lacks(id, r) {
+		due = time.Time{}
+	}
+	if _, isAsked := i.asked[id]; isAsked {
+		due = r.Held
+	}
+	if w, waits := i.waits[id]; waits && w.until.After(due) {
+		return w.until
+	}
+	return due
+}
+
+// forgetWaits lets attempts begin that have waited for something of other nodes.
+func (i *Issuer) forgetWaits() {
+	i.mu.Lock()
+	clear(i.waits)
+	i.mu.Unlock()
+	i.look()
+}
+
+// Files are the certificate that was issued last for an order, or a stand-in until then; see
 // lb.Intent.WithIssued.
 func (i *Issuer) Files(a lb.ACME) []lb.PEMFile {
 	id := a.Identity()
@@ -211,7 +273,7 @@ func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
 		err = i.cfg.Keys.Put(b.Files)
 	}
 	if err == nil {
-		err = i.update(context.Background(), id, func(r *record) {
+		err = i.updateHere(context.Background(), id, func(r *record) {
 			if len(r.StandIn) == 0 {
 				r.Domains, r.Directory, r.KeyType, r.StandIn = a.Domains, a.Directory, a.KeyType, storedFiles(b.Certificate.Files)
 			}
@@ -231,8 +293,8 @@ func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
 // IsIssued reports whether a server has issued what Files returns.
 func (i *Issuer) IsIssued(a lb.ACME) bool { return len(i.record(a.Identity()).Files) > 0 }
 
-// Renew has a certificate ordered again now. While that is under way it does nothing. The
-// error is an *lb.ConflictError when the server wants no request yet.
+// Renew orders a certificate again now. It has no effect while an order is in progress. The error
+// is an *lb.ConflictError if the server does not accept requests yet.
 func (i *Issuer) Renew(c lb.Certificate) error {
 	if c.ACME == nil {
 		return &lb.ConflictError{ID: c.ID(), Reason: "is not ordered by ACME: store a new one instead"}
@@ -243,8 +305,9 @@ func (i *Issuer) Renew(c lb.Certificate) error {
 		return &lb.ConflictError{ID: c.ID(), Reason: "the server wants no further request before " + r.Held.UTC().Format(time.RFC3339)}
 	}
 	i.mu.Lock()
-	if i.running[id] == nil {
-		i.asked[id] = true
+	if i.running[id] == nil || !i.running[id].orders.Load() {
+		i.asked[id] = i.cfg.Now()
+		delete(i.waits, id)
 	}
 	i.mu.Unlock()
 	i.look()
