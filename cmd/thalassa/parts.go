@@ -165,7 +165,9 @@ func (n node) api(p parts) *api.Server {
 	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
-	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem(), p.port.problem()) }
+	cfg.LogProblem = func() string {
+		return cmp.Or(haproxy.ProgramProblem(p.process), n.queue.Problem(), p.audit.Problem(), p.port.problem())
+	}
 	cfg.TemplateProblem = p.agent.TemplateProblem
 	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
 	refusals := &refusals{now: n.now, log: n.log, events: p.events}
