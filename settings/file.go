@@ -28,9 +28,9 @@ func Kebab(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 // maxFile bounds a file that settings name, in bytes.
 const maxFile = 1 << 20
 
-// LoadFile takes the settings of a YAML file for every flag of f that the command
-// line did not set. The file is strict: an unknown or repeated key is an error.
-// The error is an [Error]; it names file, line and key.
+// LoadFile sets every flag of f that the command line did not set from a YAML file. The file is
+// strict: an unknown or repeated key is an error. The error is an [Error]; it names file, line and
+// key.
 func LoadFile(f *pflag.FlagSet, path string) error {
 	data, err := safefile.Read(path, maxFile) // which is read again while the agent runs
 	if err != nil {

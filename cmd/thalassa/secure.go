@@ -40,7 +40,7 @@ func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
 		return newSecured(l, files, clients, files.Run, n.now), nil
 	case n.settings.TLS().Mode() == "off":
 		if n.settings.TLS().IsPlainOnNetwork() {
-			n.log.WarnContext(ctx, "the API is served without TLS: whoever sees its packets can read tokens and sessions", "setting", "tls")
+			n.log.WarnContext(ctx, "the API is served without TLS: anybody who sees its packets can read tokens and sessions", "setting", "tls")
 		}
 		return plain, nil
 	}
@@ -76,7 +76,7 @@ func (s secured) config(clients *x509.CertPool) *tls.Config {
 	return cfg
 }
 
-// follow takes over other CAs of clients and, if the paths are other ones, the certificate.
+// follow applies new CAs of clients and, if the paths have changed, the new certificate.
 func (s secured) follow(t settings.TLS, clients *x509.CertPool, isMoved bool) error {
 	if files, ok := s.source.(*listen.Files); ok && isMoved {
 		if err := t.FollowFiles(files); err != nil {
