@@ -64,8 +64,8 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 	return nil
 }
 
-// isSecret reports whether a file is one that no route serves: by a hard link, a mount, or
-// because a secret has been put into the directory since.
+// isSecret reports whether a file is a secret that no route serves. It may be below the directory
+// by a hard link or a mount, or because somebody has put it there since.
 func (s fileServer) isSecret(info fs.FileInfo) bool {
 	if s.cfg.Secrets == nil {
 		return false
@@ -76,8 +76,8 @@ func (s fileServer) isSecret(info fs.FileInfo) bool {
 	})
 }
 
-// open opens a regular file or a directory below that of the route. No link leads out of
-// it, and a FIFO is not waited for. Names that begin with a dot do not exist.
+// open opens a regular file or a directory below that of the route. It follows no link that leads
+// out of it, and does not wait for a FIFO. Names that begin with a dot are treated as missing.
 func (s fileServer) open(name string) (*os.File, fs.FileInfo, error) {
 	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
 		return nil, nil, fs.ErrNotExist

@@ -31,11 +31,10 @@ type Record struct {
 	Index uint64 // of the value
 }
 
-// A Store is where the nodes of a cluster leave documents, such as Consul's key-value
-// store.
+// A Store is where the nodes of a cluster exchange documents, such as Consul's key-value store.
 type Store interface {
-	// List has all records whose keys begin with a prefix, by their keys. With an index
-	// it waits for a change. The new index is for the next call.
+	// List returns all records whose keys begin with a prefix, by their keys. With an index it
+	// waits for a change. Pass the returned index to the next call.
 	List(ctx context.Context, prefix string, index uint64, wait time.Duration) (records map[string]Record, next uint64, err error)
 	Put(ctx context.Context, key string, value []byte) error
 	// Remove removes a key that still has the index of its Record.
@@ -54,8 +53,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// A Carrier keeps the sessions of this node and those of the others in step. Make it with
-// New; Problems may be called concurrently with Run.
+// A Carrier keeps the sessions of this node and those of the others in step. Create it with New;
+// Problems may be called concurrently with Run.
 type Carrier struct {
 	cfg   Config
 	first chan struct{} // closed once the documents have been read, or cannot be
