@@ -14,7 +14,7 @@ const (
 	Standby          = "standby"     // moves all resources off Node; of Ticket: its resources leave this site
 	Online           = "online"      // ends standby and maintenance of Node
 	Move             = "move"        // moves Resource, or every floating IP, to Node
-	Ban              = "ban"         // keeps Resource off Node by a constraint
+	KeepOff          = "ban"         // keeps Resource off Node by a constraint
 	Clear            = "clear"       // removes the constraints of bans and moves of Resource, or those about Node
 	StartMaintenance = "maintenance" // of the cluster, Node or Resource: Pacemaker does nothing there
 	EndMaintenance   = "ready"       // the opposite
@@ -77,7 +77,7 @@ func bodyError(err error) error {
 // ActionKinds lists the kinds of actions.
 func ActionKinds() []string {
 	return []string{
-		Standby, Online, Move, Ban, Clear, StartMaintenance, EndMaintenance, Manage, Unmanage, Cleanup, Refresh,
+		Standby, Online, Move, KeepOff, Clear, StartMaintenance, EndMaintenance, Manage, Unmanage, Cleanup, Refresh,
 		Start, Stop, Restart, Promote, Demote, Fence, ClearState, Grant, Revoke, Activate,
 	}
 }
@@ -114,7 +114,7 @@ func (a Action) fields() (needs, takes string, known bool) {
 		return "n", "", true
 	case Move:
 		return "n", "r", true
-	case Ban:
+	case KeepOff:
 		return "nr", "", true
 	case Clear:
 		return "r", "n", true

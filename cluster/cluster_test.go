@@ -73,7 +73,7 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 		{Kind: cluster.Restart, Resource: "vip"},
 		{Kind: cluster.Promote, Resource: "db"},
 		{Kind: cluster.Demote, Resource: "db"},
-		{Kind: cluster.Ban, Resource: "vip", Node: "n1"},
+		{Kind: cluster.KeepOff, Resource: "vip", Node: "n1"},
 		{Kind: cluster.Clear, Resource: "vip"},
 		{Kind: cluster.Clear, Resource: "vip", Node: "n1"},
 		{Kind: cluster.Manage, Resource: "vip"},
@@ -108,7 +108,7 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 		"node    ":  {Kind: cluster.Standby, Node: "n1", Ticket: "T"},
 		"ticket":    {Kind: cluster.Grant},
 		"ticket ":   {Kind: cluster.Stop, Resource: "vip", Ticket: "T"},
-		"resource ": {Kind: cluster.Ban, Node: "n1"},
+		"resource ": {Kind: cluster.KeepOff, Node: "n1"},
 	} {
 		invalid, ok := errors.AsType[*lb.InvalidError](a.Check())
 		if !ok || invalid.Fields[0].Path != strings.TrimSpace(field) {

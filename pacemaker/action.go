@@ -139,7 +139,7 @@ func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 		return []call{{tool: "stonith_admin", args: []string{"--confirm", a.Node}, live: true}}
 	case cluster.Grant, cluster.Revoke, cluster.Activate:
 		return []call{ticket(a)}
-	case cluster.Cleanup, cluster.Refresh, cluster.Ban, cluster.Clear:
+	case cluster.Cleanup, cluster.Refresh, cluster.KeepOff, cluster.Clear:
 		return []call{onResource(a)}
 	}
 	var out []call
@@ -152,7 +152,7 @@ func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 // onResource is a call with a resource and a node, where the action has them.
 func onResource(a cluster.Action) call {
 	q := call{tool: "crm_resource", args: []string{map[string]string{
-		cluster.Cleanup: "-C", cluster.Refresh: "-R", cluster.Ban: "-B", cluster.Clear: "--clear",
+		cluster.Cleanup: "-C", cluster.Refresh: "-R", cluster.KeepOff: "-B", cluster.Clear: "--clear",
 	}[a.Kind]}}
 	if a.Kind == cluster.Cleanup || a.Kind == cluster.Refresh {
 		q.within, q.live = cmp.Or(a.Wait, settleWithin), true

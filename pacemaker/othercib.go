@@ -30,7 +30,7 @@ func OtherCIB(lookup func(name string) string) (variables []string, name string)
 func (t *tools) checkLive(a cluster.Action) error {
 	if t.isLive() || a.Ticket == "" && slices.Contains([]string{
 		cluster.Standby, cluster.Online, cluster.StartMaintenance, cluster.EndMaintenance, cluster.Stop, cluster.Start,
-		cluster.Ban, cluster.Clear, cluster.Manage, cluster.Unmanage, cluster.Promote, cluster.Demote,
+		cluster.KeepOff, cluster.Clear, cluster.Manage, cluster.Unmanage, cluster.Promote, cluster.Demote,
 	}, a.Kind) {
 		return nil
 	}

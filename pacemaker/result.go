@@ -21,7 +21,7 @@ func checkResult(v cluster.Status, a cluster.Action) error {
 		return checkTicket(v, a)
 	case cluster.Move:
 		return checkMoved(v, a)
-	case cluster.Ban:
+	case cluster.KeepOff:
 		return checkBanned(v, a)
 	case cluster.Manage, cluster.Unmanage:
 		return checkManagement(v, a)
