@@ -152,11 +152,12 @@ type Config struct {
 	Refused func(why string)
 
 	// Cluster is the cluster of this node, ClusterActions act on it, and
-	// ClusterConfiguration changes its configuration. All are nil if the node is in no
+	// ClusterConfiguration changes its configuration. ClusterJobs keeps what was asked. All are nil if the node is in no
 	// cluster.
 	Cluster              ClusterView
 	ClusterActions       ClusterActions
 	ClusterConfiguration ClusterConfiguration
+	ClusterJobs          ClusterJobs
 
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.

@@ -48,6 +48,7 @@ type parts struct {
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
+	changes      *clusterChanges // nil with cluster
 	port         secured
 	routes       *routes.Router
 	server       *api.Server
@@ -99,7 +100,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if err != nil {
 		return p, err
 	}
-	p.cluster, p.watcher = n.cluster()
+	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
+		p.changes = n.clusterChanges(p)
+	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
@@ -136,6 +139,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
+		run(p.changes.Run)
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
 		})
@@ -183,8 +187,7 @@ func (n node) api(p parts) *api.Server {
 		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
-		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
-		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = p.watcher, p.changes, p.changes, p.changes
 	}
 	return api.New(cfg)
 }

@@ -113,6 +113,7 @@ func rooms() map[string][]string {
 		"consul":              {"internal/safefile"},
 		"discovery":           {"consul", "lb", "internal/wake"},
 		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/wake", "internal/leftover"},
+		"jobs":                {"activity", "cluster", "cluster/config", "lb", "pacemaker", "internal/permit", "internal/wake"},
 		"control":             {"lb", "internal/batch", "internal/wake"},
 		"ui":                  nil,
 		"routes":              {"auth", "lb"},
