@@ -118,7 +118,7 @@ func rooms() map[string][]string {
 		"ui":                  nil,
 		"routes":              {"auth", "lb"},
 		"listen":              {"internal/wake", "internal/safefile"},
-		"client":              {"activity", "api/node", "lb", "listen", "internal/wake"},
+		"client":              {"activity", "api/node", "cluster", "lb", "listen", "internal/wake"},
 		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "cluster/cibxml", "cluster/config", "gateway", "imports", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/strictjson", "internal/wake"},
 		"api/console":         {"api", "auth", "cluster", "cluster/cibxml"},
 		"api/hrapi":           {"api", "auth", "backup", "certs", "gateway", "imports", "lb", "pyhrapi", "stage", "internal/safefile"},
