@@ -20,6 +20,8 @@ type Pair struct {
 	Key   string
 	Value []byte
 	Index uint64 `json:"ModifyIndex"`
+	// Session holds the key; empty: none does.
+	Session string
 }
 
 // Pairs returns the pairs whose keys begin with a prefix, at most 8 MiB of them; none is no
@@ -46,9 +48,31 @@ func (c *Client) Pairs(ctx context.Context, prefix string, index uint64, wait ti
 	return pairs, m, nil
 }
 
+// Pair returns one key as all servers of Consul agree on it; false: there is none.
+func (c *Client) Pair(ctx context.Context, key string) (p Pair, isThere bool, err error) {
+	found, _, err := c.api.KV().Get(key, (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx))
+	if err != nil {
+		return p, false, fmt.Errorf("reading %s: %w", key, brief(err))
+	}
+	if found == nil {
+		return p, false, nil
+	}
+	return Pair{Key: found.Key, Value: found.Value, Index: found.ModifyIndex, Session: found.Session}, true, nil
+}
+
+// ReplacePair stores a value if the key still has the index of a [Pair], or 0 for one that
+// must not be there yet; false: that is not so.
+func (c *Client) ReplacePair(ctx context.Context, key string, value []byte, index uint64) (isReplaced bool, err error) {
+	isReplaced, _, err = c.api.KV().CAS(&api.KVPair{Key: key, Value: value, ModifyIndex: index}, writing(ctx))
+	if err != nil {
+		return false, fmt.Errorf("writing %s: %w", key, brief(err))
+	}
+	return isReplaced, nil
+}
+
 // SetPair stores a value of at most 512 KiB.
 func (c *Client) SetPair(ctx context.Context, key string, value []byte) error {
-	_, err := c.api.KV().Put(&api.KVPair{Key: key, Value: value}, (&api.WriteOptions{}).WithContext(ctx))
+	_, err := c.api.KV().Put(&api.KVPair{Key: key, Value: value}, writing(ctx))
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", key, brief(err))
 	}
@@ -57,7 +81,7 @@ func (c *Client) SetPair(ctx context.Context, key string, value []byte) error {
 
 // RemovePair removes a key if it has not changed since it had the index of a [Pair].
 func (c *Client) RemovePair(ctx context.Context, key string, index uint64) error {
-	_, _, err := c.api.KV().DeleteCAS(&api.KVPair{Key: key, ModifyIndex: index}, (&api.WriteOptions{}).WithContext(ctx))
+	_, _, err := c.api.KV().DeleteCAS(&api.KVPair{Key: key, ModifyIndex: index}, writing(ctx))
 	if err != nil {
 		return fmt.Errorf("removing %s: %w", key, brief(err))
 	}

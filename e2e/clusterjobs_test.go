@@ -286,7 +286,11 @@ func (s *clusterFixture) canary(t *testing.T, n *cluster.Node, secret string) {
 func TestClusterJobs(t *testing.T) {
 	t.Parallel()
 	for _, root := range append([]string{""}, cluster.Roots()...) {
-		t.Run(filepath.Base(root), func(t *testing.T) {
+		name := "installed"
+		if root != "" {
+			name = filepath.Base(root)
+		}
+		t.Run(name, func(t *testing.T) {
 			cfg := clusterConfig(t)
 			cfg.Root = root
 			s := bootCluster(t, cfg, clone)

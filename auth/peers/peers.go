@@ -3,7 +3,6 @@ package peers
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -11,16 +10,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/auth"
+	"thalassa/consul"
 	"thalassa/internal/wake"
 )
 
-// Times of the questions to the store.
+// Times of what is written to the store.
 const (
-	wait         = 45 * time.Second // for a change
-	answerIn     = 15 * time.Second // beyond the wait
 	writeIn      = 5 * time.Second
 	sweepEvery   = time.Second
-	leastPause   = 100 * time.Millisecond // between two questions, and two writes
+	leastPause   = 100 * time.Millisecond // between two writes
 	firstBackoff = 250 * time.Millisecond
 	lastBackoff  = 15 * time.Second
 )
@@ -108,37 +106,16 @@ func (c *Carrier) Run(ctx context.Context) error {
 // read follows the documents of all nodes.
 func (c *Carrier) read(ctx context.Context) {
 	first := sync.OnceFunc(func() { close(c.first) })
-	index, backoff := uint64(0), firstBackoff
-	for ctx.Err() == nil {
-		asking, cancel := context.WithTimeout(ctx, wait+answerIn)
-		if index == 0 {
-			cancel()
-			asking, cancel = context.WithTimeout(ctx, writeIn)
-		}
-		records, next, err := c.cfg.Store.List(asking, c.cfg.Prefix, index, wait)
-		cancel()
-		if ctx.Err() != nil {
-			return
-		}
+	list := func(ctx context.Context, index uint64, wait time.Duration) (map[string]Record, uint64, error) {
+		return c.cfg.Store.List(ctx, c.cfg.Prefix, index, wait)
+	}
+	consul.Follow(ctx, list, func(records map[string]Record, err error) {
 		c.note(&c.reading, "reading those of other nodes", err)
-		if err != nil {
-			first()
-			index = 0
-			_ = wake.Pause(ctx, jitter(backoff))
-			backoff = min(2*backoff, lastBackoff)
-			continue
-		}
-		backoff = firstBackoff
-		if next < index || next == 0 {
-			next = 0 // Consul has lost its state
-		}
-		if next != index || next == 0 {
+		if err == nil {
 			c.merge(ctx, records)
 		}
-		index = next
 		first()
-		_ = wake.Pause(ctx, leastPause)
-	}
+	})
 }
 
 func (c *Carrier) merge(ctx context.Context, records map[string]Record) {
@@ -203,7 +180,7 @@ func (c *Carrier) write(ctx context.Context) {
 		_ = wake.Pause(ctx, leastPause-time.Since(last))
 		last = time.Now()
 		if err := c.publish(ctx); err != nil && ctx.Err() == nil {
-			again = time.After(jitter(backoff))
+			again = time.After(consul.Jitter(backoff))
 			backoff = min(2*backoff, lastBackoff)
 			continue
 		}
@@ -256,6 +233,3 @@ func (c *Carrier) note(problem *string, doing string, err error) {
 		c.cfg.Logger.Info("sessions of the cluster in step again", "doing", doing)
 	}
 }
-
-// jitter is a time of half to one and a half of d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) } //nolint:gosec // no secret

@@ -14,8 +14,7 @@ import (
 	"thalassa/store"
 )
 
-// cluster is the Pacemaker of this node and what watches it; nil, both: the settings
-// turn it off.
+// cluster returns the cluster of this node and its watcher; both nil: the settings turn it off.
 func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
 	cfg, wanted := n.settings.Cluster(n.log)
 	if !wanted {
@@ -37,7 +36,7 @@ func onDisk(p *haproxy.Process) func(context.Context) error {
 	}
 }
 
-// meets checks whether this node has what a plan of the cluster needs.
+// meets checks whether this node fulfils what a plan of the cluster needs.
 func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
 	return ocf.CheckHost(ctx, ocf.Config{Logger: n.log}, ocf.Host{
 		Parameters: needs.Parameters, Addresses: needs.Addresses, Interface: needs.Interface, Watched: needs.Watched, Elsewhere: needs.Elsewhere,
@@ -75,7 +74,7 @@ func (s *clusterChanges) Configuration() (*cibxml.Element, cluster.Epoch, error)
 	return s.watcher.Configuration()
 }
 
-// PlanEdits tells what edits of the configuration would do.
+// PlanEdits returns what edits of the configuration would do.
 func (s *clusterChanges) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
 	return s.cluster.PlanEdits(ctx, edits)
 }

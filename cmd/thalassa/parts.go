@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,7 +31,7 @@ import (
 	"thalassa/store"
 )
 
-// parts are what a node is made of. They do not run yet.
+// parts are the parts of a node before they run.
 type parts struct {
 	db           *store.DB
 	keys         *store.Keys
@@ -50,13 +52,15 @@ type parts struct {
 	watcher      *pacemaker.Watcher
 	changes      *clusterChanges // nil with cluster
 	port         secured
+	now          func() time.Time
+	log          *slog.Logger
 	routes       *routes.Router
 	server       *api.Server
 }
 
 // assemble makes the parts of a node, and imports what an earlier installation has left.
 func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Process, port secured) (p parts, err error) {
-	p.db, p.process, p.port, p.sessions = db, process, port, &sharing{}
+	p.db, p.process, p.port, p.sessions, p.now, p.log = db, process, port, &sharing{}, n.now, n.log
 	addr := port.Addr()
 	if p.keys, err = n.openKeys(); err != nil {
 		return p, err
@@ -67,6 +71,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.issuer, err = n.issuer(ctx, db, p.keys, process, p.events); err != nil {
 		return p, err
 	}
+	p.useOwn(ctx)
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
 	}
