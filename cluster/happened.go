@@ -93,7 +93,7 @@ func Happened(before, after map[string]string, startsBefore, startsAfter map[str
 				out = append(out, Consequence{Action: "promote", Resource: id, Node: node})
 			case was[node] == "promoted" && is[node] != "promoted":
 				out = append(out, Consequence{Action: "demote", Resource: id, Node: node})
-			case startsBefore[id+" on "+node] != startsAfter[id+" on "+node]:
+			case startsAfter[id+" on "+node] != "" && startsBefore[id+" on "+node] != startsAfter[id+" on "+node]:
 				out = append(out, Consequence{Action: "restart", Resource: id, Node: node})
 			}
 		}

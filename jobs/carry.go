@@ -38,6 +38,7 @@ type task struct {
 	ctx context.Context //nolint:containedctx // see above
 	// resumed: another agent, or a former start of this one, has begun it.
 	resumed bool
+	wrote   bool // a write was tried
 
 	cancel     context.CancelCauseFunc // set before cancelable is closed
 	cancelable chan struct{}
@@ -77,6 +78,10 @@ func (t *task) stages() int {
 // the cluster.
 func (r *Runner) carryOut(ctx context.Context, t *task) {
 	err := r.resume(ctx, t)
+	if err != nil && !errors.Is(err, errInterrupted) { // it is tried again
+		t.err = err
+		return
+	}
 	if err == nil && t.rec.Written == 0 {
 		err = r.write(ctx, t, 0)
 	}
@@ -164,6 +169,7 @@ func (r *Runner) write(ctx context.Context, t *task, n int) error {
 		if step.Done || step.Nothing {
 			break
 		}
+		t.wrote = true
 		err = r.cfg.Steps.As(t.order.User).Write(context.WithoutCancel(ctx), step, t.rec.mark(n))
 		if pacemaker.IsStale(err) && try < maxWrites {
 			continue
@@ -208,10 +214,12 @@ func (r *Runner) announce(ctx context.Context, t *task, step pacemaker.Step) err
 	if !listened {
 		r.listen(ctx)
 	}
-	if err := r.keep(ctx, *rec); err != nil {
+	if err := r.save(ctx, []record{*rec}); err != nil {
 		return err
 	}
-	rec.Kept = append([]string{rec.Node}, r.share.await(ctx, rec.ID)...)
+	seq := r.share.put([]record{*rec})
+	r.told.Send()
+	rec.Kept = append([]string{rec.Node}, r.share.await(ctx, seq)...)
 	rec.Version++
 	if err := r.save(ctx, []record{*rec}); err != nil {
 		return err
@@ -288,7 +296,7 @@ func (r *Runner) fail(t *task, err error) {
 		rec.State = cluster.JobTimedOut
 	}
 	rec.Result = err.Error()
-	if rec.Written == 0 {
+	if !t.wrote && rec.Written == 0 {
 		rec.Result += "; nothing was changed"
 	} else if rec.State == cluster.JobCanceled {
 		rec.Result += "; the change has been made"

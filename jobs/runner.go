@@ -158,7 +158,10 @@ func (r *Runner) Begin(ctx context.Context, a cluster.Action, o cluster.Order) (
 	case <-running.begun:
 		return r.job(running.rec.ID), nil
 	case <-running.done:
-		return running.rec.Job, running.err
+		if running.rec.Begun.IsZero() { // it was refused
+			return cluster.Job{}, running.err
+		}
+		return running.rec.Job, nil
 	case <-ctx.Done():
 		return cluster.Job{}, ctx.Err()
 	}
@@ -175,6 +178,9 @@ func (r *Runner) submit(ctx context.Context, t *task) (*task, cluster.Job, error
 	}
 	select {
 	case <-running.done:
+		if running.rec.Begun.IsZero() { // it was refused
+			return running, cluster.Job{}, running.err
+		}
 		return running, running.rec.Job, running.err
 	case <-ctx.Done():
 		return nil, cluster.Job{}, ctx.Err()

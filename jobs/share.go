@@ -16,7 +16,7 @@ import (
 // Times of the talk between nodes.
 const (
 	// ackWithin is how long a job waits for another node to keep it.
-	ackWithin = 2 * time.Second
+	ackWithin = 5 * time.Second
 	// askPause is the pause between two looks for the answers of other nodes.
 	askPause = 40 * time.Millisecond
 	// idlePause is the pause while nothing is to be heard, and busyPause while a job of
@@ -79,8 +79,8 @@ func newSharing() sharing {
 	}
 }
 
-// put offers jobs to the other nodes.
-func (s *sharing) put(list []record) {
+// put offers jobs to the other nodes. The number is for await.
+func (s *sharing) put(list []record) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, rec := range list {
@@ -88,16 +88,14 @@ func (s *sharing) put(list []record) {
 		s.offers[rec.ID] = offer{rec, s.seq, time.Now()}
 	}
 	s.dirty, s.ring = true, true
+	return s.seq
 }
 
 // await waits until another node keeps a job, and returns those that do. It returns early if
 // there is no other node.
-func (s *sharing) await(ctx context.Context, id string) []string {
+func (s *sharing) await(ctx context.Context, seq uint64) []string {
 	limited, cancel := context.WithTimeout(ctx, ackWithin)
 	defer cancel()
-	s.mu.Lock()
-	seq := s.offers[id].seq
-	s.mu.Unlock()
 	for {
 		next := s.heard.Next()
 		s.mu.Lock()
@@ -153,6 +151,9 @@ func (r *Runner) talk(ctx context.Context) {
 func (r *Runner) leave(ctx context.Context) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackWithin)
 	defer cancel()
+	if r.cfg.View().Self == "" {
+		return
+	}
 	if err := r.cfg.Exchange.Say(end, ""); err != nil {
 		r.cfg.Logger.DebugContext(end, "other nodes not told of the end", "error", err)
 	}
@@ -164,6 +165,9 @@ func (r *Runner) pause() time.Duration {
 	s := &r.share
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.dirty {
+		return time.Second
+	}
 	for _, p := range s.peers {
 		if !p.silent && p.acks < s.seq && len(s.offers) > 0 {
 			return askPause
@@ -430,7 +434,7 @@ func (r *Runner) offerMissing() {
 
 // lame notes why the nodes cannot talk.
 func (r *Runner) lame(ctx context.Context, err error) {
-	if ctx.Err() != nil || r.cfg.View().State == cluster.StateNone || r.cfg.View().State == cluster.StateOffline {
+	if v := r.cfg.View(); ctx.Err() != nil || v.Self == "" || v.State == cluster.StateNone || v.State == cluster.StateOffline {
 		return
 	}
 	s := &r.share

@@ -197,7 +197,9 @@ func (s Steps) Write(ctx context.Context, st Step, mark string) error {
 	}
 	if to != nil {
 		if err := s.cluster.patch(ctx, st.from, to); err != nil {
-			return err
+			if marked, failed := s.IsMarked(ctx, mark); IsStale(err) || failed != nil || !marked {
+				return err
+			}
 		}
 	}
 	for _, q := range st.live {
