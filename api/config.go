@@ -28,7 +28,8 @@ type Changer interface {
 	// Apply carries out a changeset as one revision. An error about one of several edits
 	// is an *lb.EditError.
 	Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error)
-	// Preview returns what a changeset would do, and has HAProxy check the result. Nothing changes.
+	// Preview returns what a changeset would do, and makes HAProxy check the result. Nothing
+	// changes.
 	Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error)
 	// Accept ends the hold of a service.
 	Accept(ctx context.Context, service lb.Name, by lb.Origin) error

@@ -45,8 +45,8 @@ func Serves(r *http.Request) bool {
 		IsPage(r.URL.Path) && prefersHTML(strings.Join(r.Header.Values("Accept"), ","))
 }
 
-// WantsPage reports whether a request for an address that nothing else serves is to be
-// answered with a page: the client prefers text/html, as browsers do.
+// WantsPage reports whether to answer a request for an address that nothing else serves with a
+// page: the client prefers text/html, as browsers do.
 func WantsPage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && !strings.HasPrefix(r.URL.Path, assetPrefix) &&
 		prefersHTML(strings.Join(r.Header.Values("Accept"), ","))
