@@ -159,6 +159,10 @@ type Config struct {
 	ClusterActions       ClusterActions
 	ClusterConfiguration ClusterConfiguration
 	ClusterJobs          ClusterJobs
+	// ClusterForesight simulates the cluster; nil with the others.
+	ClusterForesight ClusterForesight
+	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.
+	ClusterDrafts ClusterDrafts
 
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.

@@ -51,6 +51,7 @@ type parts struct {
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
 	changes      *clusterChanges // nil with cluster
+	foresight    *pacemaker.Foresight // nil with cluster
 	port         secured
 	now          func() time.Time
 	log          *slog.Logger
@@ -107,6 +108,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	}
 	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
 		p.changes = n.clusterChanges(p)
+	p.cluster, p.watcher = n.cluster()
+	if p.watcher != nil {
+		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
 	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
@@ -145,6 +149,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	if p.watcher != nil {
 		run(p.watcher.Run)
 		run(p.changes.Run)
+		run(p.foresight.Run)
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
 		})
@@ -193,6 +198,9 @@ func (n node) api(p parts) *api.Server {
 	}
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = p.watcher, p.changes, p.changes, p.changes
+		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
+		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
 	}
 	return api.New(cfg)
 }
