@@ -50,7 +50,7 @@ type parts struct {
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
-	changes      *clusterChanges // nil with cluster
+	changes      *clusterChanges      // nil with cluster
 	foresight    *pacemaker.Foresight // nil with cluster
 	port         secured
 	now          func() time.Time
@@ -108,8 +108,6 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	}
 	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
 		p.changes = n.clusterChanges(p)
-	p.cluster, p.watcher = n.cluster()
-	if p.watcher != nil {
 		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
 	}
 	p.sampler = n.sampler(p.agent, process, p.events)
@@ -198,8 +196,6 @@ func (n node) api(p parts) *api.Server {
 	}
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = p.watcher, p.changes, p.changes, p.changes
-		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
-		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
 		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
 	}
 	return api.New(cfg)
