@@ -19,7 +19,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders, staples: d.cfg.Staples}
 	return []Route{
 		{get, "/frontends", auth.Read, OnMany, "all frontends", frontends.list},
 		{get, "/frontends/{key}", auth.Read, "frontend/{key}", "one frontend", frontends.show},
@@ -137,6 +137,22 @@ func (d *nodeDialect) foresightRoutes() []Route {
 		{del, draft + "/injections/{number}", auth.Admin, OnNode, "remove one", drafts.removeInjection},
 		{post, draft + "/rebase", auth.Admin, OnNode, "end the conflicts of a draft: its objects win", drafts.rebase},
 		{post, draft + "/commit", auth.Admin, OnNode, "make what a draft changes as one change, and drop it; query: wait", drafts.commit},
+	}
+}
+
+// pastRoutes are those of the history of the Pacemaker cluster.
+func (d *nodeDialect) pastRoutes() []Route {
+	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
+	const transition = clusterHistoryPath + "/{id}"
+	return []Route{
+		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, limit", past.list},
+		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
+		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
+		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster", past.state},
+		{get, transition + "/decisions", auth.Read, OnNode, "what the scheduler decided, with the transition graph and the scores", past.decisions},
+		{get, transition + "/diff", auth.Read, OnNode, "what became of the configuration since the transition before; query: with", past.diff},
+		{get, transition + "/cib.xml", auth.Read, OnNode, "the configuration and status then as XML, without secrets", past.cib},
+		{get, transition + "/file", auth.Admin, OnNode, "the input of the scheduler as Pacemaker has kept it, with secrets", past.file},
 	}
 }
 

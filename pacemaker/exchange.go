@@ -3,18 +3,24 @@ package pacemaker
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"strings"
 
 	"thalassa/cluster"
 	"thalassa/lb"
 )
 
-// The agents of a cluster tell each other about jobs with two attributes of their nodes. The
-// first one is private: Pacemaker's attribute daemon passes it to all nodes, and it is in no
-// CIB. The second one is in the status of the CIB, whose watchers it wakes.
+// What the agents of a cluster tell each other about has an attribute of the nodes for each
+// subject. It is private: Pacemaker's attribute daemon passes it to all nodes, and it is in no
+// CIB. A second one of that name with this ending is in the status of the CIB, whose watchers
+// it wakes.
+const ringSuffix = "-ring"
+
+// Subjects of an Exchange.
 const (
-	saidAttribute = "thalassa-jobs"
-	ringAttribute = "thalassa-jobs-ring"
+	AboutJobs    = "thalassa-jobs"
+	AboutHistory = "thalassa-history"
 )
 
 // MaxSaid is the longest text that a node can tell the others, in bytes. Linux passes no
@@ -26,10 +32,11 @@ const MaxSaid = 96 << 10
 type Exchange struct {
 	cluster *Cluster
 	view    func() cluster.Status
+	about   string
 }
 
-// NewExchange returns the Exchange of this node.
-func NewExchange(c *Cluster, w *Watcher) Exchange { return Exchange{c, w.View} }
+// NewExchange returns the Exchange of this node about a subject.
+func NewExchange(c *Cluster, w *Watcher, about string) Exchange { return Exchange{c, w.View, about} }
 
 // Say replaces the text of this node; an empty one removes it.
 func (e Exchange) Say(ctx context.Context, text string) error {
@@ -40,9 +47,9 @@ func (e Exchange) Say(ctx context.Context, text string) error {
 	if self == "" {
 		return &lb.UnavailableError{What: "the name of this node in the cluster is not known"}
 	}
-	args := []string{"-n", saidAttribute, "-N", self, "--private", "-U", text}
+	args := []string{"-n", e.about, "-N", self, "--private", "-U", text}
 	if text == "" {
-		args = []string{"-n", saidAttribute, "-N", self, "-D"}
+		args = []string{"-n", e.about, "-N", self, "-D"}
 	}
 	if _, err := e.cluster.run(ctx, call{tool: "attrd_updater", args: args, plain: true}); err != nil {
 		return fmt.Errorf("telling other nodes: %w", err)
@@ -52,14 +59,14 @@ func (e Exchange) Say(ctx context.Context, text string) error {
 
 // Ring wakes the agents of the other nodes. value is another one each time.
 func (e Exchange) Ring(ctx context.Context, value string) error {
-	return e.cluster.setAttribute(ctx, e.view().Self, ringAttribute, value)
+	return e.cluster.setAttribute(ctx, e.view().Self, e.about+ringSuffix, value)
 }
 
 // Rings are the last values of Ring by node, as the view has them.
 func (e Exchange) Rings() map[string]string {
 	out := map[string]string{}
 	for _, n := range e.view().Nodes {
-		if value := n.Attributes[ringAttribute]; value != "" {
+		if value := n.Attributes[e.about+ringSuffix]; value != "" {
 			out[n.Name] = value
 		}
 	}
@@ -68,8 +75,8 @@ func (e Exchange) Rings() map[string]string {
 
 // Heard are the texts of all nodes by their names.
 func (e Exchange) Heard(ctx context.Context) (map[string]string, error) {
-	out, err := e.cluster.run(ctx, call{tool: "attrd_updater", args: []string{"-n", saidAttribute, "-Q", "-A"}})
-	if cluster.IsKind(err, cluster.KindNotFound) { // nobody has said anything
+	out, err := e.cluster.run(ctx, call{tool: "attrd_updater", args: []string{"-n", e.about, "-Q", "-A"}})
+	if isMissingAttribute(err) { // nobody has said anything
 		return map[string]string{}, nil
 	}
 	if err != nil {
@@ -91,4 +98,11 @@ func (e Exchange) Heard(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	return texts, nil
+}
+
+// isMissingAttribute reports whether attrd_updater has not found an attribute. Its exit code
+// differs between releases.
+func isMissingAttribute(err error) bool {
+	failed, ok := errors.AsType[*cluster.Error](err)
+	return ok && (failed.Kind == cluster.KindNotFound || strings.Contains(failed.Said, "attribute does not exist"))
 }

@@ -11,6 +11,7 @@ import (
 	"thalassa/jobs"
 	"thalassa/ocf"
 	"thalassa/pacemaker"
+	"thalassa/pacemaker/history"
 	"thalassa/store"
 )
 
@@ -23,6 +24,31 @@ func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
 	cfg.Stream = cibProgram()
 	c := pacemaker.New(cfg)
 	return c, pacemaker.NewWatcher(c)
+}
+
+// past keeps what the cluster goes through; nil: it cannot be kept, which is logged.
+func (n node) past(ctx context.Context) *history.Recorder {
+	archive, err := history.Open(n.settings.ClusterHistory(), history.Bounds{})
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not kept", "error", err)
+		return nil
+	}
+	tools, _ := n.settings.Cluster(n.log)
+	return history.NewRecorder(history.Past{Archive: archive, Tools: tools}, history.Inputs, n.now, n.log)
+}
+
+// sharer shares what the cluster goes through with the other nodes; nil: no key is configured.
+func (n node) sharer(ctx context.Context, p parts) *history.Sharer {
+	key, err := n.settings.Sharing().History()
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not shared", "error", err)
+	}
+	if key == nil {
+		return nil
+	}
+	return &history.Sharer{
+		Recorder: p.past, Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutHistory), Key: key, Changed: p.watcher.Changed, Logger: n.log,
+	}
 }
 
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.
@@ -55,7 +81,7 @@ type clusterChanges struct {
 func (n node) clusterChanges(p parts) *clusterChanges {
 	c := &clusterChanges{cluster: p.cluster, watcher: p.watcher}
 	c.Runner = jobs.New(jobs.Config{
-		Steps: pacemaker.NewSteps(p.cluster), Exchange: pacemaker.NewExchange(p.cluster, p.watcher), Store: store.NewJobs(p.db),
+		Steps: pacemaker.NewSteps(p.cluster), Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutJobs), Store: store.NewJobs(p.db),
 		View: p.watcher.View, Changed: p.watcher.Changed, Fresh: c.look, Record: p.events.Record, Now: n.now, Logger: n.log,
 	})
 	return c
