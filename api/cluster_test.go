@@ -26,7 +26,7 @@ func clustered(tb testing.TB, adjust ...func(*api.Config)) (*fixture, *apitest.C
 func inCluster(c *apitest.Cluster) func(*api.Config) {
 	return func(cfg *api.Config) {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = c, c, c
-		cfg.ClusterForesight, cfg.ClusterDrafts = c, &apitest.ClusterDrafts{}
+		cfg.ClusterForesight, cfg.ClusterDrafts, cfg.ClusterHistory = c, &apitest.ClusterDrafts{}, apitest.ClusterHistory{Cluster: c}
 	}
 }
 

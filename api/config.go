@@ -168,6 +168,8 @@ type Config struct {
 	ClusterConfiguration ClusterConfiguration
 	// ClusterForesight simulates the cluster; nil with the others.
 	ClusterForesight ClusterForesight
+	// ClusterHistory tells what the cluster went through; nil: none is kept.
+	ClusterHistory ClusterHistory
 	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.
 	ClusterDrafts ClusterDrafts
 

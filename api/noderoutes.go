@@ -140,6 +140,22 @@ func (d *nodeDialect) foresightRoutes() []Route {
 	}
 }
 
+// pastRoutes are those of the history of the Pacemaker cluster.
+func (d *nodeDialect) pastRoutes() []Route {
+	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
+	const transition = clusterHistoryPath + "/{id}"
+	return []Route{
+		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, limit", past.list},
+		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
+		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
+		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster", past.state},
+		{get, transition + "/decisions", auth.Read, OnNode, "what the scheduler decided, with the transition graph and the scores", past.decisions},
+		{get, transition + "/diff", auth.Read, OnNode, "what became of the configuration since the transition before; query: with", past.diff},
+		{get, transition + "/cib.xml", auth.Read, OnNode, "the configuration and status then as XML, without secrets", past.cib},
+		{get, transition + "/file", auth.Admin, OnNode, "the input of the scheduler as Pacemaker has kept it, with secrets", past.file},
+	}
+}
+
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}

@@ -11,6 +11,7 @@ import (
 	"thalassa/haproxy"
 	"thalassa/ocf"
 	"thalassa/pacemaker"
+	"thalassa/pacemaker/history"
 )
 
 // cluster returns the cluster of this node and its watcher; both nil: the settings turn it off.
@@ -22,6 +23,31 @@ func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
 	cfg.Stream = cibProgram()
 	c := pacemaker.New(cfg)
 	return c, pacemaker.NewWatcher(c)
+}
+
+// past keeps what the cluster goes through; nil: it cannot be kept, which is logged.
+func (n node) past(ctx context.Context) *history.Recorder {
+	archive, err := history.Open(n.settings.ClusterHistory(), history.Bounds{})
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not kept", "error", err)
+		return nil
+	}
+	tools, _ := n.settings.Cluster(n.log)
+	return history.NewRecorder(history.Past{Archive: archive, Tools: tools}, history.Inputs, n.now, n.log)
+}
+
+// sharer shares what the cluster goes through with the other nodes; nil: no key is configured.
+func (n node) sharer(ctx context.Context, p parts) *history.Sharer {
+	key, err := n.settings.Sharing().History()
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not shared", "error", err)
+	}
+	if key == nil {
+		return nil
+	}
+	return &history.Sharer{
+		Recorder: p.past, Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutHistory), Key: key, Changed: p.watcher.Changed, Logger: n.log,
+	}
 }
 
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.

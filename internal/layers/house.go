@@ -112,6 +112,7 @@ func rooms() map[string][]string {
 		"consul":              {"internal/safefile", "internal/wake"},
 		"discovery":           {"consul", "lb", "internal/wake"},
 		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/wake", "internal/leftover"},
+		"pacemaker/history":   {"cluster", "cluster/cibxml", "cluster/config", "lb", "pacemaker", "internal/safefile", "internal/wake"},
 		"control":             {"lb", "internal/batch", "internal/wake"},
 		"ui":                  nil,
 		"routes":              {"auth", "lb"},
