@@ -332,6 +332,7 @@ func (r *Runner) speak(ctx context.Context) {
 	s.beat++
 	m := message{Boot: r.boot, Beat: s.beat, Seq: s.seq, Acks: maps.Clone(s.acks), Sums: mine, Ask: s.ask}
 	ring := s.ring
+	s.dirty, s.ring, s.ask = false, false, nil // what comes from now on is said the next time
 	offers := slices.SortedFunc(maps.Values(s.offers), func(a, b offer) int { return int(a.seq) - int(b.seq) })
 	s.mu.Unlock()
 	bytes := 0
@@ -359,16 +360,16 @@ func (r *Runner) speak(ctx context.Context) {
 	if err == nil && ring {
 		err = r.cfg.Exchange.Ring(ctx, fmt.Sprintf("%s-%d", r.boot, m.Beat))
 	}
+	s.mu.Lock()
 	if err != nil {
+		s.dirty, s.ring, s.ask = true, s.ring || ring, append(s.ask, m.Ask...)
+		s.mu.Unlock()
 		r.lame(ctx, err)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.said, s.lame = text, ""
-	if m.Beat == s.beat {
-		s.dirty, s.ring, s.ask = len(m.Jobs) < len(offers), false, nil
-	}
+	s.dirty = s.dirty || len(m.Jobs) < len(offers)
+	s.mu.Unlock()
 }
 
 // maxText is the longest message, in bytes, as pacemaker.MaxSaid.
