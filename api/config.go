@@ -28,7 +28,8 @@ type Changer interface {
 	// Apply carries out a changeset as one revision. An error about one of several edits
 	// is an *lb.EditError.
 	Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error)
-	// Preview returns what a changeset would do, and has HAProxy check the result. Nothing changes.
+	// Preview returns what a changeset would do, and makes HAProxy check the result. Nothing
+	// changes.
 	Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error)
 	// Accept ends the hold of a service.
 	Accept(ctx context.Context, service lb.Name, by lb.Origin) error
@@ -157,6 +158,10 @@ type Config struct {
 	Cluster              ClusterView
 	ClusterActions       ClusterActions
 	ClusterConfiguration ClusterConfiguration
+	// ClusterForesight simulates the cluster; nil with the others.
+	ClusterForesight ClusterForesight
+	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.
+	ClusterDrafts ClusterDrafts
 
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.

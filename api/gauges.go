@@ -147,6 +147,7 @@ func gauges() []gaugeKind {
 		}},
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
 		{floatingGauge, "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
+		{"thalassa_cluster_survives_loss", "Whether all resources of the Pacemaker cluster would run if a node failed; -1: not computed yet.", []string{"node"}, survivedLosses},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
 	}
 }
@@ -199,6 +200,20 @@ func addressHolders(m scrape, set func(v float64, labels ...string)) {
 	}
 	for _, ip := range m.cluster.FloatingIPs {
 		set(float64(len(ip.Nodes)), ip.Resource, ip.Address)
+	}
+}
+
+// survivedLosses sets 1 for a node that may fail, 0 for one that may not.
+func survivedLosses(m scrape, set func(v float64, labels ...string)) {
+	if m.cluster.State == "" || m.cluster.State == cluster.StateNone || m.cluster.State == cluster.StateOffline {
+		return
+	}
+	for _, loss := range m.losses {
+		value := -1.0
+		if loss.Known {
+			value = boolean(loss.Survives)
+		}
+		set(value, loss.Nodes[0])
 	}
 }
 

@@ -26,15 +26,17 @@ type scrape struct {
 	sampled  time.Time      // last answer of HAProxy; zero: there was none, or there is no sampler
 	orders   Orders         // nil: nothing is ordered
 	cluster  cluster.Status // its State is empty where this node is in no cluster
+	losses   []cluster.Loss // of single nodes
 }
 
 // A scraper reads what a scrape shows.
 type scraper struct {
 	agent   *Agent
 	hub     *stream.Hub
-	sampler *stats.Sampler // may be nil
-	cluster ClusterView    // may be nil
-	orders  Orders         // may be nil
+	sampler *stats.Sampler   // may be nil
+	cluster ClusterView      // may be nil
+	losses  ClusterForesight // may be nil
+	orders  Orders           // may be nil
 	dropped func() uint64
 	now     func() time.Time
 	open    func() (open int, refused uint64)
@@ -43,7 +45,7 @@ type scraper struct {
 }
 
 func newScraper(cfg Config, agent *Agent, refused func() uint64, limited func() int) *scraper {
-	return &scraper{open: cfg.OpenConnections, refused: refused, limited: limited, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, orders: cfg.Orders, dropped: cfg.LogDropped, now: cfg.Now}
+	return &scraper{open: cfg.OpenConnections, refused: refused, limited: limited, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, losses: cfg.ClusterForesight, orders: cfg.Orders, dropped: cfg.LogDropped, now: cfg.Now}
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
@@ -60,6 +62,13 @@ func (s *scraper) read(ctx context.Context) scrape {
 	}
 	if s.cluster != nil {
 		m.cluster = s.cluster.View()
+	}
+	if s.losses != nil {
+		for _, loss := range s.losses.Losses().List {
+			if len(loss.Nodes) == 1 {
+				m.losses = append(m.losses, loss)
+			}
+		}
 	}
 	return m
 }

@@ -70,7 +70,7 @@ func (s MemberTLSSpec) parse(fe *FieldErrors, b Backend) *MemberTLS {
 	return t
 }
 
-// checkVerify refuses a public authority without a name: whoever has any certificate would
+// checkVerify refuses a public authority without a name: anybody with any certificate would
 // pass.
 func (t *MemberTLS) checkVerify(fe *FieldErrors, b Backend) {
 	switch t.Verify {

@@ -50,6 +50,7 @@ type parts struct {
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
+	foresight    *pacemaker.Foresight // nil with cluster
 	port         secured
 	now          func() time.Time
 	log          *slog.Logger
@@ -105,6 +106,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return p, err
 	}
 	p.cluster, p.watcher = n.cluster()
+	if p.watcher != nil {
+		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
+	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
@@ -141,6 +145,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
+		run(p.foresight.Run)
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
 		})
@@ -190,6 +195,7 @@ func (n node) api(p parts) *api.Server {
 	if p.watcher != nil {
 		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
+		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
 	}
 	return api.New(cfg)
 }

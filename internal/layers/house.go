@@ -107,7 +107,7 @@ func rooms() map[string][]string {
 		"stats":               {"statsock", "lb", "internal/wake"},
 		"stream":              nil,
 		"live":                {"stream"},
-		"store":               {"activity", "backup", "internal/strictjson", "lb", "stage", "internal/wake", "internal/leftover", "internal/safefile"},
+		"store":               {"activity", "backup", "cluster", "cluster/config", "internal/strictjson", "lb", "stage", "internal/wake", "internal/leftover", "internal/safefile"},
 		"consul":              {"internal/safefile", "internal/wake"},
 		"discovery":           {"consul", "lb", "internal/wake"},
 		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/wake", "internal/leftover"},
