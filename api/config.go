@@ -77,6 +77,12 @@ type KeyStore interface {
 	Text(digest string) ([]byte, error)
 }
 
+// Staples tell how the OCSP responses of certificates stand.
+type Staples interface {
+	// Status is that of a file of a certificate, by its digest; false: no client gets it.
+	Status(digest string) (lb.StapleStatus, bool)
+}
+
 // Orders orders certificates by ACME.
 type Orders interface {
 	// Check refuses what this node may not, or cannot, order: an *lb.InvalidError.
@@ -115,6 +121,8 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Staples tell how OCSP responses stand; nil: not available.
+	Staples Staples
 	// Orders orders certificates; nil: not available.
 	Orders Orders
 	// Backups makes and reads backups; nil: not available.
@@ -153,13 +161,16 @@ type Config struct {
 	Refused func(why string)
 
 	// Cluster is the cluster of this node, ClusterActions act on it, and
-	// ClusterConfiguration changes its configuration. All are nil if the node is in no
+	// ClusterConfiguration changes its configuration. ClusterJobs keeps what was asked. All are nil if the node is in no
 	// cluster.
 	Cluster              ClusterView
 	ClusterActions       ClusterActions
 	ClusterConfiguration ClusterConfiguration
+	ClusterJobs          ClusterJobs
 	// ClusterForesight simulates the cluster; nil with the others.
 	ClusterForesight ClusterForesight
+	// ClusterHistory tells what the cluster went through; nil: none is kept.
+	ClusterHistory ClusterHistory
 	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.
 	ClusterDrafts ClusterDrafts
 

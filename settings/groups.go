@@ -19,7 +19,7 @@ type Setting struct {
 
 // Groups are all settings of the agent in the order in which they are shown.
 func Groups() []Group {
-	return []Group{general(), apiGroup(), consulGroup(), holdGroup(), haproxyGroup(), reloadGroup(), acmeGroup(), clusterGroup(), storageGroup()}
+	return []Group{general(), apiGroup(), consulGroup(), holdGroup(), haproxyGroup(), reloadGroup(), acmeGroup(), ocspGroup(), clusterGroup(), storageGroup()}
 }
 
 func general() Group {

@@ -25,7 +25,9 @@ import (
 	"thalassa/haproxy"
 	"thalassa/internal/memory"
 	"thalassa/lb"
+	"thalassa/ocsp"
 	"thalassa/pacemaker"
+	"thalassa/pacemaker/history"
 	"thalassa/routes"
 	"thalassa/stats"
 	"thalassa/store"
@@ -36,6 +38,7 @@ type parts struct {
 	db           *store.DB
 	keys         *store.Keys
 	issuer       *acme.Issuer
+	stapler      *ocsp.Stapler
 	process      *haproxy.Process
 	events       *activity.Log
 	discovery    *discovery.Watcher
@@ -50,7 +53,9 @@ type parts struct {
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
+	changes      *clusterChanges      // nil with cluster
 	foresight    *pacemaker.Foresight // nil with cluster
+	past         *history.Recorder    // nil with cluster, or where nothing can be kept
 	port         secured
 	now          func() time.Time
 	log          *slog.Logger
@@ -71,6 +76,8 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.issuer, err = n.issuer(ctx, db, p.keys, process, p.events); err != nil {
 		return p, err
 	}
+	follow := &followed{}
+	p.stapler = n.stapler(p, follow)
 	p.useOwn(ctx)
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
@@ -83,6 +90,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.agent, p.registrar, err = n.agent(p, addr); err != nil {
 		return p, err
 	}
+	follow.agent = p.agent
 	if err := process.LearnKeywords(ctx); err != nil {
 		n.log.WarnContext(ctx, "reading haproxy's keywords failed", "error", err)
 	}
@@ -105,9 +113,10 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if err != nil {
 		return p, err
 	}
-	p.cluster, p.watcher = n.cluster()
-	if p.watcher != nil {
+	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
+		p.changes = n.clusterChanges(p)
 		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
+		p.past = n.past(ctx)
 	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
@@ -134,6 +143,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.sampler.Run)
 	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p) })
 	run(p.runIssuer)
+	run(p.stapler.Run)
 	run(agent.Expiries{Intents: p.db, Store: p.db, Journal: p.events, Now: n.now, Logger: n.log}.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)
@@ -145,7 +155,14 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
+		run(p.changes.Run)
 		run(p.foresight.Run)
+		if p.past != nil {
+			run(p.past.Run)
+			if sharer := n.sharer(ctx, p); sharer != nil {
+				run(sharer.Run)
+			}
+		}
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
 		})
@@ -170,7 +187,9 @@ func (n node) api(p parts) *api.Server {
 	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
-	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem(), p.port.problem()) }
+	cfg.LogProblem = func() string {
+		return cmp.Or(haproxy.ProgramProblem(p.process), n.queue.Problem(), p.audit.Problem(), p.port.problem())
+	}
 	cfg.TemplateProblem = p.agent.TemplateProblem
 	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
 	refusals := &refusals{now: n.now, log: n.log, events: p.events}
@@ -180,7 +199,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders = p.audit, p.routes, p.keys, p.issuer
+	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders, cfg.Staples = p.audit, p.routes, p.keys, p.issuer, p.stapler
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved
@@ -193,9 +212,11 @@ func (n node) api(p parts) *api.Server {
 		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
-		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
-		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = p.watcher, p.changes, p.changes, p.changes
 		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
+		if p.past != nil {
+			cfg.ClusterHistory = p.past.Past
+		}
 	}
 	return api.New(cfg)
 }
