@@ -78,6 +78,6 @@ func activityQuery(r *http.Request) (activity.Query, time.Duration, error) {
 	p := parameters(r, "since", "before", "filter", "limit", "wait")
 	q := activity.Query{Before: p.before(), Filter: p.text("filter"), Limit: p.limit()}
 	q.Since, q.SinceTime = p.since()
-	wait := p.duration("wait", maxWait)
+	wait := p.wait()
 	return q, wait, p.err()
 }
