@@ -163,7 +163,7 @@ func (c *Carrier) read(ctx context.Context) {
 // the next round.
 func (c *Carrier) round(ctx context.Context, keys Keys) (pause time.Duration, err error) {
 	known := c.cfg.Sessions.Nodes()
-	look, pause, all := c.strangers.choose(c.others(keys, known))
+	look, pause, fresh := c.strangers.choose(c.others(keys, known))
 	found := found{records: map[string]Record{}, documents: c.strangers.beginnings()}
 	for _, name := range known {
 		if err := c.readDocument(ctx, name, found); err != nil {
@@ -180,9 +180,9 @@ func (c *Carrier) round(ctx context.Context, keys Keys) (pause time.Duration, er
 	}
 	looked, err := c.meet(ctx, look, found)
 	if looked < len(look) {
-		pause, all = moreIn, false
+		pause = moreIn
 	}
-	c.cfg.Sessions.Complete(keys.Whole && all)
+	c.cfg.Sessions.Complete(keys.Whole && looked >= fresh)
 	return pause, err
 }
 

@@ -34,9 +34,9 @@ type stranger struct {
 }
 
 // choose says at which of the present names to look now, and how long to wait for a change
-// before the next round. all: there is none left that nobody has looked at. It forgets the
-// names that are no longer there.
-func (s *strangers) choose(present []string) (look []string, pause time.Duration, all bool) {
+// before the next round. At the first fresh of them, and at more where there are more, nobody
+// has looked yet. It forgets the names that are no longer there.
+func (s *strangers) choose(present []string) (look []string, pause time.Duration, fresh int) {
 	slices.Sort(present)
 	for name := range s.seen {
 		if _, there := slices.BinarySearch(present, name); !there {
@@ -64,7 +64,7 @@ func (s *strangers) choose(present []string) (look []string, pause time.Duration
 	default:
 		pause = wait
 	}
-	return look, pause, len(unseen) <= mostLooks
+	return look, pause, len(unseen)
 }
 
 // note remembers a name that is not that of a node.
