@@ -18,7 +18,7 @@ import (
 	"thalassa/lb"
 )
 
-// An attempt orders one certificate, or goes on with its order.
+// An attempt orders one certificate, or continues its order.
 type attempt struct {
 	*want
 	i      *Issuer
@@ -55,7 +55,7 @@ func (a *attempt) run() {
 	ctx, cancel := context.WithTimeout(a.ctx, attemptTime)
 	defer cancel()
 	err := a.obtain(ctx)
-	if isProblem(err, "accountdoesnotexist") { // the server has been set up anew
+	if isProblem(err, "accountdoesnotexist") { // the server has lost its accounts
 		if err = a.i.forgetAccount(ctx, a.ACME); err == nil {
 			err = a.obtain(ctx)
 		}
@@ -132,7 +132,7 @@ func (i *Issuer) tell(w *want, e activity.Event) {
 	}
 }
 
-// obtain makes the order, or goes on with it, until what is issued is stored.
+// obtain makes the order, or continues it, until the issued certificate is stored.
 func (a *attempt) obtain(ctx context.Context) error {
 	if err := a.i.Check(a.ACME); err != nil {
 		return &waitError{err.Error()}
@@ -207,7 +207,7 @@ func (a *attempt) save(ctx context.Context, o *order) error {
 	})
 }
 
-// look asks how the order stands.
+// look asks for the state of the order.
 func (a *attempt) look(ctx context.Context, client *acme.Client, o *order) (*acme.Order, error) {
 	a.step("look")
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
@@ -336,7 +336,7 @@ func (a *attempt) finish(ctx context.Context, client *acme.Client, o *order) err
 	return a.keep(ctx, chain, key)
 }
 
-// waitValid waits until an order has its certificate. former is why it is not known to.
+// waitValid waits until an order has its certificate. former is why that is not known yet.
 func (a *attempt) waitValid(ctx context.Context, client *acme.Client, o *order, former error) (*acme.Order, error) {
 	found, err := client.WaitOrder(ctx, o.URL)
 	switch {
@@ -396,7 +396,7 @@ func (a *attempt) accept(chain [][]byte, key crypto.Signer, now time.Time) (b ce
 	return b, nil
 }
 
-// issued tells that another certificate is to be served.
+// issued announces a new certificate.
 func (i *Issuer) issued(ctx context.Context, w *want, before *record) {
 	r := i.record(w.identity)
 	leaf, ok := r.leaf()
@@ -420,7 +420,7 @@ func serialOf(r *record) string {
 	return "none"
 }
 
-// forgetAccount has the account registered again, and orders of the former one made anew.
+// forgetAccount makes the next attempt register the account again and make new orders.
 func (i *Issuer) forgetAccount(ctx context.Context, a lb.ACME) error {
 	id := accountID(a)
 	i.mu.Lock()

@@ -10,7 +10,7 @@ import (
 	"thalassa/lb"
 )
 
-// A Store keeps documents by key, and the intent with what is to be ordered.
+// A Store keeps documents by key, and the intent, which says what to order.
 type Store interface {
 	SaveOrder(ctx context.Context, key string, doc []byte) error
 	DeleteOrder(ctx context.Context, key string) error
@@ -29,18 +29,18 @@ type Keys interface {
 
 // A Web answers HTTP-01 challenges.
 type Web interface {
-	// Answer has exactly these tokens answered, each with its text, from now on.
+	// Answer sets the tokens to answer, each with its text. It replaces those before.
 	Answer(ctx context.Context, tokens map[string]string) error
-	// Reach returns addresses of this node at which the answers can be tried. An error says
-	// why nothing answers here.
+	// Reach returns addresses of this node at which the answers can be tested. An error says why
+	// nothing answers here.
 	Reach(ctx context.Context) ([]netip.AddrPort, error)
 }
 
 // A Journal takes events.
 type Journal interface{ Note(e activity.Event) }
 
-// A Binding is an account that somebody has with the operator of a server (external account
-// binding).
+// A Binding connects the agent's account to an existing account at the operator of a server
+// (external account binding, RFC 8555, 7.3.4).
 type Binding struct {
 	KeyID string
 	Key   func() ([]byte, error) // the HMAC key, read when it is used
@@ -60,16 +60,17 @@ type Config struct {
 	Directories []string
 	// AllowLocal allows servers at loopback and link-local addresses (false).
 	AllowLocal bool
-	// SkipSelfCheck asks the server to try a challenge without trying it here before (false).
+	// SkipSelfCheck asks the server to validate a challenge without testing the answer on this node
+	// first (false).
 	SkipSelfCheck bool
 	// Journal takes events (none).
 	Journal Journal
-	// Now is the clock, and LookEvery how often it is looked at (time.Now, 15 s).
+	// Now is the clock (time.Now), and LookEvery how often the issuer checks what is due (15 s).
 	Now       func() time.Time
 	LookEvery time.Duration
-	// Chance is a random time from 0 up to, and without, the one given (at random).
+	// Chance returns a time from 0 up to, but not including, the one given (random).
 	Chance func(time.Duration) time.Duration
-	// BeforeStep is told each step of an order before it is made (nothing). It is for tests.
+	// BeforeStep is called before each step of an order (nil). It is for tests.
 	BeforeStep func(step string)
 	// Logger (discards).
 	Logger *slog.Logger

@@ -16,9 +16,9 @@ import (
 	"thalassa/internal/safefile"
 )
 
-// A Hook is a Provider that has an HTTP server change records. It gets POST requests with
-// the JSON {"action": "add"|"remove", "name": NAME, "value": VALUE}, and answers with a
-// status of 200 to 299 when that is done.
+// A Hook is a Provider that asks an HTTP server to change records. The server gets POST requests
+// with the JSON {"action": "add"|"remove", "name": NAME, "value": VALUE}, and answers with a status
+// of 200 to 299 once that is done.
 type Hook struct {
 	URL string
 	// TokenFile has the bearer token of the requests; empty: none is sent. It is read for

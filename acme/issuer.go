@@ -21,8 +21,8 @@ const (
 	waitPause = 30 * time.Second
 )
 
-// An Issuer orders what the intent asks for, and renews it in time. Make it with New, let
-// Run run; the other methods may be called from any goroutine meanwhile.
+// An Issuer orders the certificates that the intent asks for, and renews them in time. Create it
+// with New and call Run; the other methods may be called from any goroutine while Run runs.
 type Issuer struct {
 	cfg     Config
 	changed wake.Signal
@@ -42,14 +42,14 @@ type Issuer struct {
 	asked    map[string]bool     // identities that somebody wants renewed now
 }
 
-// A want is what is to be ordered, and the certificates that it is for.
+// A want is an order that the intent asks for, and the certificates that it is for.
 type want struct {
 	lb.ACME
 	identity string
 	names    []lb.Name // sorted, at least one
 }
 
-// New reads what an earlier run has stored. Orders of certificates are not made before Run.
+// New reads what an earlier run has stored. It orders nothing; Run does.
 func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -78,8 +78,8 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 // Changed returns a channel that is closed when another certificate has been issued.
 func (i *Issuer) Changed() <-chan struct{} { return i.changed.Next() }
 
-// Run orders and renews until ctx ends, which is no error. An order under way goes on with
-// the next Run.
+// Run orders and renews until ctx ends, which is no error. The next Run continues an order that has
+// not ended.
 func (i *Issuer) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -125,7 +125,7 @@ func (i *Issuer) follow(ctx context.Context) {
 	}
 }
 
-// want takes over what is to be ordered. An attempt for what nobody wants any more ends.
+// want sets what to order. It ends attempts for orders that nobody wants any more.
 func (i *Issuer) want(in lb.Intent) {
 	wanted := map[string]*want{}
 	for _, c := range in.SortedCertificates() {
@@ -190,7 +190,7 @@ func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
 	return next
 }
 
-// Files are what has been issued last for an order, or a stand-in until then: see
+// Files are the certificate that was issued last for an order, or a stand-in until then; see
 // lb.Intent.WithIssued.
 func (i *Issuer) Files(a lb.ACME) []lb.PEMFile {
 	id := a.Identity()
@@ -231,8 +231,8 @@ func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
 // IsIssued reports whether a server has issued what Files returns.
 func (i *Issuer) IsIssued(a lb.ACME) bool { return len(i.record(a.Identity()).Files) > 0 }
 
-// Renew has a certificate ordered again now. While that is under way it does nothing. The
-// error is an *lb.ConflictError when the server wants no request yet.
+// Renew orders a certificate again now. It has no effect while an order is in progress. The error
+// is an *lb.ConflictError if the server does not accept requests yet.
 func (i *Issuer) Renew(c lb.Certificate) error {
 	if c.ACME == nil {
 		return &lb.ConflictError{ID: c.ID(), Reason: "is not ordered by ACME: store a new one instead"}

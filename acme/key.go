@@ -33,7 +33,7 @@ func newSigner(kind string) (crypto.Signer, error) {
 	case "rsa-4096":
 		return rsa.GenerateKey(rand.Reader, 4096)
 	}
-	return nil, fmt.Errorf("keys of type %q cannot be made", kind)
+	return nil, fmt.Errorf("unknown key type %q", kind)
 }
 
 // A keyring has the private keys of orders and accounts, by their digests.
@@ -85,10 +85,10 @@ func request(key crypto.Signer, domains []string) ([]byte, error) {
 	return cryptox509.CreateCertificateRequest(rand.Reader, &cryptox509.CertificateRequest{DNSNames: domains}, key)
 }
 
-// standInLife is how long the certificate is valid that serves until one is issued.
+// standInLife is the validity of the certificate that is served until one is issued.
 const standInLife = 365 * 24 * time.Hour
 
-// newStandIn makes a certificate that signs itself, for frontends to begin with. Clients
+// newStandIn makes a self-signed certificate, which frontends serve until one is issued. Clients
 // refuse it.
 func newStandIn(a lb.ACME, now time.Time) (certs.Bundle, error) {
 	key, err := newSigner("ecdsa")

@@ -17,10 +17,10 @@ type record struct {
 	Domains   []string `json:"domains"`
 	Directory string   `json:"directory"`
 	KeyType   string   `json:"keyType"`
-	// Files are what has been issued last; StandIn is what serves until then.
+	// Files are what was issued last; StandIn is served until then.
 	Files   []pemFile `json:"files,omitempty"`
 	StandIn []pemFile `json:"standIn,omitempty"`
-	// IssuedAt is when Files were stored, RenewAt when they are to be replaced.
+	// IssuedAt is when Files were stored, RenewAt when they are due for replacement.
 	IssuedAt time.Time `json:"issuedAt,omitzero"`
 	RenewAt  time.Time `json:"renewAt,omitzero"`
 	// Order is under way; nil: none is.

@@ -65,7 +65,7 @@ func (d DynamicDNS) update(ctx context.Context, name, value string, change func(
 	return nil
 }
 
-// Check refuses what can never work. The error names the field.
+// Check refuses settings that can never work. The error names the field.
 func (d DynamicDNS) Check() error {
 	if err := d.CheckServer(); err != nil {
 		return fmt.Errorf("server: %w", err)
@@ -77,7 +77,7 @@ func (d DynamicDNS) Check() error {
 // CheckServer refuses a Server that is no address.
 func (d DynamicDNS) CheckServer() error {
 	if host, port, err := net.SplitHostPort(d.Server); err != nil || host == "" || port == "" {
-		return fmt.Errorf("%q is no address, expected host:port", d.Server)
+		return fmt.Errorf("%q is not an address, expected host:port", d.Server)
 	}
 	return nil
 }

@@ -61,9 +61,9 @@ func heldFor(err error, now time.Time) time.Duration {
 	return min(max(hold, 0), longestHold)
 }
 
-// renewAt is when a certificate is to be replaced: when two thirds of its life are over, and
-// up to a thirtieth of it earlier. One that has been issued with less than that left, by a
-// server with another clock, is kept for a third of what is left: orders never follow each
+// renewAt is when a certificate is due for renewal: when two thirds of its life are over, or up to
+// a thirtieth of its life earlier. If less than that is left when it is issued, because the
+// server's clock differs, it is kept for a third of the rest, so that orders never follow each
 // other without a pause.
 func renewAt(leaf x509, now time.Time, chance func(time.Duration) time.Duration) time.Time {
 	life := leaf.NotAfter.Sub(leaf.NotBefore)
@@ -74,7 +74,7 @@ func renewAt(leaf x509, now time.Time, chance func(time.Duration) time.Duration)
 	return at
 }
 
-// due is when the next attempt is to be made.
+// due is the time of the next attempt.
 func (r *record) due() time.Time {
 	if _, issued := r.leaf(); !issued || r.Order != nil {
 		return r.NextAttempt

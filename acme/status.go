@@ -9,7 +9,7 @@ import (
 // ownOrders is why orders are not shared.
 const ownOrders = "each node orders on its own"
 
-// Status is how an order stands.
+// Status is the state of an order.
 func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 	id := a.Identity()
 	r := i.record(id)
@@ -33,7 +33,7 @@ func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 	return s
 }
 
-// Check refuses what this node may not, or cannot, order. The error is an *lb.InvalidError.
+// Check refuses orders that this node may not or cannot make. The error is an *lb.InvalidError.
 func (i *Issuer) Check(a lb.ACME) error {
 	var fe lb.FieldErrors
 	if len(i.cfg.Directories) > 0 && !slices.Contains(i.cfg.Directories, a.Directory) {

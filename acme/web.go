@@ -21,8 +21,8 @@ const challengePath = "/.well-known/acme-challenge/"
 const (
 	selfCheckTime  = 30 * time.Second
 	selfCheckPause = 100 * time.Millisecond
-	// answerAgain is how often HAProxy is told again of an answer that it should give: a
-	// worker that began before the answer, and takes over after it, does not have it.
+	// answerAgain is how often the answers are sent to HAProxy again: a worker that started before
+	// an answer and takes over after it does not have the answer.
 	answerAgain = time.Second
 )
 
@@ -42,7 +42,8 @@ func (t *tokens) set(ctx context.Context, change func(answers map[string]string)
 	return t.web.Answer(ctx, maps.Clone(t.answers))
 }
 
-// keep has HAProxy answer as it should until ctx ends, whatever worker takes over.
+// keep sends the answers to HAProxy again and again until ctx ends, because another worker may take
+// over.
 func (t *tokens) keep(ctx context.Context) {
 	for wake.Pause(ctx, answerAgain) == nil {
 		_ = t.set(ctx, func(map[string]string) {}) // tried again
@@ -59,11 +60,11 @@ func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
 		if err := i.tokens.set(ctx, func(answers map[string]string) { delete(answers, name) }); err != nil {
-			i.cfg.Logger.WarnContext(ctx, "the answer to a challenge stays", "error", err)
+			i.cfg.Logger.WarnContext(ctx, "answer to a challenge not removed", "error", err)
 		}
 	}
 	if err := i.tokens.set(ctx, func(answers map[string]string) { answers[name] = text }); err != nil {
-		return withdraw, fmt.Errorf("having HAProxy answer the challenge: %w", err)
+		return withdraw, fmt.Errorf("setting the answer in HAProxy: %w", err)
 	}
 	keeping.Go(func() { i.tokens.keep(kept) })
 	if i.cfg.SkipSelfCheck {
@@ -105,7 +106,7 @@ func tryAnswer(ctx context.Context, to netip.AddrPort, domain, name, want string
 			if err != nil {
 				return fmt.Errorf("HAProxy does not answer the challenge at %s: %w", to, err)
 			}
-			return fmt.Errorf("HAProxy does not answer the challenge at %s: the answer is another one", to)
+			return fmt.Errorf("HAProxy does not answer the challenge at %s: the answer is wrong", to)
 		}
 	}
 }

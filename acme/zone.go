@@ -76,7 +76,7 @@ func (i *Issuer) publish(ctx context.Context, domain, value string) (withdraw fu
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
 		if err := zone.Provider.Remove(ctx, name, value); err != nil {
-			i.cfg.Logger.WarnContext(ctx, "the record of a challenge stays", "name", name, "error", err)
+			i.cfg.Logger.WarnContext(ctx, "record of a challenge not removed", "name", name, "error", err)
 		}
 	}
 	short, cancel := context.WithTimeout(ctx, stepTime)

@@ -11,8 +11,8 @@ import (
 	"thalassa/internal/wake"
 )
 
-// TailSize is how many of the newest events a Log keeps in memory at least; it
-// keeps twice as many at most. Large events are fewer: they take MaxBytes at most.
+// TailSize is the minimum number of the newest events that a Log keeps in memory; the maximum is
+// twice that. If events are large there are fewer: they take at most MaxBytes.
 const TailSize = 1000
 
 // storeTimeout bounds one attempt to store events.

@@ -1,8 +1,8 @@
-// Package agent is the loop of the node agent: it takes what operators asked for and what
-// Consul says, works out what HAProxy is to run, and makes HAProxy run it. It owns order,
-// settling, retries and going back; what is to run is decided in lb, template and plan,
-// and how it gets there in haproxy. It never listens, parses flags or talks to Consul or
-// a socket itself.
+// Package agent is the loop of the node agent. It combines what operators asked for with what
+// Consul says, works out what HAProxy should run, and makes HAProxy run it. It decides when things
+// happen: their order, how long to wait for more changes, retries and rollbacks. What HAProxy
+// should run is decided in lb, template and plan, and how it gets there in haproxy. It never
+// listens, parses flags or talks to Consul or a socket itself.
 //
 // Each part has its own state, which only its file writes:
 //
@@ -12,7 +12,7 @@
 //   - The changes of operators, with what reverts a refused one (reverter).
 //   - The memberStates carry out what operators ask for single members.
 //   - The persister writes haproxy.cfg, its archive, the JSON copy and the activity log.
-//   - The templateWatcher takes a changed template over.
+//   - The templateWatcher puts a changed template into use.
 //
 // They share what the agent is told (inputs), the services that it watches (interest),
 // the outcomes of rounds, and the renderer.
@@ -33,8 +33,8 @@ import (
 	"thalassa/stage"
 )
 
-// An Agent keeps HAProxy in step with intent and discovery. Make it with New, let Run
-// run; the other methods may be called from any goroutine meanwhile.
+// An Agent keeps HAProxy in step with intent and discovery. Create it with New and call Run; the
+// other methods may be called from any goroutine while Run runs.
 type Agent struct {
 	cfg     *Config
 	started time.Time
@@ -64,7 +64,7 @@ type Agent struct {
 	reconciler *reconciler
 }
 
-// farewell is how long writing everything to disk may take at the end.
+// farewell bounds the time for writing everything to disk at the end.
 const farewell = 5 * time.Second
 
 // New makes an agent and reads its template. The error names the template's file and
@@ -128,8 +128,8 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *rel
 	}
 }
 
-// Run imports, unless that is done, and keeps HAProxy in step until ctx ends, which is no
-// error. HAProxy is left running.
+// Run calls Import unless that was done, and keeps HAProxy in step until ctx ends, which is no
+// error. HAProxy keeps running.
 func (a *Agent) Run(ctx context.Context) error {
 	if err := a.Import(ctx); err != nil {
 		a.ended.set()
@@ -174,42 +174,41 @@ func (a *Agent) followIntents(ctx context.Context) error {
 	}
 }
 
-// Import reads the overrides of members that are stored, and takes over the JSON file of
-// an earlier installation when nothing is stored yet.
-// The store wins otherwise: the file is its copy. Whoever shows the intent to others
-// before Run begins calls it first, so that nothing seems to be missing.
+// Import reads the overrides of members that are stored, and takes over the JSON file of an earlier
+// installation when nothing is stored yet. If something is stored, the file is ignored: it is only
+// a copy. Call Import before Run if the intent is shown to others before Run, so that nothing seems
+// to be missing.
 func (a *Agent) Import(ctx context.Context) error {
 	a.members.load(ctx)
 	return a.persister.copy.load(ctx)
 }
 
-// Restarted tells that HAProxy has ended and runs again, with the file on disk. What
-// changed a moment before may not be in it: the servers are looked at at once.
+// Restarted says that HAProxy has ended and runs again with the file on disk. That file may lack
+// the newest changes, so the agent reads the servers at once.
 func (a *Agent) Restarted() { a.restarted.Send() }
 
-// Renewed tells that the template, or files which haproxy.cfg names, such as certificates,
-// may have changed: the template is read again, and HAProxy is reloaded, if it runs here.
+// Renewed says that the template, or files that haproxy.cfg names, such as certificates, may have
+// changed. The agent reads the template again and reloads HAProxy if it runs here.
 func (a *Agent) Renewed() { a.templates.reread.Send() }
 
-// Reload reloads HAProxy, which reads all its files again, and returns when its new worker
-// serves. Errors:
-// *lb.RefusedError when HAProxy does not take what it reads, and the former worker keeps
-// serving.
+// Reload reloads HAProxy, which reads all its files again, and returns when its new worker serves.
+// The error is a *lb.RefusedError if HAProxy does not accept what it reads; the previous worker
+// then keeps serving.
 func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {
 	return a.changes.reloadFiles(ctx, by)
 }
 
-// Look asks for a round soon, e.g. because HAProxy has ended.
+// Look asks for a round soon, for example because HAProxy has ended.
 func (a *Agent) Look() { a.look.Send() }
 
-// Reissued tells that other certificates have been issued for what is ordered.
+// Reissued says that new certificates have been issued for orders.
 func (a *Agent) Reissued() {
 	a.views.Broadcast()
 	a.Look()
 }
 
-// Hangs is a sentence that says in which step the loop hangs, and since when; empty: it
-// turns.
+// Hangs is a sentence that says in which step the loop hangs, and since when; empty: it does not
+// hang.
 func (a *Agent) Hangs() string { return a.reconciler.beat.Problem() }
 
 // InStep is closed once HAProxy runs what was asked for, for the first time since the
@@ -222,10 +221,10 @@ func (a *Agent) Snapshot() lb.Snapshot { return a.inputs.snapshot() }
 // Intent is what operators asked for now.
 func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) { return a.inputs.intent(ctx) }
 
-// Edit carries out one change an operator asked for and returns when it is in effect.
-// Errors: those of lb.Intent.Apply and lb.Control.CheckBackend; *lb.RefusedError when
-// HAProxy would not take the result; *lb.UnavailableError when that cannot be told now.
-// After an error what was asked for and what runs are as before.
+// Edit carries out one change of an operator and returns when it is in effect. Errors: those of
+// lb.Intent.Apply and lb.Control.CheckBackend; *lb.RefusedError if HAProxy does not accept the
+// result; *lb.UnavailableError if that cannot be found out now. After an error what was asked for
+// and what runs are as before.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	applied, err := a.changes.apply(ctx, stage.Of(e))
 	return applied, stage.Single(err)
@@ -238,43 +237,42 @@ func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, err
 	return a.changes.apply(ctx, set)
 }
 
-// Preview tells what a changeset would do now, and has HAProxy check the result. Nothing
-// is stored or changed, and it waits for no healthy instance. Errors are those of Apply.
+// Preview returns what a changeset would do now, and has HAProxy check the result. It stores and
+// changes nothing, and does not wait for healthy instances. Errors are those of Apply.
 func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
 	return previewer{a.changes}.preview(ctx, set)
 }
 
-// Switch points a backend at another version, or divides its traffic between versions,
-// and returns when that is in effect. Unless forced it first looks, at most for s.Wait,
-// for a healthy instance of each version that is to get traffic: without one the error is
-// a *lb.ConflictError that lists the versions there are. Other errors are those of
-// lb.Intent.Switched and of Edit.
+// Switch points a backend at another version, or divides its traffic between versions, and returns
+// when that is in effect. Unless forced, it first waits up to s.Wait for a healthy instance of each
+// version that gets traffic. Without one, the error is a *lb.ConflictError that lists the available
+// versions. Other errors are those of lb.Intent.Switched and of Edit.
 func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	return a.changes.switchVersion(ctx, s)
 }
 
-// Accept ends a hold: the instances of a service that are kept against Consul's word
-// leave, as Consul has it. It returns when they have left the snapshot. Errors:
-// *lb.NotFoundError for a service that is not watched, *lb.ConflictError for one that
-// holds nothing, *lb.UnavailableError when it took too long.
+// Accept ends a hold: it removes the instances of a service that were kept although Consul no
+// longer lists them. It returns when they have left the snapshot. Errors: *lb.NotFoundError for a
+// service that is not watched, *lb.ConflictError for a service without held instances,
+// *lb.UnavailableError if it took too long.
 func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Origin) error {
 	return a.changes.accept(ctx, service, by)
 }
 
-// SetMember asks for the state or weight of one member of a backend, and returns when that
-// is in effect, with the member as it is then. Errors: *lb.NotFoundError for a backend or
-// member that does not exist; *lb.PreconditionError; *lb.RefusedError when HAProxy does
-// not take it, and everything is as before.
+// SetMember sets the state or weight of one member of a backend, and returns the member when that
+// is in effect. Errors: *lb.NotFoundError for a backend or member that does not exist;
+// *lb.PreconditionError; *lb.RefusedError if HAProxy does not accept it, and then everything is as
+// before.
 func (a *Agent) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.Applied, error) {
 	return a.members.set(ctx, c)
 }
 
-// RestoreMembers asks again for what was asked for members before, around a change that makes
-// the intent what is wanted, so that members that the change brings have their states and
-// weights from the first moment on. It returns what it has restored, and the outcome of the
-// change. Members of which something is asked now keep that; what is over, or about members
-// that cannot come back, stays over. The error is that of the change, and everything is as
-// before then. What cannot be restored is among the warnings.
+// RestoreMembers makes a change that turns the intent into wanted, and restores the overrides of
+// members in list, so that members that the change adds have their states and weights from the
+// start. It returns the restored overrides, and the outcome of the change. Members with a current
+// override keep it. Overrides that have expired, or whose members cannot come back, are not
+// restored. The error is that of the change, and then everything is as before. What cannot be
+// restored is among the warnings.
 func (a *Agent) RestoreMembers(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin, change func() (lb.Applied, error)) ([]lb.Override, lb.Applied, error) {
 	return a.members.restore(ctx, list, wanted, by, change)
 }
@@ -283,9 +281,8 @@ func (a *Agent) RestoreMembers(ctx context.Context, list []lb.Override, wanted l
 // empty: it is. It names no file.
 func (a *Agent) TemplateProblem() string { return a.templates.file.currentProblem() }
 
-// Changed returns a channel that is closed when what Intent, Snapshot, Status or
-// Effective tell may have changed. Take it before reading them, so that nothing is
-// missed.
+// Changed returns a channel that is closed when the results of Intent, Snapshot, Status or
+// Effective may have changed. Get it before you read them, so that no change is missed.
 func (a *Agent) Changed() <-chan struct{} { return a.views.Next() }
 
 // Unresolved are the servers of a backend whose host names HAProxy cannot resolve, by name.

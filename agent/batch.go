@@ -96,9 +96,9 @@ func (c *changes) carryOutWaiting(ctx context.Context) {
 	}
 }
 
-// accepted returns the changes that HAProxy takes, one on top of the other, and what it is
-// to run with all of them. The others are answered. base is what is stored, with changes
-// that were accepted already.
+// accepted returns the changes that HAProxy accepts, one on top of the other, and what it should
+// run with all of them. The others are answered. base is what is stored, with changes that were
+// accepted already.
 func (c *changes) accepted(ctx context.Context, stored, base lb.Intent, batch []*pendingChange) (lb.Config, []*pendingChange) {
 	kept, proposals := compose(stored, base, batch)
 	if len(kept) == 0 {
@@ -215,7 +215,7 @@ func (c *changes) carryOut(ctx context.Context, before lb.Intent, batch []*pendi
 	}
 }
 
-// carryOutAnew carries out a part of the changes that HAProxy could not start with.
+// carryOutAnew carries out again a part of the changes with which HAProxy could not start.
 func (c *changes) carryOutAnew(ctx context.Context, part []*pendingChange) {
 	before, err := c.inputs.intent(ctx)
 	if err != nil {
@@ -248,7 +248,7 @@ func failAll(batch []*pendingChange, err error) {
 	}
 }
 
-// leaveOpen tells changes that were checked together that each is to be checked alone.
+// leaveOpen tells changes that were checked together that each has to be checked alone.
 func leaveOpen(batch []*pendingChange, err error) {
 	for _, p := range batch {
 		p.done <- answer{err: err, isOpen: true}

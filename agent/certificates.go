@@ -235,8 +235,8 @@ type certificateUpdater struct {
 	beat     *heartbeat.Beat
 }
 
-// install puts the files of a target on disk. They come before what runs: whoever starts or
-// reloads HAProxy from then on has it serve the new certificates.
+// install puts the files of a target on disk. They are written before the running HAProxy changes,
+// so that a HAProxy that is started or reloaded meanwhile serves the new certificates.
 func (u *certificateUpdater) install(ctx context.Context, t target) error {
 	if err := u.files.put(ctx, t.config); err != nil {
 		return err
@@ -248,8 +248,8 @@ func (u *certificateUpdater) install(ctx context.Context, t target) error {
 	return u.cfg.Runtime.Install(ctx, rendered.Bytes)
 }
 
-// serve gives the running HAProxy the certificates of a configuration. done is what was
-// changed. running is what HAProxy has; nil: that is not known, and all is compared.
+// serve loads the certificates of a configuration into the running HAProxy. done is what was
+// changed. running is what HAProxy has; nil: that is not known, and everything is compared.
 func (u *certificateUpdater) serve(ctx context.Context, running *lb.Config, wanted lb.Config) (done []string, err error) {
 	defer u.beat.Step("a change of certificates at run time", 2*u.cfg.LongestChange)()
 	s := u.files.serving(wanted)
@@ -262,7 +262,7 @@ func (u *certificateUpdater) serve(ctx context.Context, running *lb.Config, want
 	return done, u.cfg.Certificates.TryHandshakes(ctx, handshakes(running, wanted))
 }
 
-// usesCertificates reports whether HAProxy has certificates with a configuration.
+// usesCertificates reports whether a configuration has certificates.
 func usesCertificates(c lb.Config) bool {
 	return len(c.Certificates) > 0 || len(c.CertificateLists()) > 0
 }

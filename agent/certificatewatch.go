@@ -14,7 +14,7 @@ type certificateWatch struct {
 	from    int // the next one among all files
 }
 
-// all is everything that HAProxy should have; none where nobody gives it certificates.
+// all is everything that HAProxy should have; nothing if it has no certificates.
 func (w *certificateWatch) all() haproxy.Serving {
 	if !w.running.isKnown() || w.updater.cfg.Certificates == nil || !usesCertificates(w.running.config) {
 		return haproxy.Serving{}

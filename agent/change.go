@@ -45,8 +45,8 @@ type changes struct {
 // reverted by another revision. A doubt, unless nil, is the error for a result that
 // HAProxy does not refuse.
 //
-// A change that HAProxy takes without a reload is carried out at once. The others wait for
-// each other and share a check and a reload.
+// A change that needs no reload is carried out at once. The others are collected, and share a check
+// and a reload.
 func (c *changes) change(ctx context.Context, by lb.Origin, doubt error, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
 	p := &pendingChange{ctx: ctx, by: by, begin: c.cfg.Now(), edit: edit, done: make(chan answer, 1)}
 	if doubt != nil {
@@ -122,8 +122,8 @@ func (c *changes) takeEffect(ctx context.Context, before, next lb.Intent, rev lb
 	return out, nil
 }
 
-// standing is the outcome for a revision that is stored already: a change that changes
-// nothing is in effect only if that revision is.
+// standing is the outcome for a revision that is stored already: a change without effect is in
+// effect only if that revision is.
 func (c *changes) standing(ctx context.Context, rev lb.Revision) outcome {
 	out := c.outcomes.latest()
 	if out.revision < rev.Number { // no round has looked at it, as right after the start

@@ -34,7 +34,7 @@ type Config struct {
 	RawLines     RawLines      // checks raw lines; nil: all are accepted
 	Announcer    Announcer     // registers the agent and frontends in Consul; nil: nothing is registered
 	Overrides    OverrideStore // keeps overrides of members; nil: they end with the agent
-	Holder       Holder        // is told what HAProxy finds down; nil: nothing is ever held
+	Holder       Holder        // learns what HAProxy finds down; nil: nothing is ever held
 
 	// LogProblem is a sentence that says why the log is not written now; empty: it is.
 	// nil: always.
@@ -53,16 +53,17 @@ type Config struct {
 	// registered.
 	Outlived bool
 
-	// Addresses that administer this node, where no traffic may lead.
+	// Addresses that administer this node. No traffic may lead there.
 
-	// Control returns them: the same value while they are the same. nil: there are none.
+	// Control returns these addresses, and the same pointer while they are the same. nil: there are
+	// none.
 	Control func() *lb.Control
 	// ControlChanged is poked when Control has another value; nil: never.
 	ControlChanged <-chan struct{}
 	// HasRoute reports whether this machine has a route to a host; nil: to every one.
 	HasRoute func(lb.Host) bool
-	// HasLocal reports whether this machine has what a raw line names of its network; nil:
-	// all of it.
+	// HasLocal reports whether this machine has the interface or address that a raw line names;
+	// nil: always.
 	HasLocal func(lb.LocalUse) bool
 
 	// HAProxy at the start of the agent, and on standby.
@@ -70,15 +71,15 @@ type Config struct {
 	// Resume starts a HAProxy that does not run with the file of an earlier run;
 	// nil: somebody else starts it. fs.ErrNotExist: there is no file.
 	Resume func(ctx context.Context) error
-	// Drops tells whether a configuration lacks a frontend or backend that HAProxy
-	// has from an earlier run; nil: none does.
+	// Drops reports whether a configuration lacks a frontend or backend that HAProxy has from an
+	// earlier run; nil: never.
 	Drops func(config []byte) (bool, error)
 	// MayBeIdle: Pacemaker runs HAProxy on this node or on others. Where it does not
 	// run, its configuration is kept in place for its start.
 	MayBeIdle bool
 
-	// HashKeys tells whether HAProxy has the server option "hash-key"; nil: it has not. It
-	// must not wait.
+	// HashKeys reports whether HAProxy has the server option "hash-key"; nil: it has not. It must
+	// not block.
 	HashKeys func() bool
 
 	// What every configuration and Status contain.
@@ -115,8 +116,8 @@ type Config struct {
 	// so that a fleet that sees the same change does not reload at once (no delay).
 	ReloadJitter time.Duration
 
-	// LongestChange is how long HAProxy and Runtime take at most for one change, each
-	// without the wait for another one (2 min).
+	// LongestChange is the maximum duration of one change in HAProxy or Runtime, without waiting
+	// for other changes (2 min).
 	LongestChange time.Duration
 
 	// MaxServers bounds the server lines of haproxy.cfg, spare ones included (no bound).
@@ -130,7 +131,7 @@ type Config struct {
 	// OldWorkerMemory is how much memory they may use, in bytes, until reloads are slowed
 	// down; 0: any.
 	OldWorkerMemory uint64
-	// Chance chooses a time from 0 up to, and without, the one given (at random).
+	// Chance returns a time from 0 up to, but not including, the one given (random).
 	Chance func(time.Duration) time.Duration
 	Now    func() time.Time // time.Now
 	Logger *slog.Logger     // discards

@@ -9,7 +9,7 @@ import (
 	"thalassa/plan"
 )
 
-// An observation is how the running HAProxy stood when somebody looked.
+// An observation is the state of the running HAProxy at one moment.
 type observation struct {
 	state   haproxy.State
 	isKnown bool             // the worker was known, and nothing else was read
@@ -20,7 +20,7 @@ type observation struct {
 	took         time.Duration
 }
 
-// observe reads how HAProxy stands. The servers are read only where it shows the
+// observe reads the state of HAProxy. The servers are read only where it shows the
 // expected fingerprint, and not of a worker that is known (0: none is). It may run
 // beside the loop.
 func observe(ctx context.Context, cfg *Config, fingerprint string, known int) (o observation) {
@@ -94,9 +94,9 @@ func (m *driftMonitor) repair(ctx context.Context, o observation) bool {
 	return true
 }
 
-// drift is how HAProxy differs from what it should be: it runs another configuration,
-// or its servers stand otherwise. One that is reloading does not differ, nor does one
-// that does not run, which is noticed elsewhere.
+// drift is how HAProxy differs from what it should be: it runs another configuration, or its
+// servers are in other states. One that is reloading does not differ, nor does one that does not
+// run, which is noticed elsewhere.
 func (m *driftMonitor) drift(o observation) plan.Change {
 	switch {
 	case o.err != nil || !o.state.Answers:

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -11,31 +12,32 @@ import (
 	"thalassa/lb"
 )
 
-// expiryEvery is the time between two looks at when certificates expire.
+// expiryEvery is the default of Expiries.Every.
 const expiryEvery = time.Minute
 
-// Expiries tells in the activity of certificates that expire soon or have expired: once for
-// each threshold of a certificate (lb.Certificate.Expiry), also over restarts.
+// Expiries writes events about certificates that expire soon or have expired: one for each
+// threshold of a certificate (lb.Certificate.Expiry), also over restarts.
 type Expiries struct {
 	Intents Intents
 	Store   ExpiryStore
 	Journal Journal
 	Now     func() time.Time
+	Every   time.Duration // between two checks; default: a minute
 	Logger  *slog.Logger
 }
 
-// An ExpiryStore keeps what was told over a restart.
+// An ExpiryStore keeps over a restart which events have been written.
 type ExpiryStore interface {
 	LoadExpiries(ctx context.Context) (map[lb.Name]lb.Expiry, error)
 	SaveExpiries(ctx context.Context, told map[lb.Name]lb.Expiry) error
 }
 
-// Run looks at each revision, and every minute, until ctx ends, which is no error.
+// Run checks each revision, and all certificates at intervals, until ctx ends, which is no error.
 func (x Expiries) Run(ctx context.Context) error {
 	told, err := x.Store.LoadExpiries(ctx)
 	if err != nil {
 		told = map[lb.Name]lb.Expiry{}
-		x.Logger.WarnContext(ctx, "told expiries of certificates not read", "error", err)
+		x.Logger.WarnContext(ctx, "reading the sent warnings about certificates failed", "error", err)
 	}
 	for {
 		in, err := x.Intents.Load(ctx)
@@ -49,9 +51,9 @@ func (x Expiries) Run(ctx context.Context) error {
 	}
 }
 
-// pause waits for another revision, at most expiryEvery.
+// pause waits for another revision, at most until the next check.
 func (x Expiries) pause(ctx context.Context, revision uint64) error {
-	short, cancel := context.WithTimeout(ctx, expiryEvery)
+	short, cancel := context.WithTimeout(ctx, cmp.Or(x.Every, expiryEvery))
 	defer cancel()
 	err := x.Intents.Wait(short, revision)
 	if ctx.Err() == nil && short.Err() != nil {
@@ -81,7 +83,7 @@ func (x Expiries) tell(ctx context.Context, in lb.Intent, told map[lb.Name]lb.Ex
 		return told
 	}
 	if err := x.Store.SaveExpiries(ctx, now); err != nil && ctx.Err() == nil {
-		x.Logger.WarnContext(ctx, "told expiries of certificates not stored", "error", err)
+		x.Logger.WarnContext(ctx, "storing the sent warnings about certificates failed", "error", err)
 	}
 	return now
 }

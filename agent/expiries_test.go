@@ -57,7 +57,7 @@ func TestExpiriesAreToldOnce(t *testing.T) {
 				put(db, expiring("long", "c", begin.AddDate(0, 0, 30), 70)) // which is as close to its end
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*24*time.Hour+time.Hour)
-			x := agent.Expiries{Intents: db, Store: db, Now: time.Now, Logger: testkit.Logger(t), Journal: noted(func(e activity.Event) {
+			x := agent.Expiries{Intents: db, Store: db, Now: time.Now, Every: time.Hour, Logger: testkit.Logger(t), Journal: noted(func(e activity.Event) {
 				told = append(told, day()+" "+e.Object.Key)
 			})}
 			if err := x.Run(ctx); err != nil {

@@ -39,7 +39,7 @@ func fixedBy(fixed map[lb.Name]string, err error) map[lb.Name]string {
 	return out
 }
 
-// A reloadError says why servers cannot be put right without a reload.
+// A reloadError says why servers cannot be restored without a reload.
 type reloadError struct {
 	reasons []plan.Reason
 }

@@ -31,8 +31,8 @@ type HostsFile struct {
 // NewHostsFile returns the reader of a file like /etc/hosts.
 func NewHostsFile(path string) *HostsFile { return &HostsFile{path: path} }
 
-// Hosts is what the file says: the same value while it is the same. A file that cannot be
-// read, or not soon, leaves what is known; nil knows localhost.
+// Hosts is what the file says: the same value while it is the same. If the file cannot be read
+// soon, the last content stays in use. A nil HostsFile knows localhost.
 func (f *HostsFile) Hosts() *lb.Hosts {
 	if f == nil {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"thalassa/store"
 )
 
-// An intentCopy is the JSON copy of the intent. The store is what counts, but the copy is
-// what is left when that is damaged. The persister's goroutine writes it.
+// An intentCopy is the JSON copy of the intent. The store decides; the copy is what remains if the
+// store is damaged. The persister's goroutine writes it.
 type intentCopy struct {
 	cfg      *Config
 	inputs   *inputs

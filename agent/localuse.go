@@ -11,8 +11,8 @@ import (
 // localAge is how long the answers about the machine's network are kept for Status.
 const localAge = 10 * time.Second
 
-// localUses tells what raw lines name of this machine's network and it has not: HAProxy
-// takes such a line without a word. It may be used from several goroutines.
+// localUses reports interfaces and addresses that raw lines name and this machine does not have:
+// HAProxy accepts such lines silently. It may be used from several goroutines.
 type localUses struct {
 	cfg *Config
 

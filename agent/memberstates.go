@@ -87,11 +87,9 @@ func (m *memberStates) set(ctx context.Context, c lb.MemberChange) (lb.Member, l
 	return shown.Members[0], applied, nil
 }
 
-// restore asks again for what was asked for members before, around a change that makes the
-// intent what is wanted: what the change brings has its states and weights from the first
-// moment on. Members of which something is asked now keep that, and what is over stays over.
-// It returns what it has restored, and the outcome of the change. If the change fails,
-// nothing is asked for. What cannot be restored is a warning: the change is made.
+// restore makes a change that turns the intent into wanted, and restores overrides of members; see
+// Agent.RestoreMembers. If the change fails, no override is restored. What cannot be restored is a
+// warning, and the change is made.
 func (m *memberStates) restore(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin, change func() (lb.Applied, error)) ([]lb.Override, lb.Applied, error) {
 	m.restoring.Add(1) // until then the members of new backends are no reason to end anything
 	defer m.changed.Send()

@@ -38,8 +38,8 @@ type Balancer interface {
 
 // Runtime changes the servers of the running HAProxy without a reload.
 type Runtime interface {
-	// Adjust carries out on the servers of some backends what decide returns, given how
-	// they stand, until it returns nothing more.
+	// Adjust reads the states of the servers of some backends, and carries out the ops that decide
+	// returns for them, until it returns none.
 	Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error
 	Servers(ctx context.Context) ([]lb.ServerState, error)
 	// Install makes config the file on disk of a HAProxy that already runs it.
@@ -54,9 +54,9 @@ type Certificates interface {
 	PutFiles(ctx context.Context, files []haproxy.CertificateFile) error
 	// SweepFiles removes files that nothing names any more, except those to keep.
 	SweepFiles(ctx context.Context, keep func(name string) bool)
-	// Serve gives certificates to the running HAProxy without a reload.
+	// Serve loads certificates into the running HAProxy without a reload.
 	Serve(ctx context.Context, s haproxy.Serving) (done []string, err error)
-	// Deviations tells how the certificates of the running HAProxy differ.
+	// Deviations lists how the certificates of the running HAProxy differ.
 	Deviations(ctx context.Context, s haproxy.Serving) ([]string, error)
 	// TryHandshakes makes sure that clients get the certificates expected.
 	TryHandshakes(ctx context.Context, all []haproxy.Handshake) error
@@ -82,7 +82,7 @@ type OverrideStore interface {
 	SaveOverrides(ctx context.Context, list []lb.Override) error
 }
 
-// RawLines finds out what the raw lines of frontends and backends reach.
+// RawLines finds out which files and addresses the raw lines of frontends and backends use.
 type RawLines interface {
 	// Check looks at the raw lines of an edit: refused is why it is refused at once,
 	// doubt why it is refused unless HAProxy refuses it first. Both are nil or
@@ -97,11 +97,11 @@ type Announcer interface {
 	Set(services []discovery.Registration)
 }
 
-// Holder keeps instances that Consul suddenly does not list any more.
+// Holder keeps instances that suddenly disappear from Consul.
 type Holder interface {
-	// Down tells which addresses HAProxy's own checks find down.
+	// Down sets the addresses that HAProxy's own checks find down.
 	Down(addresses []lb.HostPort)
-	// Accept takes Consul's word for a service.
+	// Accept removes the held instances of a service, as Consul says.
 	Accept(service lb.Name)
 }
 

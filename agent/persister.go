@@ -25,7 +25,7 @@ const compareEvery = time.Second
 // lastWriteRetry is the longest time until a write is tried again that has failed.
 const lastWriteRetry = 3 * time.Second
 
-// A persister brings the disk to where the loop is, so that no round waits for a disk:
+// A persister writes to disk what the loop has done, so that no round waits for a disk:
 // haproxy.cfg after a change at run time, the archive of its texts, the JSON copy of the
 // intent, the members for a start without Consul, the activity log. What it could not
 // write it tries again, and it restores a haproxy.cfg that somebody edited before

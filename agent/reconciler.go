@@ -13,8 +13,8 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
-	// firstAnswers is what Consul gets for its first answers before the first round;
-	// Consul answers within milliseconds or not at all.
+	// firstAnswers is how long the first round waits for Consul's first answers. Consul answers
+	// within milliseconds or not at all.
 	firstAnswers    = 500 * time.Millisecond
 	allFirstAnswers = 10 * firstAnswers
 	// roundTime is how long a round takes at most beside what HAProxy needs. With 50,000
@@ -153,7 +153,7 @@ func (r *reconciler) rereadFiles() {
 }
 
 // awaitConsul gives Consul a moment for its first answers, and more as long as they keep
-// coming, so that a HAProxy that is to be started starts with its members.
+// coming, so that HAProxy starts with its members.
 func (r *reconciler) awaitConsul(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, allFirstAnswers)
 	defer cancel()

@@ -131,7 +131,7 @@ func (r *reporter) sparesDropped(ctx context.Context, before running, t target, 
 	r.cfg.Journal.Note(e)
 }
 
-// repairedEvent is the event of what somebody else changed, put right at run time.
+// repairedEvent is the event about what somebody else changed and the agent restored at run time.
 func (r *reporter) repairedEvent(revision uint64, change plan.Change) activity.Event {
 	return activity.Event{Verb: activity.ServersRepaired, Object: haproxyObject(), Revision: revision, Diff: change.Diff(), Path: pathRuntime}
 }

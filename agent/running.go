@@ -20,8 +20,8 @@ type running struct {
 	fingerprint string
 	// lacks is what HAProxy does not offer for changes at run time.
 	lacks string
-	// reasons say why only a new worker helps, though HAProxy has the right file: its
-	// servers differ from it and cannot be put right at run time.
+	// reasons say why only a new worker helps, though HAProxy has the right file: its servers
+	// differ from it and cannot be restored at run time.
 	reasons []plan.Reason
 	files   uint64 // the number of the last haproxy.cfg
 

@@ -24,11 +24,10 @@ type serverUpdater struct {
 	suspect bool
 }
 
-// apply brings the servers of the running HAProxy to the configuration wanted, in the
-// backends that a change is about. Somebody else may have changed them, or another
-// worker may have taken over: found is what was not as expected then. A member whose
-// slot was taken gets another one in now. What counts is how the servers stand, never
-// how they are thought to.
+// apply changes the servers of the running HAProxy to the configuration wanted, in the backends
+// that a change is about. If somebody else has changed them, or another worker has taken over,
+// found is what was not as expected. A member whose slot was taken gets another one in now. The
+// servers as read decide, never what they were assumed to be.
 func (s *serverUpdater) apply(ctx context.Context, wanted lb.Config, change plan.Change) (now lb.Config, found []plan.Change, err error) {
 	about := change.Backends()
 	part := wanted.Part(about)
@@ -56,8 +55,8 @@ func (s *serverUpdater) apply(ctx context.Context, wanted lb.Config, change plan
 	return wanted.With(part), found, err
 }
 
-// repair puts the servers right that a drift is about, as HAProxy runs. Where they
-// stand otherwise than they were observed, another worker probably serves.
+// repair restores the servers that a drift is about, while HAProxy runs. If their states differ
+// from those observed, another worker probably serves.
 func (s *serverUpdater) repair(ctx context.Context, drift plan.Change) error {
 	config, found, err := s.apply(ctx, s.running.config, drift)
 	if err != nil {
@@ -68,7 +67,7 @@ func (s *serverUpdater) repair(ctx context.Context, drift plan.Change) error {
 	return nil
 }
 
-// noteDrift notes what apply has found changed in HAProxy, and put right. Another
+// noteDrift notes what apply has found changed in HAProxy, and restored. Another
 // worker probably serves: others of its servers may differ as well.
 func (s *serverUpdater) noteDrift(ctx context.Context, found []plan.Change) {
 	for _, change := range found {

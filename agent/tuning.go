@@ -8,7 +8,8 @@ import (
 	"thalassa/template"
 )
 
-// A Tuning is the part of a Config that may change while the agent runs; see there.
+// A Tuning is the part of a Config that may change while the agent runs; its fields are documented
+// there.
 type Tuning struct {
 	Process     lb.Process
 	RawLines    RawLines
@@ -47,9 +48,9 @@ func (t *Tuning) processWith(cfg *Config, tmpl *template.Template) lb.Process {
 	return p
 }
 
-// Tune replaces what may change while the agent runs, and returns when HAProxy runs with
-// it. Errors: *lb.RefusedError when HAProxy does not take it, and everything is as before;
-// *lb.UnavailableError when that cannot be told now.
+// Tune replaces what may change while the agent runs, and returns when HAProxy runs with it.
+// Errors: *lb.RefusedError if HAProxy does not accept it, and then everything is as before;
+// *lb.UnavailableError if that cannot be found out now.
 func (a *Agent) Tune(ctx context.Context, t Tuning) error {
 	if err := a.lock.lock(ctx); err != nil {
 		return err

@@ -34,7 +34,7 @@ type unresolved struct {
 	servers map[lb.Name][]string // by backend
 }
 
-// note takes how the servers stand now.
+// note stores the states of the servers now.
 func (u *unresolved) note(servers []lb.ServerState) {
 	now := map[lb.Name][]string{}
 	for _, s := range servers {

@@ -24,7 +24,7 @@ func (h aboutHandlers) index(c echo.Context) error {
 		Method  string `json:"method"`
 		Path    string `json:"path"`
 		Role    string `json:"role"` // that a token needs; "none": no token
-		On      string `json:"on"`   // what it concerns; see Route.On
+		On      string `json:"on"`   // the object; see Route.On
 		Summary string `json:"summary"`
 	}
 	out := struct {

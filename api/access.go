@@ -25,7 +25,7 @@ type grantDocument struct {
 	Subject string     `json:"subject,omitempty"` // of a certificate, e.g. "dns:ci.example.com"; of a group, who says who is in it
 }
 
-// list lists all who may do something, without secrets.
+// list lists everybody who has rights, without secrets.
 func (h accessHandlers) list(c echo.Context) error {
 	entries := h.authority.Entries()
 	out := make([]grantDocument, 0, len(entries))

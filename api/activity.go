@@ -39,8 +39,8 @@ func (h activityHandlers) list(c echo.Context) error {
 	return respond(c, http.StatusOK, orEmpty(events))
 }
 
-// await is the answer to q as soon as it has an event; it is empty when the time is
-// over or the server ends. What it takes from the budget of answers is to be released.
+// await is the answer to q as soon as it has an event; it is empty if the time is over or the
+// server ends. The caller releases what it takes from the budget of answers.
 func (h activityHandlers) await(c echo.Context, q activity.Query, wait time.Duration) (found []activity.Event, release func(), err error) {
 	ctx := c.Request().Context()
 	bounded, cancel := waiting(ctx)

@@ -21,15 +21,15 @@ const refusalsPause = 60
 // noRights begins the message to callers over a connection without rights.
 const noRights = "this request needs a token file (--token-file), because its connection has no rights without one: "
 
-// An admission is whether a connection may have rights, found out once. Lack of time is no
-// answer: the next request asks again.
+// An admission says whether a connection may have rights. It is determined once; if that takes too
+// long, the next request tries again.
 type admission struct {
 	mu    sync.Mutex
 	known bool
 	err   error
 }
 
-// of answers from what is known, or else by check.
+// of returns the known result, or else that of check.
 func (a *admission) of(check func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"thalassa/stage"
 )
 
-// An Agent is what dialects show and change. Under the context of a request it shows what
-// the caller sees, and refuses what the caller may not do. All methods may be called
+// An Agent is the interface of dialects to the node. With the context of a request it returns only
+// what the caller may see, and refuses what the caller may not do. All methods may be called
 // concurrently.
 type Agent struct {
 	changes Changer
@@ -40,7 +40,7 @@ func newAgent(cfg Config) *Agent {
 	}
 }
 
-// Intent is the frontends and backends. A name that the caller does not see is "_hidden_".
+// Intent is what operators asked for. A name that the caller may not see is "_hidden_".
 func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) {
 	in, err := a.configured(ctx)
 	if s, limited := sightOf(ctx); limited && err == nil {
@@ -49,7 +49,7 @@ func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) {
 	return in, err
 }
 
-// configured is the intent, or what the draft makes of it that the request is about.
+// configured is the intent, or that of the draft that the request is about.
 func (a *Agent) configured(ctx context.Context) (lb.Intent, error) {
 	in, err := a.views.Intent(ctx)
 	if id, ok := draftOf(ctx); ok && err == nil {
@@ -95,8 +95,8 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 // formerTokens warns of an unusable token file or access file.
 const formerTokens = "the token file or the access file is unusable, and the former tokens stay valid: nothing is revoked"
 
-// Edit is that of Changer. What the caller may not do is refused before anything of the
-// configuration is compared with it.
+// Edit is that of Changer. The rights of the caller are checked first, before the edit is compared
+// with the configuration.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	return a.change(ctx, []lb.Edit{e}, e.Origin, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
 }
@@ -116,7 +116,7 @@ func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, err
 	return applied, err
 }
 
-// Preview is that of Changer. Whoever does not see everything gets no text of haproxy.cfg.
+// Preview is that of Changer. A caller who may not see everything gets no text of haproxy.cfg.
 func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
 	if err := a.judge(ctx, set.Edits); err != nil {
 		return stage.Preview{}, err
@@ -173,7 +173,7 @@ func changeOf(in lb.Intent, e lb.Edit) lb.ObjectChange {
 	return c
 }
 
-// judge refuses edits that the limits of the caller do not allow.
+// judge refuses edits beyond the limits of the caller.
 func (a *Agent) judge(ctx context.Context, edits []lb.Edit) error {
 	if _, limited := limitsOf(ctx); !limited {
 		return nil
@@ -232,7 +232,8 @@ func (a *Agent) Origin(c echo.Context) lb.Origin {
 	return lb.Origin{Author: Author(c), Cause: r.Method + " " + r.URL.Path, Time: a.now()}
 }
 
-// revision is a revision as the caller sees it; false: it did nothing to what the caller sees.
+// revision is a revision as the caller may see it; false: it changed nothing that the caller may
+// see.
 func (a *Agent) revision(ctx context.Context, r lb.Revision) (lb.Revision, bool, error) {
 	s, limited := sightOf(ctx)
 	if !limited {

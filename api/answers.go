@@ -12,13 +12,13 @@ const (
 	// unknownAnswer is the expected size of an answer of a route that has not answered yet:
 	// it takes all that one caller may have, so that many at once wait for the first one.
 	unknownAnswer = 1 << 40
-	// answerCost is what an answer takes in memory for each of its bytes: it is made from
-	// values, encoded, and written.
+	// answerCost is the memory for each byte of an answer: as values, encoded, and while it is
+	// written.
 	answerCost = 3
 )
 
-// answers bounds the answers that are made and written at the same time. It expects of
-// each route an answer as large as the last ones.
+// answers bounds the memory of the answers that are made and written at the same time. It expects
+// that an answer of a route is as large as the last ones.
 type answers struct {
 	*budget
 

@@ -18,7 +18,7 @@ type Auditor interface {
 	Records(ctx context.Context, q audit.Query) ([]audit.Record, error)
 }
 
-// Where an echo.Context holds what the audit log is told, beside callerKey.
+// Keys of an echo.Context for values for the audit log, beside callerKey.
 const (
 	objectKey   = "object"   // id of the object that the request concerns
 	revisionKey = "revision" // that the request has made

@@ -25,19 +25,18 @@ const (
 	everybodyEvery = 100 * time.Millisecond
 )
 
-// An authLimiter slows down sources that try tokens. While a source has to wait, right
-// tokens from it are refused too; otherwise the answers would tell which are right. A
-// token that was right from that source before is always accepted, so that a program
-// with a wrong token does not lock out a program beside it.
+// An authLimiter slows down sources that guess tokens. While a source has to wait, its valid tokens
+// are refused too; otherwise the answers would reveal which are valid. A token that was valid from
+// that source before is always accepted, so that a program with a wrong token does not lock out
+// another program on the same machine.
 //
-// Many sources that try tokens together meet a second bound. While it is reached, a token
-// that was never right has to be shown twice, with a pause in between. So nobody with a
-// right token is locked out, and each guess takes an address for that time. The zero value
-// is ready.
+// A second limit is for many sources that guess together. While it is reached, a token that was
+// never valid has to be sent twice, with a pause in between. So nobody with a valid token is locked
+// out, and each guess occupies an address for that time. The zero value is ready.
 type authLimiter struct {
 	mu sync.Mutex
-	// debt is the time until which a source pays for its failures. While that is less
-	// than freeFailures ahead, the source may go on.
+	// debt is the time until which a source pays for its failures. While that is less than
+	// freeFailures ahead, the source may continue.
 	debt    map[string]time.Time
 	trusted map[trustedToken]bool
 	// everybody is the time until which all sources together pay for their failures.
@@ -52,7 +51,7 @@ type authLimiter struct {
 	key     []byte                        // of the digests of guesses
 }
 
-// A promise is a token that is looked at when its source shows it again.
+// A promise is a token that is checked when its source sends it again.
 type promise struct {
 	hash auth.TokenHash
 	from time.Time
@@ -102,8 +101,8 @@ func (l *authLimiter) secondLook(source string, hash auth.TokenHash, right bool,
 	return l.keepPromise(source, hash, now)
 }
 
-// keepPromise is how long whoever shows something has to wait until it may show it again;
-// 0: it has waited. The caller holds mu.
+// keepPromise is how long a source has to wait until it may send something again; 0: it has waited.
+// The caller holds mu.
 func (l *authLimiter) keepPromise(source string, hash auth.TokenHash, now time.Time) time.Duration {
 	if p, ok := l.again[source]; ok && p.hash == hash {
 		if wait := p.from.Sub(now); wait > 0 {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,21 +22,18 @@ type backendHandlers struct {
 }
 
 func (h backendHandlers) list(c echo.Context) error {
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	snap := h.agent.Snapshot(c.Request().Context())
-	out := []node.Backend{}
-	for _, b := range in.SortedBackends() {
-		out = append(out, newBackend(lb.Populate(b, snap), snap))
-	}
-	return respondTagged(c, out)
+	return listObjects(c, h.agent, lb.Intent.SortedBackends, h.document(c))
+}
+
+// document makes the document of a backend, with its members now.
+func (h backendHandlers) document(c echo.Context) func(lb.Backend) node.Backend {
+	snap := sync.OnceValue(func() lb.Snapshot { return h.agent.Snapshot(c.Request().Context()) }) // read after the intent
+	return func(b lb.Backend) node.Backend { return newBackend(lb.Populate(b, snap()), snap()) }
 }
 
 // find is the backend that the path names, with its members.
 func (h backendHandlers) find(c echo.Context) (lb.ResolvedBackend, error) {
-	b, _, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
+	b, _, err := findInPath[lb.Backend](c, h.agent, lb.KindBackend)
 	if err != nil {
 		return lb.ResolvedBackend{}, err
 	}
@@ -50,7 +48,7 @@ func (h backendHandlers) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	overridden := len(h.agent.Snapshot(c.Request().Context()).Overrides.Of(b.Key)) > 0 // which the tag does not tell
+	overridden := len(h.agent.Snapshot(c.Request().Context()).Overrides.Of(b.Key)) > 0 // which the tag does not cover
 	q := &params{values: c.QueryParams()}
 	withUnused := q.flag("unused")
 	if err := q.err(); err != nil {
@@ -83,29 +81,15 @@ func (h backendHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	applied, err := edit(c, h.agent, e)
-	if err != nil {
-		return err
-	}
-	b, err := stored(c, h.agent, *e.Backend, applied)
-	if err != nil {
-		return err
-	}
-	return h.respondChanged(c, b, applied)
-}
-
-func (h backendHandlers) respondChanged(c echo.Context, b lb.Backend, applied lb.Applied) error {
-	c.Response().Header().Set(headerETag, b.ETag())
-	snap := h.agent.Snapshot(c.Request().Context())
-	return respond(c, http.StatusOK, changed{newBackend(lb.Populate(b, snap), snap), applied})
+	return putObject(c, h.agent, e, *e.Backend, h.document(c))
 }
 
 func (h backendHandlers) delete(c echo.Context) error {
-	key, err := name(c, "key")
+	id, err := pathID(c, lb.KindBackend)
 	if err != nil {
 		return err
 	}
-	return remove(c, h.agent, lb.Backend{Key: key}.ID())
+	return remove(c, h.agent, id)
 }
 
 // members lists the members of a backend; with stats=1 each has HAProxy's statistics,

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// passphraseHeader has the passphrase for the keys in a backup, in base64. An address
-	// would be logged.
+	// passphraseHeader has the passphrase for the keys in a backup, in base64. A URL would be
+	// logged.
 	passphraseHeader = "Thalassa-Passphrase"
 	// withKeys is what the audit log says of a backup or a restore with keys.
 	withKeys = "keys of certificates"
@@ -31,7 +31,7 @@ func passphraseOf(c echo.Context) (string, error) {
 	return string(secret), nil
 }
 
-// sealed are the keys of all certificates in a backup, encrypted.
+// sealed returns the encrypted keys of all certificates in a backup.
 func (h backupHandlers) sealed(b stage.Backup, secret string) ([]byte, error) {
 	if h.cfg.Keys == nil {
 		return nil, unavailableFailure("certificates are not stored here")

@@ -117,7 +117,7 @@ func (w pieceWriter) Write(p []byte) (int, error) {
 	return n, w.pieces.send()
 }
 
-// restore makes everything as a backup has it, or with dryRun=1 tells what that would do.
+// restore restores a backup, or with dryRun=1 shows what that would do.
 func (h backupHandlers) restore(c echo.Context) error {
 	how, dryRun, err := howToRestore(c)
 	if err != nil {
@@ -182,7 +182,7 @@ func (h backupHandlers) read(c echo.Context) (backup.Header, stage.Backup, error
 	return header, b, invalidField("body", "is incomplete", "a whole backup")
 }
 
-// preview tells what a restore would do.
+// preview shows what a restore would do.
 func (h backupHandlers) preview(c echo.Context, set stage.Changeset, b stage.Backup, doc node.Restored) error {
 	ctx := c.Request().Context()
 	p, err := h.changesets.agent.Preview(ctx, set)
@@ -212,8 +212,8 @@ func (h backupHandlers) preview(c echo.Context, set stage.Changeset, b stage.Bac
 	}{preview, doc})
 }
 
-// carryOut restores frontends and backends as one revision, with what was asked for members,
-// and then the drafts. What of these fails is a warning: the revision is made.
+// carryOut restores frontends and backends as one revision, with the overrides of members, and then
+// the drafts. A failure with overrides or drafts is a warning, because the revision exists.
 func (h backupHandlers) carryOut(c echo.Context, set stage.Changeset, b stage.Backup, doc node.Restored) error {
 	members, applied, err := h.carried(c, set, b)
 	if err != nil {
@@ -243,7 +243,7 @@ func (h backupHandlers) carryOut(c echo.Context, set stage.Changeset, b stage.Ba
 	}{changes, doc}, applied})
 }
 
-// carried makes a changeset, and restores what was asked for members around it.
+// carried makes a changeset and restores overrides of members with it.
 func (h backupHandlers) carried(c echo.Context, set stage.Changeset, b stage.Backup) ([]lb.Override, lb.Applied, error) {
 	change := func() (lb.Applied, error) { return h.changesets.carried(c, set) }
 	if len(b.Members) == 0 || h.cfg.Members == nil {

@@ -10,9 +10,9 @@ import (
 // budgetWait is how long a request waits for bytes of a budget.
 const budgetWait = 10 * time.Second
 
-// A budget bounds how many bytes requests hold at the same time, all together and for
-// each caller. Those who wait get theirs in turn, but nobody waits for a caller that has
-// its share already. All methods may be called concurrently.
+// A budget bounds how many bytes requests hold at the same time, all together and for each caller.
+// Requests wait in order, but nobody waits for a caller that has its share already. All methods may
+// be called concurrently.
 type budget struct {
 	what  string // what the bytes are of, in the plural
 	total int64
@@ -82,7 +82,7 @@ func (b *budget) release(w *waiter) {
 
 // grant serves those who wait, as far as the bytes go. The caller holds mu.
 func (b *budget) grant() {
-	full := false // somebody waits for the total: nobody overtakes
+	full := false // a request waits for the total: none may overtake it
 	b.waiting = slices.DeleteFunc(b.waiting, func(w *waiter) bool {
 		switch {
 		case full || b.callers[w.caller]+w.size > b.share:

@@ -21,7 +21,7 @@ type storedCertificates struct {
 	agent *Agent
 	keys  KeyStore
 	now   func() time.Time
-	// orders orders certificates; nil: nobody does.
+	// orders orders certificates; nil: not available.
 	orders Orders
 }
 
@@ -40,7 +40,7 @@ func (h storedCertificates) list(c echo.Context) error {
 }
 
 func (h storedCertificates) show(c echo.Context) error {
-	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
+	cert, in, err := findInPath[lb.Certificate](c, h.agent, lb.KindCertificate)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (h storedCertificates) show(c echo.Context) error {
 	return respond(c, http.StatusOK, h.document(cert, in))
 }
 
-// document is a certificate as JSON, with how its order stands.
+// document is a certificate as JSON, with the state of its order.
 func (h storedCertificates) document(cert lb.Certificate, in lb.Intent) node.Certificate {
 	if cert.ACME == nil || h.orders == nil {
 		return node.NewCertificate(cert, in)
@@ -58,8 +58,8 @@ func (h storedCertificates) document(cert lb.Certificate, in lb.Intent) node.Cer
 	return node.NewOrderedCertificate(cert.Issued(h.orders.Files(*cert.ACME)), in, h.orders.Status(*cert.ACME))
 }
 
-// put checks a certificate, stores its keys, and then makes it a part of what is
-// configured. If that fails, nothing names the keys, and they are removed later.
+// put checks a certificate, stores its keys, and then adds it to the configuration. If that fails,
+// nothing refers to the keys, and they are removed later.
 func (h storedCertificates) put(c echo.Context) error {
 	if h.keys == nil {
 		return unavailableFailure("certificates are not stored here")
@@ -96,7 +96,7 @@ func (h storedCertificates) put(c echo.Context) error {
 	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate, in), applied})
 }
 
-// putOrder makes what is to be ordered a part of what is configured. The order follows.
+// putOrder adds an order to the configuration. The certificate is ordered afterwards.
 func (h storedCertificates) putOrder(c echo.Context, cert lb.Certificate) error {
 	if h.orders == nil {
 		return unavailableFailure("certificates are not ordered here")
@@ -116,9 +116,9 @@ func (h storedCertificates) putOrder(c echo.Context, cert lb.Certificate) error 
 	return respond(c, http.StatusOK, changed{h.document(cert, in), applied})
 }
 
-// renew has a certificate ordered again. It answers at once: GET shows how that goes.
+// renew starts a new order of a certificate. It answers at once; GET shows the progress.
 func (h storedCertificates) renew(c echo.Context) error {
-	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
+	cert, in, err := findInPath[lb.Certificate](c, h.agent, lb.KindCertificate)
 	switch {
 	case err != nil:
 		return err
@@ -186,8 +186,7 @@ func (h storedCertificates) upload(c echo.Context) (upload certs.Upload, order *
 	return upload, order, err
 }
 
-// known are the authorities that clients have: those of this machine, and those that are
-// stored.
+// known are the authorities that clients trust: those of this machine, and those that are stored.
 func (h storedCertificates) known(ctx context.Context) ([]*x509.CertPool, error) {
 	var pools []*x509.CertPool
 	if system, err := x509.SystemCertPool(); err == nil {

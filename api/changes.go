@@ -33,9 +33,9 @@ func edit(c echo.Context, a *Agent, e lb.Edit) (lb.Applied, error) {
 	return untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return a.Edit(ctx, e) })
 }
 
-// untilEnd carries out a change, which may wait for a healthy instance. The wait also ends
-// with the server, and when the caller loses its right; nothing has been changed then.
-// After that the Changer completes the change.
+// untilEnd carries out a change, which may wait for a healthy instance. If the server ends or the
+// caller loses its right during the wait, nothing is changed. After the wait, the Changer completes
+// the change in any case.
 func untilEnd(c echo.Context, change func(context.Context) (lb.Applied, error)) (lb.Applied, error) {
 	ctx, cancel := waiting(c.Request().Context())
 	defer cancel()
@@ -46,8 +46,8 @@ func untilEnd(c echo.Context, change func(context.Context) (lb.Applied, error)) 
 	return applied, err
 }
 
-// stored is an object as a change has stored it, which may have kept something of the
-// object before; put is what was asked for.
+// stored is an object as a change has stored it, which may keep fields of the object before; put is
+// the requested one.
 func stored[T lb.Object](c echo.Context, a *Agent, put T, applied lb.Applied) (T, error) {
 	for _, change := range applied.Changes {
 		if after, ok := change.After.(T); ok && change.ID == put.ID() {

@@ -27,7 +27,7 @@ type changesetHandlers struct {
 	certificates *storedCertificates
 }
 
-// apply carries out a changeset, or with dryRun=1 tells what it would do.
+// apply carries out a changeset, or with dryRun=1 shows what it would do.
 func (h changesetHandlers) apply(c echo.Context) error {
 	q := parameters(c.Request(), "dryRun")
 	dryRun := q.flag("dryRun")
@@ -52,9 +52,8 @@ func (h changesetHandlers) apply(c echo.Context) error {
 	return h.carryOut(c, set.Changeset, dryRun, warnings...)
 }
 
-// store checks the certificates that edits put, stores their keys, and completes the edits.
-// If
-// the changeset is not carried out, nothing names the keys, and they are removed later.
+// store checks the certificates that edits put, stores their keys, and completes the edits. If the
+// changeset is not carried out, nothing refers to the keys, and they are removed later.
 func (h changesetHandlers) store(ctx context.Context, set node.Changeset) (warnings []string, err error) {
 	for i, e := range set.Edits {
 		if e.Certificate == nil || e.Certificate.ACME == nil {

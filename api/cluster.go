@@ -27,9 +27,9 @@ type ClusterView interface {
 
 // ClusterActions acts on the cluster, as *pacemaker.Cluster does.
 type ClusterActions interface {
-	// Predict tells what an action would do.
+	// Predict returns what an action would do.
 	Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
-	// Do carries an action out and gives the final state.
+	// Do carries out an action and returns the final state.
 	Do(ctx context.Context, a cluster.Action) (cluster.Status, error)
 }
 

@@ -19,13 +19,13 @@ const clusterConfigPath = "/cluster/config"
 
 // ClusterConfiguration is the configuration of the cluster, as Pacemaker has it.
 type ClusterConfiguration interface {
-	// Configuration is the element of the CIB, with its secrets, and the version of the
-	// CIB. It is not changed.
+	// Configuration returns the element of the CIB, with its secrets, and the version of the CIB.
+	// Callers must not change it.
 	Configuration() (*cibxml.Element, cluster.Epoch, error)
-	// PlanEdits tells what edits would do.
+	// PlanEdits returns what edits would do.
 	PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error)
-	// Configure makes edits as one change, in the name of an author, and gives the final
-	// state. Configuration shows the change when it returns.
+	// Configure makes edits as one change, in the name of an author, and returns the final state.
+	// When it returns, Configuration has the change.
 	Configure(ctx context.Context, edits []config.Edit, wait time.Duration, author string) (config.Outcome, error)
 }
 

@@ -8,10 +8,10 @@ import (
 	"thalassa/lb"
 )
 
-// A statusCoalescer lets all who ask for the status at the same time share one reading:
-// health checks of many load balancers, pages and Prometheus often come together. A
-// reading is shared by those who ask before it begins, so that nobody gets a status
-// from before the question, and a change that was answered is visible.
+// A statusCoalescer lets concurrent requests for the status share one reading: health checks of
+// many load balancers, pages and Prometheus often come together. Only requests from before the
+// beginning of a reading share it. So nobody gets a status from before the request, and a change
+// that was answered is visible.
 type statusCoalescer struct {
 	read    func(context.Context) (lb.Status, error)
 	reads   singleflight.Group

@@ -28,13 +28,13 @@ type Changer interface {
 	// Apply carries out a changeset as one revision. An error about one of several edits
 	// is an *lb.EditError.
 	Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error)
-	// Preview tells what a changeset would do; HAProxy has checked it. Nothing changes.
+	// Preview returns what a changeset would do, and has HAProxy check the result. Nothing changes.
 	Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error)
 	// Accept ends the hold of a service.
 	Accept(ctx context.Context, service lb.Name, by lb.Origin) error
 }
 
-// Views shows the configuration by operators, the instances in Consul, and the status.
+// Views has the configuration by operators, the instances in Consul, and the status.
 type Views interface {
 	Intent(ctx context.Context) (lb.Intent, error)
 	Snapshot() lb.Snapshot
@@ -114,13 +114,13 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
-	// Orders orders certificates; nil: nobody does.
+	// Orders orders certificates; nil: not available.
 	Orders Orders
-	// Backups makes and reads backups; nil: nobody does.
+	// Backups makes and reads backups; nil: not available.
 	Backups Backups
-	// Members changes single members; nil: nobody can.
+	// Members changes single members; nil: not available.
 	Members MemberChanger
-	// Canaries carries out deploys in steps; nil: nobody does.
+	// Canaries carries out deploys in steps; nil: not available.
 	Canaries Canaries
 
 	// Changed returns a channel that is closed when Views may have changed; nil: they
@@ -141,13 +141,14 @@ type Config struct {
 	// MaxWebsocketsOfCaller is the maximum number of them from one address, and with one
 	// token (256).
 	MaxWebsocketsOfCaller int
-	// ConnState is told of the connections of the server; nil: nobody is.
+	// ConnState is called with each change of a connection's state, as by http.Server; nil: no
+	// call.
 	ConnState func(net.Conn, http.ConnState)
-	// OpenConnections are how many connections are open, and how many were refused or closed
-	// because there were too many, ever; nil: that is not known.
+	// OpenConnections returns the number of open connections, and the total number that were
+	// refused or closed because there were too many; nil: unknown.
 	OpenConnections func() (open int, refused uint64)
-	// Refused is called with the reason, a sentence, when a websocket is refused because
-	// there are too many; nil: nobody is. It must not wait.
+	// Refused is called with the reason, a sentence, when a websocket is refused because there are
+	// too many; nil: no call. It must not block.
 	Refused func(why string)
 
 	// Cluster is the cluster of this node, ClusterActions act on it, and
@@ -164,20 +165,20 @@ type Config struct {
 	// Keys keeps certificates with their keys; nil: none are stored.
 	Keys KeyStore
 
-	// Authority knows the callers; nil: whoever Admit admits has every right.
+	// Authority identifies callers; nil: every connection that Admit accepts has all rights.
 	Authority *auth.Authority
-	// Audit gets changes, logins and refusals; nil: nobody does.
+	// Audit records changes, logins and refusals; nil: they are not recorded.
 	Audit Auditor
 	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
 	// the process.
 	SessionFile string
-	// Share has the sessions hold on all nodes of a cluster; nil: on this node alone. The
-	// caller carries the documents of Server.Shared, and SessionProblems are sentences about
-	// that; nil: there are none.
+	// Share makes sessions valid on all nodes of a cluster; nil: only on this node. The caller
+	// exchanges the documents of Server.Shared, and SessionProblems returns sentences about
+	// problems with that; nil: there are none.
 	Share           *auth.ShareConfig
 	SessionProblems func() []string
-	// RecheckEvery is how often it is asked whether the users of sessions are still there;
-	// 0: auth.RecheckEvery.
+	// RecheckEvery is how often the provider or the system is asked whether the users of sessions
+	// still exist; 0: auth.RecheckEvery.
 	RecheckEvery time.Duration
 	// Loopback says that the listener is on the loopback. Without tokens only
 	// requests whose Host header is localhost, an IP address or one of
@@ -197,18 +198,18 @@ type Config struct {
 	Admit func(ctx context.Context, from, to netip.AddrPort) error
 
 	// LogProblem is a sentence that says why the log is not written now; empty: it is.
-	// LogDropped is how many of its lines were dropped. nil: none ever is.
+	// LogDropped is how many of its lines were dropped; nil: none.
 	LogProblem func() string
 	LogDropped func() uint64
-	// StoreProblem is a sentence for everybody that says why nothing can be stored now;
+	// StoreProblem is a sentence, which anybody may read, that says why nothing can be stored now;
 	// empty: it can. nil: always.
 	StoreProblem func() string
-	// TemplateProblem is a sentence for everybody that says why the template file is not in
-	// use; empty: it is. nil: always.
+	// TemplateProblem is a sentence, which anybody may read, that says why the template file is not
+	// in use; empty: it is. nil: always.
 	TemplateProblem func() string
 
-	// Hangs are sentences that say which loop of the agent hangs, in which step and since
-	// when; empty: all turn. nil: always.
+	// Hangs returns sentences that say which loop of the agent hangs, in which step and since when;
+	// empty: none hangs. nil: none ever does.
 	Hangs func() []string
 
 	// BodyBytes is the maximum size of the large bodies under way, all together (8 MiB),

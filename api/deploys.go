@@ -32,13 +32,13 @@ func (h backendHandlers) deploy(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.respondChanged(c, *applied.Backend, applied)
+	return respondChanged(c, *applied.Backend, applied, h.document(c))
 }
 
 // refuseNew answers a deploy under the condition that the backend does not exist:
 // either there is nothing to deploy, or the condition does not hold.
 func (h backendHandlers) refuseNew(c echo.Context) error {
-	b, _, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
+	b, _, err := findInPath[lb.Backend](c, h.agent, lb.KindBackend)
 	if err != nil {
 		return err
 	}

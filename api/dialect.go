@@ -9,27 +9,26 @@ import (
 	"thalassa/auth"
 )
 
-// A Dialect is one REST interface of the agent: routes, documents and the form of
-// errors. The dialect of docs/api.md is part of this package, its documents are
-// package node. A further dialect is a package below this one, and Config.Dialects
-// has it. Dialects know nothing of each other.
+// A Dialect is one REST interface of the agent: routes, documents and the form of errors. The
+// dialect of docs/api.md is part of this package, and its documents are package node. Each other
+// dialect is a package below this one, listed in Config.Dialects. Dialects do not know each other.
 //
-// The server does for every dialect what is not a matter of its documents:
+// The server does for every dialect what does not depend on its documents:
 //
-//   - Reads and changes: the Agent that Routes gets is all that a handler needs.
-//   - The guard: a handler runs when the Host header, the origin, and the right of the caller
-//     to the object that Route.On names have been checked. Author names the caller.
+//   - Reads and changes: handlers use the Agent that Routes gets.
+//   - The guard: before a handler runs, the Host header, the origin, and the right of the caller
+//     to the object of Route.On are checked. Author returns the name of the caller.
 //   - Errors: a handler returns any error. The server logs those that callers must not
 //     see, and hands Render a ResponseError.
-//   - Problems: a dialect with a method Problem() string has its sentence among the warnings of
-//     /readyz. It names no file, because everybody reads it.
+//   - Problems: if a dialect has a method Problem() string, its sentence is among the warnings of
+//     /readyz. It must not name files, because anybody may read it.
 //   - Limits: the server bounds headers, times, and the bytes of all bodies and answers
 //     under way. A handler bounds the body that it reads.
 type Dialect interface {
-	// Routes lists the routes. New calls it once.
+	// Routes returns the routes. New calls it once.
 	Routes(a *Agent) []Route
-	// Owns reports whether a path belongs to the dialect. Errors about its paths are
-	// rendered by it, even if they match no route.
+	// Owns reports whether a path belongs to the dialect. The dialect then renders errors about the
+	// path, even if it matches no route.
 	Owns(path string) bool
 	// Render answers a request with a failure. The headers of the failure are set.
 	Render(c echo.Context, f *ResponseError) error

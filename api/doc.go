@@ -17,8 +17,7 @@
 //
 // # What it never does
 //
-// It decides nothing about HAProxy or Consul, keeps no state of objects between
-// requests, imports no package that acts on the node (Config has small interfaces
-// instead), and never shows a caller the inside of an error that is not meant for
-// callers.
+// It decides nothing about HAProxy or Consul, keeps no state of objects between requests, imports
+// no package that acts on the node (Config has small interfaces instead), and never shows callers
+// internal errors.
 package api

@@ -12,8 +12,8 @@ import (
 	"thalassa/stage"
 )
 
-// UndoStaged takes the last edit of a draft back. What the caller may not change is refused.
-// Errors are those of stage.Draft.Undone, and *lb.NotFoundError.
+// UndoStaged undoes the last edit of a draft. It is refused if the caller may not change the
+// objects. Errors are those of stage.Draft.Undone, and *lb.NotFoundError.
 func (a *Agent) UndoStaged(ctx context.Context, id string) (stage.Draft, error) {
 	in, err := a.views.Intent(ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func (h draftHandlers) edits(c echo.Context) error {
 	return respond(c, http.StatusOK, node.NewDraftEdits(seenEdits(c.Request().Context(), d.Edits)))
 }
 
-// undo takes the last edit of a draft back.
+// undo undoes the last edit of a draft.
 func (h draftHandlers) undo(c echo.Context) error {
 	ctx := c.Request().Context()
 	d, err := h.agent.UndoStaged(ctx, c.Param("id"))

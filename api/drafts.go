@@ -45,8 +45,8 @@ func isDraftable(path string) bool {
 	return false
 }
 
-// inDraft is a handler that shows and changes a draft in the place of what is configured,
-// where the query names one.
+// inDraft is a handler that reads and changes a draft instead of the configuration if the query
+// names a draft.
 func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		request := c.Request()
@@ -191,7 +191,7 @@ func (h draftHandlers) show(c echo.Context) error {
 	return respond(c, http.StatusOK, node.NewDraft(h.seen(c.Request().Context(), d), in))
 }
 
-// diff tells what a commit would do now. What stands against it is part of the answer.
+// diff shows what a commit would do now. Reasons why it is not possible are part of the answer.
 func (h draftHandlers) diff(c echo.Context) error {
 	ctx := c.Request().Context()
 	d, in, err := h.find(c)
@@ -278,7 +278,7 @@ func (h draftHandlers) rebase(c echo.Context) error {
 	return respond(c, http.StatusOK, node.NewDraft(h.seen(ctx, d), in))
 }
 
-// drop takes what a draft changes of some objects out of it.
+// drop removes the changes of some objects from a draft.
 func (h draftHandlers) drop(c echo.Context) error {
 	data, err := body(c)
 	if err != nil {

@@ -25,7 +25,7 @@ type ResponseError struct {
 	Header http.Header // further headers; may be nil
 
 	Message string          // one sentence
-	Code    string          // what kind of error it is, for programs
+	Code    string          // kind of the error, for programs
 	Fields  []lb.FieldError // every bad part of the request
 	By      []string        // ids of the objects in the way
 	Output  string          // of HAProxy or of Pacemaker's tools
@@ -43,7 +43,7 @@ const retryAfter = "5"
 // failures finds the ResponseError of an error, and logs the errors that callers must not see.
 type failures struct{ logger *slog.Logger }
 
-// of is the ResponseError of err, which may be an incident.
+// of returns the ResponseError for err, which may be an incident.
 func (s *failures) of(err error, c echo.Context) *ResponseError {
 	if f := asFailure(err, c); f != nil {
 		return f.bounded()
@@ -51,15 +51,14 @@ func (s *failures) of(err error, c echo.Context) *ResponseError {
 	return s.incident(err, c)
 }
 
-// Bounds of what an error repeats of the request, or of what HAProxy says.
+// Bounds of what an error quotes of the request or of HAProxy's output.
 const (
 	maxMessage = 4 << 10
 	maxOutput  = 64 << 10
 	maxBy      = 1000
 )
 
-// bounded is the error without what is too much of it: its size does not follow from that
-// of the request.
+// bounded cuts the texts of the error, so that its size does not depend on that of the request.
 func (f *ResponseError) bounded() *ResponseError {
 	out := *f
 	out.Message, out.Output = cut(f.Message, maxMessage), cut(f.Output, maxOutput)

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api/node"
@@ -17,7 +15,11 @@ func (h frontendHandlers) list(c echo.Context) error {
 }
 
 func (h frontendHandlers) show(c echo.Context) error {
-	return showObject(c, h.agent, lb.KindFrontend, func(f lb.Frontend, _ lb.Intent) node.Frontend { return node.NewFrontend(f) })
+	id, err := pathID(c, lb.KindFrontend)
+	if err != nil {
+		return err
+	}
+	return showObject(c, h.agent, id, node.NewFrontend)
 }
 
 func (h frontendHandlers) put(c echo.Context) error {
@@ -29,21 +31,13 @@ func (h frontendHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	applied, err := edit(c, h.agent, lb.Edit{Frontend: &f, Keeps: true})
-	if err != nil {
-		return err
-	}
-	if f, err = stored(c, h.agent, f, applied); err != nil {
-		return err
-	}
-	c.Response().Header().Set(headerETag, f.ETag())
-	return respond(c, http.StatusOK, changed{node.NewFrontend(f), applied})
+	return putObject(c, h.agent, lb.Edit{Frontend: &f, Keeps: true}, f, node.NewFrontend)
 }
 
 func (h frontendHandlers) delete(c echo.Context) error {
-	key, err := name(c, "key")
+	id, err := pathID(c, lb.KindFrontend)
 	if err != nil {
 		return err
 	}
-	return remove(c, h.agent, lb.Frontend{Key: key}.ID())
+	return remove(c, h.agent, id)
 }

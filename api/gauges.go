@@ -131,7 +131,7 @@ func gauges() []gaugeKind {
 	}
 }
 
-// objectGauges are the names of the gauges that tell of objects, each for itself.
+// objectGauges are the names of the gauges with one sample for each object.
 func objectGauges() []string {
 	return []string{
 		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",

@@ -23,7 +23,7 @@ const callerKey = "caller"
 // A caller is who sent a request, and how to check that again.
 type caller struct {
 	auth.Identity
-	how auth.ProofKind // what the caller has shown; empty: nothing
+	how auth.ProofKind // kind of the caller's credential; empty: none
 	// session is the id of the session that identified the caller; empty: none.
 	session string
 	// check identifies the caller again; nil: the caller cannot change.
@@ -42,9 +42,9 @@ func Author(c echo.Context) string {
 // A guard decides which requests are handled, and on whose behalf: it checks the Host
 // header, the origin, the token or session, the connection and the role.
 type guard struct {
-	authority *auth.Authority // nil: nobody has to show anything
+	authority *auth.Authority // nil: no authentication
 	sessions  *auth.Sessions
-	shared    *auth.SharedSessions // nil: sessions hold on this node alone
+	shared    *auth.SharedSessions // nil: sessions are valid only on this node
 	limiter   authLimiter
 	admitter  admitter
 	hosts     []string // allowed in a Host header beside addresses; nil: any
@@ -75,7 +75,7 @@ func newGuard(cfg Config) *guard {
 	return g
 }
 
-// checkHost refuses names that are not this machine's; see Config.Loopback.
+// checkHost refuses host names that are not this machine's; see Config.Loopback.
 func (g *guard) checkHost(r *http.Request) error {
 	host := hostOnly(r.Host)
 	if _, err := netip.ParseAddr(host); err != nil && g.hosts != nil && !slices.Contains(g.hosts, host) {
@@ -84,7 +84,7 @@ func (g *guard) checkHost(r *http.Request) error {
 	return nil
 }
 
-// checkOrigin refuses changes that a page of another site makes a browser send.
+// checkOrigin refuses changes that a browser sends for a page of another site.
 func (g *guard) checkOrigin(r *http.Request) error {
 	if err := g.origins.Check(r); err != nil {
 		return forbidden("a page of another site sent this request, and only pages of this site may change anything")
@@ -92,7 +92,7 @@ func (g *guard) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// protect is a route's handler behind the check of the caller's rights.
+// protect wraps a route's handler with the check of the caller's rights.
 func (g *guard) protect(r Route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if r.Need == 0 {
@@ -128,8 +128,8 @@ func (g *guard) protect(r Route) echo.HandlerFunc {
 	}
 }
 
-// askingAgain is a context that tells after each wait whether the caller still has the
-// right to the request, and sees what it saw.
+// askingAgain is a context with which handlers check, after each wait, whether the caller still has
+// the right to the request and may see the same objects.
 func (g *guard) askingAgain(ctx context.Context, who caller, q claim) context.Context {
 	return permit.With(ctx, func() error {
 		now, err := who.ask()

@@ -12,14 +12,14 @@ import (
 // healthPatience is how long an answer waits for newer figures of members.
 const healthPatience = 500 * time.Millisecond
 
-// A serverHealth tells what HAProxy says of servers, as a sampler has read it.
+// A serverHealth has the health of servers in HAProxy, as a sampler has read it.
 type serverHealth struct {
-	sampler    *stats.Sampler                 // nil: HAProxy says nothing
+	sampler    *stats.Sampler                 // nil: nothing is known
 	unresolved func(backend lb.Name) []string // nil: every name resolves
 }
 
-// read gives what HAProxy says of the servers of a backend: nothing while HAProxy does not
-// answer. The figures are of now, or as old as HAProxy's load demands.
+// read returns the health of the servers of a backend; nothing while HAProxy does not answer. The
+// figures are current, or older if HAProxy is busy.
 func (h serverHealth) read(ctx context.Context) func(backend lb.Name) []lb.ServerHealth {
 	if h.sampler == nil {
 		return func(lb.Name) []lb.ServerHealth { return nil }
@@ -32,8 +32,8 @@ func (h serverHealth) read(ctx context.Context) func(backend lb.Name) []lb.Serve
 	}
 }
 
-// withNames has servers in maintenance say that their host names do not resolve: the
-// sampler has no more of them than that.
+// withNames sets the status of servers whose host names do not resolve; the sampler only knows that
+// they are in maintenance.
 func (h serverHealth) withNames(backend lb.Name, servers []lb.ServerHealth) []lb.ServerHealth {
 	if h.unresolved == nil {
 		return servers

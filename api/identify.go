@@ -12,9 +12,9 @@ import (
 	"thalassa/auth"
 )
 
-// identify finds the caller by an Authorization header, else by a session, else by the
-// certificate of the connection. Where nobody has to show anything the caller is
-// anonymous and has every right, provided that the connection is admitted.
+// identify finds the caller by an Authorization header, else by a session, else by the certificate
+// of the connection. Without authentication, the caller is anonymous and has every right if the
+// connection is admitted.
 func (g *guard) identify(r *http.Request) (caller, error) {
 	if g.authority == nil {
 		if err := g.admitter.admit(r); err != nil {
@@ -70,7 +70,7 @@ func (g *guard) identifyHeader(r *http.Request, header []string) (caller, error)
 	}
 }
 
-// callerOf is whoever has shown a proof; lost is the error once it is not valid any more.
+// callerOf is the caller with a proof; lost is the error once the proof is no longer valid.
 func (g *guard) callerOf(who auth.Identity, proof auth.Proof, lost func() *ResponseError) caller {
 	return caller{
 		Identity: who, how: proof.Kind,
@@ -109,7 +109,7 @@ func (g *guard) identifySession(id string) (caller, error) {
 	return caller{Identity: found.Identity, how: found.Kind, session: id, check: find, ask: ask}, nil
 }
 
-// verifyToken finds the owner of a token. A source of many wrong tokens has to wait; the
+// verifyToken finds the owner of a token. After many wrong tokens, their source has to wait; the
 // first wrong one is logged.
 func (g *guard) verifyToken(r *http.Request, token string) (auth.Identity, auth.Proof, error) {
 	who, proof, right := g.authority.Token(strings.TrimSpace(token))
@@ -125,8 +125,9 @@ func (g *guard) verifyToken(r *http.Request, token string) (auth.Identity, auth.
 	return auth.Identity{}, auth.Proof{}, unknownToken()
 }
 
-// verifyPassword finds a user. Wrong passwords count for the source and for the name: a
-// name that others guess for has to wait at sources where it has not logged in before.
+// verifyPassword finds a user. Wrong passwords count for the source and for the name: while others
+// guess the password of a name, that name has to wait at sources from which it has not logged in
+// before.
 func (g *guard) verifyPassword(r *http.Request, name, password string) (auth.Identity, auth.Proof, error) {
 	try := g.limiter.guessOf(source(r), name, password)
 	switch wait, err := g.limiter.begin(r.Context(), try, g.now); {

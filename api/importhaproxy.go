@@ -16,8 +16,8 @@ import (
 // importHAProxyPath is the path for files of HAProxy.
 const importHAProxyPath = "/import/haproxy"
 
-// haproxy carries over a hand-written haproxy.cfg as one change, or with dryRun=1 tells what
-// that would do.
+// haproxy imports a hand-written haproxy.cfg as one change, or with dryRun=1 shows what that would
+// do.
 func (h importHandlers) haproxy(c echo.Context) error {
 	q := parameters(c.Request(), "dryRun", "replace", "hostname", "message")
 	dryRun := q.flag("dryRun")
@@ -89,15 +89,15 @@ func readHAProxy(c echo.Context) ([]byte, error) {
 	return data, permit.Check(r.Context()) // the body may have taken long
 }
 
-// A fileReport says what became of a text.
+// A fileReport is the result of importing a text.
 type fileReport struct {
 	node.ImportedFile
 
 	text []byte
 }
 
-// differences are what HAProxy does in another way with a rendered file than with the
-// original; none where they cannot be compared.
+// differences lists where HAProxy behaves differently with the rendered file from the original;
+// none if they cannot be compared.
 func differences(original, rendered []byte) []node.ImportDifference {
 	if rendered == nil {
 		return nil
@@ -129,7 +129,7 @@ func (h importHandlers) previewFile(c echo.Context, set stage.Changeset, im impo
 	}{preview, report.ImportedFile})
 }
 
-// importedFile makes the answer for a report.
+// importedFile makes the JSON document of a report.
 func importedFile(r imports.Report) node.ImportedFile {
 	out := node.ImportedFile{Lines: make([]node.ImportedLine, len(r.Lines)), Comments: r.Comments}
 	for i, l := range r.Lines {

@@ -30,7 +30,7 @@ const (
 	sqliteType, pyhrapiType = "application/vnd.sqlite3", "application/x-sqlite2"
 )
 
-// importHandlers carry over what other programs have.
+// importHandlers import the configurations of other programs.
 type importHandlers struct {
 	agent      *Agent
 	changesets changesetHandlers
@@ -40,8 +40,7 @@ func newImportHandlers(a *Agent, changesets changesetHandlers) importHandlers {
 	return importHandlers{agent: a, changesets: changesets}
 }
 
-// pyhrapi carries over a database of pyHrapi as one change, or with dryRun=1 tells what
-// that would do.
+// pyhrapi imports a database of pyHrapi as one change, or with dryRun=1 shows what that would do.
 func (h importHandlers) pyhrapi(c echo.Context) error {
 	how, dryRun, err := howToRestore(c)
 	if err != nil {
@@ -65,14 +64,14 @@ func (h importHandlers) pyhrapi(c echo.Context) error {
 	return retried(func() error { return h.carryOver(c, db, how, dryRun) })
 }
 
-// OneDatabase waits until no other database of pyHrapi is read or written, because one may
-// take much memory, and keeps others waiting until done is called.
+// OneDatabase waits until no other database of pyHrapi is read or written, because one may need
+// much memory. Others wait until done is called.
 func (a *Agent) OneDatabase(ctx context.Context) (done func(), err error) {
 	return oneAtATime(ctx, a.databases, "database")
 }
 
-// ReadPyHrapi reads the body, a database of pyHrapi. The error is a *pyhrapi.Error for a
-// file that is none.
+// ReadPyHrapi reads the body, a database of pyHrapi. The error is a *pyhrapi.Error if the file is
+// not such a database.
 func ReadPyHrapi(c echo.Context) (pyhrapi.Database, error) {
 	r := c.Request()
 	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, pyhrapi.MaxBytes))

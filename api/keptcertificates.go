@@ -15,9 +15,9 @@ import (
 	"thalassa/pyhrapi"
 )
 
-// KeepCertificate checks an upload and stores its keys. Nothing names them until an edit puts
-// the certificate; keys that nothing names are removed after an hour. The error is an
-// *lb.InvalidError for the fields chain and key.
+// KeepCertificate checks an upload and stores its keys. Then an edit must put the certificate: keys
+// that nothing refers to are removed after an hour. The error is an *lb.InvalidError for the fields
+// chain and key.
 func (a *Agent) KeepCertificate(ctx context.Context, name lb.Name, upload certs.Upload) (certs.Bundle, error) {
 	if a.keys == nil {
 		return certs.Bundle{}, unavailableFailure("certificates are not stored here")
@@ -29,9 +29,8 @@ func (a *Agent) KeepCertificate(ctx context.Context, name lb.Name, upload certs.
 	return bundles[0], a.keys.Put(bundles[0].Files)
 }
 
-// KeepCertificates checks the certificates of a database of pyHrapi, and stores their keys
-// unless that is only tried. refused says of the others, by their names, why they are not
-// usable.
+// KeepCertificates checks the certificates of a database of pyHrapi, and stores their keys unless
+// it is a dry run. refused has the reasons, by name, why the others are not usable.
 func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate, isTried bool) (kept []lb.Certificate, refused map[string]string, err error) {
 	refused = map[string]string{}
 	stored := storedCertificates{agent: a, keys: a.keys, now: a.now}
@@ -56,7 +55,7 @@ func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate
 	return kept, refused, nil
 }
 
-// checkOfDatabase checks a certificate of pyHrapi, which has never asked for the issuer.
+// checkOfDatabase checks a certificate of pyHrapi, which did not require the issuer's certificate.
 func (h storedCertificates) checkOfDatabase(ctx context.Context, c pyhrapi.Certificate) (certs.Bundle, error) {
 	name, err := lb.ParseName(c.Name)
 	if err != nil {
@@ -71,7 +70,7 @@ func (h storedCertificates) checkOfDatabase(ctx context.Context, c pyhrapi.Certi
 }
 
 // CertificateTexts are the stored certificates of an intent in PEM, without their keys unless
-// those are wanted. Whoever wants keys has passed CheckKeyExport.
+// withKeys. Call CheckKeyExport before with keys.
 func (a *Agent) CertificateTexts(in lb.Intent, withKeys bool) ([]pyhrapi.Certificate, error) {
 	out := []pyhrapi.Certificate{}
 	for _, c := range in.SortedCertificates() {
@@ -91,7 +90,7 @@ func (a *Agent) CertificateTexts(in lb.Intent, withKeys bool) ([]pyhrapi.Certifi
 	return out, nil
 }
 
-// shownPEM is a text in PEM, without whatever is no certificate unless that is wanted.
+// shownPEM is a text in PEM, reduced to its certificates unless withKeys.
 func shownPEM(text []byte, withKeys bool) string {
 	if withKeys {
 		return string(text)
@@ -108,9 +107,9 @@ func shownPEM(text []byte, withKeys bool) string {
 	}
 }
 
-// CheckKeyExport refuses a request for private keys, unless an admin of the whole node sends
-// it over TLS or from this machine, with a token in a header where there are tokens. The
-// audit log gets it.
+// CheckKeyExport refuses a request for private keys, unless an admin of the whole node sends it
+// over TLS or from this machine, and with a token in a header if authentication is on. The audit
+// log records it.
 func (a *Agent) CheckKeyExport(c echo.Context) error {
 	who, _ := c.Get(callerKey).(caller)
 	r := c.Request()

@@ -11,16 +11,15 @@ import (
 	"thalassa/lb"
 )
 
-// limits judge the changes of a caller whose grant is limited to objects. need is the role
-// that the changes take.
+// limits check the changes of a caller whose grant is limited to objects. need is the role for the
+// changes.
 type limits struct {
 	grant auth.Grant
 	need  auth.Role
 }
 
-// judge refuses a change of the intent that concerns anything outside of the limits: an
-// object, or a name in an object. Whoever is limited writes no raw lines, because these may
-// name anything.
+// judge refuses a change of the intent that affects anything outside of the limits: an object, or a
+// name in an object. Callers with limits may not write raw lines, because these may name anything.
 func (l limits) judge(before, next lb.Intent) error {
 	for _, c := range before.Changes(next) {
 		if err := l.judgeChange(before, c); err != nil {
@@ -51,14 +50,14 @@ func (l limits) judgeChange(in lb.Intent, c lb.ObjectChange) error {
 	)
 }
 
-// refuseSection refuses any change of a section: its lines may name anything, and are in
-// effect for others.
+// refuseSection refuses any change of a section: its lines may name anything, and affect other
+// objects.
 func (l limits) refuseSection(s lb.Section) error {
 	return outside(l.grant, "a change of "+s.ID())
 }
 
-// judgeFrontend also judges the former frontend: to take a backend out of a frontend is a
-// change of what that backend gets.
+// judgeFrontend also checks the former frontend: removing a backend from a frontend changes what
+// that backend gets.
 func (l limits) judgeFrontend(in lb.Intent, former, after lb.Frontend) error {
 	var fe lb.FieldErrors
 	l.addTargets(&fe, after)
@@ -132,7 +131,7 @@ func (l limits) addRawLines(fe *lb.FieldErrors, former, after []lb.RawLine) {
 	}
 }
 
-// addDefaults refuses another section of defaults: its raw lines would be in effect.
+// addDefaults refuses another section of defaults, because its raw lines would take effect.
 func (l limits) addDefaults(fe *lb.FieldErrors, former, after lb.Name) {
 	if after != former {
 		fe.Add("defaults", "is a section of raw lines, and your role is limited to some objects", "the defaults that the object has")

@@ -11,14 +11,14 @@ import (
 	"thalassa/lb"
 )
 
-// MemberChanger carries out what is asked for single members. When a call returns, the
+// MemberChanger changes single members. When a call returns, the
 // change is in effect, or its Applied says why not. Errors: *lb.NotFoundError,
 // *lb.PreconditionError, *lb.RefusedError, *lb.UnavailableError.
 type MemberChanger interface {
 	SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.Applied, error)
-	// RestoreMembers asks again for what was asked for members before, around a change that
-	// makes the intent what is wanted, and returns what it has restored; see
-	// lb.Overrides.Restored. The error is that of the change.
+	// RestoreMembers makes a change that turns the intent into wanted, restores overrides of
+	// members with it, and returns the restored ones; see lb.Overrides.Restored. The error is that
+	// of the change.
 	RestoreMembers(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin, change func() (lb.Applied, error)) ([]lb.Override, lb.Applied, error)
 }
 

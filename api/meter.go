@@ -74,7 +74,7 @@ func largestBody(c echo.Context) int64 {
 	return maxBody
 }
 
-// payer is whose share of a budget a request takes.
+// payer is the caller whose share of a budget a request uses.
 func payer(c echo.Context) string {
 	if name := Author(c); name != "" {
 		return name

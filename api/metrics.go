@@ -25,7 +25,8 @@ import (
 type metrics struct {
 	read     func(context.Context) scrape
 	registry *prometheus.Registry
-	// nameless has what names no object. It is for requests of which isNameless is true.
+	// nameless has the metrics that name no object. It is for requests for which isNameless is
+	// true.
 	nameless    *prometheus.Registry
 	isNameless  func(*http.Request) bool // set before use
 	sampler     *stats.Sampler           // nil: there are no statistics of HAProxy
@@ -141,8 +142,8 @@ func (m *metrics) refresh(ctx context.Context) {
 	m.sampler.Refresh(ctx)
 }
 
-// registryFor has the agent's own figures for a caller. Whoever does not see all objects gets
-// those of the objects that are seen, and none of the node.
+// registryFor has the agent's own metrics for a caller. A caller who may not see all objects gets
+// the metrics of the visible ones, and none of the node.
 func (m *metrics) registryFor(ctx context.Context) (registry *prometheus.Registry, sees func(*stats.Series) bool) {
 	s, limited := sightOf(ctx)
 	if !limited {

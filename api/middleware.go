@@ -34,8 +34,8 @@ func (s *Server) noteAnswer(c echo.Context, begin time.Time) {
 		"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", Author(c))
 }
 
-// rescue logs a panic of a handler with its stack and makes it an error. A handler that
-// aborts its answer gets what it asks for.
+// rescue logs a panic of a handler with its stack and turns it into an error. It passes on
+// http.ErrAbortHandler.
 func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
@@ -64,7 +64,7 @@ func harden(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkHost refuses host names that the guard does not know.
+// checkHost refuses host names that the guard does not allow.
 func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := s.guard.checkHost(c.Request()); err != nil {
@@ -74,7 +74,7 @@ func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkOrigin refuses changes that a page of another site makes a browser send.
+// checkOrigin refuses changes that a browser sends for a page of another site.
 func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := s.guard.checkOrigin(c.Request()); err != nil {

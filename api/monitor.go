@@ -30,7 +30,7 @@ const (
 type monitorRequest struct {
 	known *cluster.Epoch // nil: the caller knows none
 	wait  time.Duration
-	// heartbeat is the time between two blanks of the answer; 0: none are sent.
+	// heartbeat is the time between two spaces in the answer; 0: none are sent.
 	heartbeat time.Duration
 }
 
@@ -102,15 +102,15 @@ func (h clusterHandlers) epoch() (cluster.Epoch, error) {
 	return v.Epoch, err
 }
 
-// A heartbeat begins an answer with blanks, which JSON allows, so that no proxy takes the
-// connection for dead.
+// A heartbeat begins an answer with spaces, which JSON allows, so that no proxy regards the
+// connection as dead.
 type heartbeat struct {
 	c     echo.Context
 	tick  <-chan time.Time // nil: no heartbeat
 	begun bool
 }
 
-// send sends one blank. The first one also sends the status 200.
+// send sends one space. The first one also sends the status 200.
 func (b *heartbeat) send() error {
 	control := http.NewResponseController(b.c.Response())
 	if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {

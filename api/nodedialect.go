@@ -23,7 +23,7 @@ type nodeDialect struct {
 // Owns reports true: the node dialect has all paths that no other dialect has.
 func (d *nodeDialect) Owns(string) bool { return true }
 
-// problems are what keeps this node from writing something down.
+// problems say why this node cannot write its log or store changes.
 func (d *nodeDialect) problems() []func() string {
 	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem, d.cfg.TemplateProblem}
 	for _, other := range d.cfg.Dialects {

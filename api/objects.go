@@ -21,33 +21,62 @@ func listObjects[O lb.Object, D any](c echo.Context, a *Agent, sorted func(lb.In
 	return respondTagged(c, out)
 }
 
-// showObject answers with the document of the object of that kind and the key in the path,
-// as it stands in what is configured.
-func showObject[O lb.Object, D any](c echo.Context, a *Agent, kind lb.Kind, document func(O, lb.Intent) D) error {
-	o, in, err := findObject[O](c, a, kind)
+// showObject answers with the document of the object with an id. The error is an
+// *lb.NotFoundError if there is none.
+func showObject[O lb.Object, D any](c echo.Context, a *Agent, id string, document func(O) D) error {
+	o, _, err := findObject[O](c, a, id)
 	if err != nil {
 		return err
 	}
 	if unchanged(c, o.ETag()) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, document(o, in))
+	return respond(c, http.StatusOK, document(o))
 }
 
-// findObject is the object of that kind and the key in the path, and what is configured.
-// The error is an *lb.NotFoundError where there is none.
-func findObject[O lb.Object](c echo.Context, a *Agent, kind lb.Kind) (found O, in lb.Intent, err error) {
-	key, err := name(c, "key")
+// putObject carries out an edit that puts an object, and answers with the document of the object as
+// it is stored.
+func putObject[O lb.Object, D any](c echo.Context, a *Agent, e lb.Edit, put O, document func(O) D) error {
+	applied, err := edit(c, a, e)
 	if err != nil {
-		return found, in, err
+		return err
 	}
+	if put, err = stored(c, a, put, applied); err != nil {
+		return err
+	}
+	return respondChanged(c, put, applied, document)
+}
+
+// respondChanged answers with the document of an object and the outcome of its change.
+func respondChanged[O lb.Object, D any](c echo.Context, o O, applied lb.Applied, document func(O) D) error {
+	c.Response().Header().Set(headerETag, o.ETag())
+	return respond(c, http.StatusOK, changed{document(o), applied})
+}
+
+// pathID is the id of the object of a kind that the path names.
+func pathID(c echo.Context, kind lb.Kind) (string, error) {
+	key, err := name(c, "key")
+	return string(kind) + "/" + string(key), err
+}
+
+// findObject is the object with an id, and the intent. The error is an *lb.NotFoundError if there is
+// none.
+func findObject[O lb.Object](c echo.Context, a *Agent, id string) (found O, in lb.Intent, err error) {
 	if in, err = a.Intent(c.Request().Context()); err != nil {
 		return found, in, err
 	}
-	id := string(kind) + "/" + string(key)
 	found, ok := in.Object(id).(O)
 	if !ok {
 		return found, in, &lb.NotFoundError{ID: id}
 	}
 	return found, in, nil
+}
+
+// findInPath is findObject for the object of a kind that the path names.
+func findInPath[O lb.Object](c echo.Context, a *Agent, kind lb.Kind) (found O, in lb.Intent, err error) {
+	id, err := pathID(c, kind)
+	if err != nil {
+		return found, in, err
+	}
+	return findObject[O](c, a, id)
 }

@@ -7,11 +7,11 @@ import (
 	"thalassa/ui"
 )
 
-// unserved stands in for what routes need that nobody calls.
+// unserved replaces the parts of the server if only the list of routes is needed.
 type unserved struct{ Views }
 
 // OwnPaths are the first segments of the paths that the API and the pages have, sorted and
-// without slashes. Routes to files and applications must not take them.
+// without slashes. Routes to files and applications must not use them.
 func OwnPaths() []string {
 	paths := append(ui.Paths(), "/v1", "/api") // of further dialects
 	for _, r := range (&nodeDialect{cfg: Config{Views: unserved{}}}).Routes(&Agent{}) {

@@ -26,8 +26,8 @@ const maxBody = 1 << 20
 
 const headerETag = "Etag" // in http.Header's canonical form
 
-// name is the path parameter param, checked. A parameter with a slash means that the
-// path is not one of the API.
+// name is the path parameter param, checked. With a slash in the parameter, the path is not one of
+// the API.
 func name(c echo.Context, param string) (lb.Name, error) {
 	raw := c.Param(param)
 	if strings.Contains(raw, "/") {
@@ -115,8 +115,8 @@ func respondTagged(c echo.Context, v any) error {
 	return write(c, http.StatusOK, echo.MIMEApplicationJSON, append(data, '\n'))
 }
 
-// write sends an answer, which may take writeTimeout from now. Whoever has lost the right
-// to read meanwhile gets nothing; what has changed is told in any case.
+// write sends an answer, which may take writeTimeout from now. A caller who has lost the right to
+// read meanwhile gets nothing. The result of a change is sent in any case.
 func write(c echo.Context, status int, contentType string, data []byte) error {
 	if r := c.Request(); r.Method == http.MethodGet || r.Method == http.MethodHead {
 		if err := permit.Check(r.Context()); err != nil && status < http.StatusBadRequest {

@@ -17,7 +17,7 @@ type restoreHandler struct {
 	history    History
 }
 
-// handle makes the objects those of a revision, or with dryRun=1 tells what that would do.
+// handle restores the objects of a revision, or with dryRun=1 shows what that would do.
 func (h restoreHandler) handle(c echo.Context) error {
 	n, err := revisionNumber(c.Param("number"))
 	if err != nil {
@@ -53,7 +53,7 @@ func (h restoreHandler) handle(c echo.Context) error {
 	})
 }
 
-// retried repeats a change that somebody else's came in between of, a few times.
+// retried repeats a change a few times if another change interferes.
 func retried(change func() error) error {
 	const attempts = 3
 	for i := 1; ; i++ {
@@ -64,7 +64,7 @@ func retried(change func() error) error {
 	}
 }
 
-// towards is the changeset that makes all objects those of an intent.
+// towards is the changeset that turns all objects into those of an intent.
 func (h changesetHandlers) towards(c echo.Context, wanted lb.Intent, how node.Restore) (stage.Changeset, error) {
 	now, err := h.agent.Intent(c.Request().Context())
 	if err != nil {

@@ -55,8 +55,8 @@ func (h historyHandlers) listRevisions(c echo.Context) error {
 	return out.close()
 }
 
-// addRevision adds the newest revision before a number, and returns its number; 0: there
-// is none. One that did nothing to what the caller sees is not added.
+// addRevision adds the newest revision before a number, and returns its number; 0: there is none.
+// It skips revisions that changed nothing that the caller may see.
 func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (number uint64, added bool, err error) {
 	ctx := out.c.Request().Context()
 	release, err := h.answers.acquireWithin(ctx, payer(out.c), revisionCost, out.patience())
@@ -217,8 +217,8 @@ func (p *pieces) add(v any) error {
 	return p.send()
 }
 
-// send sends what has been collected if that is much. Whoever has lost the right to read
-// gets no further piece.
+// send sends what has been collected if that is much. A caller who has lost the right to read gets
+// no further piece.
 func (p *pieces) send() error {
 	if p.Len() < sendSize {
 		return nil
@@ -247,8 +247,8 @@ func (p *pieces) send() error {
 	return err
 }
 
-// patience is how long the next piece may wait for its bytes: for long once a part has
-// been sent, because an answer that is cut is worth nothing.
+// patience is how long the next piece may wait for its bytes: longer once a part has been sent,
+// because an incomplete answer is useless.
 func (p *pieces) patience() time.Duration {
 	if p.begun.IsZero() {
 		return budgetWait
@@ -257,7 +257,7 @@ func (p *pieces) patience() time.Duration {
 }
 
 // abort ends an answer that cannot be completed: with err, or by closing the connection
-// where a part has been sent, so that nobody takes it for the whole.
+// where a part has been sent, so that nobody regards it as complete.
 func (p *pieces) abort(err error) error {
 	if p.begun.IsZero() {
 		return err

@@ -23,7 +23,7 @@ const (
 	routedGrace = 2
 )
 
-// routed answers requests for files and applications behind the address of the API.
+// routed serves requests for files and applications at paths of the API's address.
 func (s *Server) routed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -35,8 +35,8 @@ func (s *Server) routed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// enterRoute serves a request to whoever may use a route. It is a function of its own for
-// the sake of other requests' stacks, as sendToTLS.
+// enterRoute serves a request if the caller may use the route. Like sendToTLS, it is a separate
+// function to keep the stacks of other requests small.
 func (s *Server) enterRoute(c echo.Context, place *routes.Place) error {
 	c.Set(placeKey, place)
 	r := c.Request()
@@ -104,8 +104,7 @@ func (s *Server) watchRouted(ctx context.Context, cancel context.CancelFunc, rou
 	cancel()
 }
 
-// mayUse checks that a caller has the role of a route. A route is not of an object that a
-// grant could be limited to.
+// mayUse checks that a caller has the role of a route. Grants cannot be limited to routes.
 func mayUse(who auth.Identity, route routes.Route) error {
 	if !who.Role.Allows(route.Role) {
 		return forbidden(fmt.Sprintf("%s has the role %s, but %s needs the role %s", who.Name, who.Role, route.Path, route.Role))
@@ -127,9 +126,9 @@ func (s *Server) checkWebsocketOrigin(r *http.Request) error {
 	return s.guard.checkOrigin(unsafe)
 }
 
-// identifyRouted finds the caller of a routed request, and what the application may be told
-// of it. The Authorization header is the application's where a session identifies the
-// caller and the header would identify nobody here.
+// identifyRouted finds the caller of a routed request, and what may be passed to the application.
+// The Authorization header is for the application if a session identifies the caller and the header
+// would not identify anybody here.
 func (g *guard) identifyRouted(r *http.Request) (caller, routes.Caller, error) {
 	by := routes.Caller{Cookies: ownCookies(), Authorization: g.authority == nil}
 	header := r.Header.Values(echo.HeaderAuthorization)
@@ -150,8 +149,8 @@ func isUnauthorized(err error) bool {
 	return ok && f.Status == http.StatusUnauthorized
 }
 
-// isOwnAuthorization reports whether the Authorization header of a request would identify a
-// caller here, or may be the attempt of one.
+// isOwnAuthorization reports whether the Authorization header of a request identifies a caller of
+// the API, or may be an attempt to do so.
 func (g *guard) isOwnAuthorization(r *http.Request) bool {
 	scheme, value, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
 	switch strings.ToLower(scheme) {

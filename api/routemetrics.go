@@ -27,7 +27,7 @@ func countRouted(c echo.Context, took time.Duration) {
 	place.Count(status, took)
 }
 
-// A routeCollector has the figures of the routes that there are now.
+// A routeCollector has the metrics of the current routes.
 type routeCollector struct {
 	routes                     *routes.Router
 	requests, seconds, current *prometheus.Desc

@@ -12,16 +12,16 @@ import (
 	"thalassa/lb"
 )
 
-// What a route concerns. Any other Route.On is the id of an object, whose name is a
-// parameter of the path: "backend/{key}".
+// Values of Route.On, which says what a route concerns. Any other value is the id of an object,
+// whose name is a parameter of the path: "backend/{key}".
 const (
-	// OnNode is the node as a whole. Whoever is limited to objects may only read it, and
-	// may not do that if the grant hides the others.
+	// OnNode is the whole node. Callers who are limited to objects may only read it, and not even
+	// that if the grant hides other objects.
 	OnNode = "node"
-	// OnMany is many objects. What is read through the Agent has what the caller sees,
-	// and a change is judged when it is made. The handler filters anything else.
+	// OnMany is several objects. The Agent filters what the caller reads, and checks each change.
+	// The handler must filter anything else.
 	OnMany = "objects"
-	// OnCaller is what everybody with the role may know, or the caller's own.
+	// OnCaller is something that everybody with the role may know, or that belongs to the caller.
 	OnCaller = "caller"
 )
 
@@ -35,7 +35,7 @@ func (r Route) object(c echo.Context) (string, error) {
 	return kind + "/" + string(key), err
 }
 
-// A claim is a request that asks for a right: the route, and the object that it concerns.
+// A claim is a request for a right: the route, and the object that it concerns.
 type claim struct {
 	route  Route
 	object string
@@ -59,8 +59,8 @@ func (g *guard) check(ctx context.Context, who auth.Identity, q claim) error {
 	return outside(who.Grant, r.Method+" "+r.Path)
 }
 
-// reaches reports whether a grant allows what a role may do to the object of a claim.
-// Whoever has all backends that use a service has the service.
+// reaches reports whether a grant allows what a role may do to the object of a claim. A grant for
+// all backends that use a service includes the service.
 func (g *guard) reaches(ctx context.Context, grant auth.Grant, need auth.Role, object string) bool {
 	key, isService := strings.CutPrefix(object, "service/")
 	switch {
@@ -89,8 +89,7 @@ func outside(grant auth.Grant, what string) *ResponseError {
 // limitsKey is where a context holds the limits of its caller.
 type limitsKey struct{}
 
-// withLimits is a context that remembers to what a caller is limited. Whoever is not limited
-// costs nothing.
+// withLimits is a context with the limits of a caller, if there are any.
 func withLimits(ctx context.Context, grant auth.Grant, need auth.Role) context.Context {
 	if !grant.IsLimited() {
 		return ctx
@@ -104,7 +103,7 @@ func limitsOf(ctx context.Context) (limits, bool) {
 	return l, ok
 }
 
-// sightOf is what the caller sees that a context belongs to; false: everything.
+// sightOf is what the caller of a context may see; false: everything.
 func sightOf(ctx context.Context) (sight, bool) {
 	l, ok := limitsOf(ctx)
 	return sight{l.grant}, ok && l.grant.HidesRest()

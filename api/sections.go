@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -29,20 +30,12 @@ func (h sectionHandlers) list(c echo.Context) error {
 			return err
 		}
 	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	out := []node.Section{}
-	for _, s := range in.SortedSections() {
-		if kind == "" || s.Kind == kind && s.Name != "" {
-			out = append(out, node.NewSection(s))
-		}
-	}
-	return respondTagged(c, out)
+	return listObjects(c, h.agent, func(in lb.Intent) []lb.Section {
+		return slices.DeleteFunc(in.SortedSections(), func(s lb.Section) bool { return kind != "" && (s.Kind != kind || s.Name == "") })
+	}, node.NewSection)
 }
 
-// checkSectionKind refuses what is no kind of sections with a name.
+// checkSectionKind refuses an unknown kind of sections.
 func checkSectionKind(kind string) error {
 	kinds := slices.DeleteFunc(lb.SectionKinds(), func(k string) bool { return k == lb.SectionGlobal })
 	if slices.Contains(kinds, kind) {
@@ -78,20 +71,11 @@ func (h sectionHandlers) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	have, ok := in.Sections[s.Key()]
-	switch {
-	case !ok && s.Name != "":
-		return &lb.NotFoundError{ID: s.ID()}
-	case !ok:
+	err = showObject(c, h.agent, s.ID(), node.NewSection)
+	if _, isMissing := errors.AsType[*lb.NotFoundError](err); isMissing && s.Name == "" {
 		return respond(c, http.StatusOK, node.NewSection(s))
-	case unchanged(c, have.ETag()):
-		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, node.NewSection(have))
+	return err
 }
 
 func (h sectionHandlers) put(c echo.Context) error {
@@ -106,12 +90,7 @@ func (h sectionHandlers) put(c echo.Context) error {
 	if s, err = node.ParseSection(s.Kind, string(s.Name), data); err != nil {
 		return err
 	}
-	applied, err := edit(c, h.agent, lb.Edit{Section: &s})
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set(headerETag, s.ETag())
-	return respond(c, http.StatusOK, changed{node.NewSection(s), applied})
+	return putObject(c, h.agent, lb.Edit{Section: &s}, s, node.NewSection)
 }
 
 func (h sectionHandlers) delete(c echo.Context) error {

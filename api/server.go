@@ -29,8 +29,8 @@ const (
 	shutdownGrace = 15 * time.Second
 )
 
-// A Server answers requests. It is an http.Handler for any number of
-// goroutines; Serve is its way onto a listener.
+// A Server answers requests. It is an http.Handler for any number of goroutines; Serve serves a
+// listener.
 type Server struct {
 	cfg      Config
 	echo     *echo.Echo
@@ -84,7 +84,8 @@ func (s *Server) Follow(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Shared are the sessions that hold on all nodes of the cluster; nil: they hold here alone.
+// Shared has the sessions that are valid on all nodes of the cluster; nil: sessions are valid only
+// on this node.
 func (s *Server) Shared() *auth.SharedSessions { return s.guard.shared }
 
 // SessionEnded closes the websockets of a session that has ended other than by a request.
@@ -139,9 +140,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// closing is the key under which the context of a request holds the context whose
-// end is the end of the server. The request's own context goes on until the end of
-// shutdownGrace, so that a change under way is completed.
+// closing is the key under which the context of a request holds the context whose end is the end of
+// the server. The request's own context lasts until the end of shutdownGrace, so that a change in
+// progress is completed.
 type closing struct{}
 
 // isClosing reports whether the server of the request is ending.

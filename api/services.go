@@ -46,7 +46,7 @@ func (h serviceHandlers) list(c echo.Context) error {
 	return respond(c, http.StatusOK, node.NewServiceStatuses(lb.ServiceStatuses(in, h.agent.Snapshot(c.Request().Context()))))
 }
 
-// show answers with a watched service, its instances, and what HAProxy says of them.
+// show answers with a watched service, its instances, and their health in HAProxy.
 func (h serviceHandlers) show(c echo.Context) error {
 	key, err := name(c, "name")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"thalassa/live"
 )
 
-// cookieName is where a browser keeps its session. Over TLS it is secureCookieName,
-// which browsers take and send over TLS only, and from this host alone.
+// cookieName is where a browser keeps its session. Over TLS it is secureCookieName, which browsers
+// accept and send over TLS only, and for this host only.
 const (
 	cookieName       = "thalassa_session"
 	secureCookieName = "__Host-thalassa_session"
@@ -66,8 +66,8 @@ func (h sessionHandlers) show(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// credentials are what a login shows: a token, a user's name and password, or what an
-// identity provider has sent with the browser.
+// credentials are those of a login: a token, a user's name and password, or what an identity
+// provider has sent through the browser.
 type credentials struct {
 	Token    string `json:"token"`
 	User     string `json:"user"`
@@ -82,8 +82,7 @@ type credentials struct {
 	Bearer bool `json:"bearer"`
 }
 
-// verify checks what a login shows. The Identity is right also with an error, as far as it
-// is known.
+// verify checks the credentials of a login. With an error, the Identity has what is known.
 func (h sessionHandlers) verify(c echo.Context, in credentials) (auth.Identity, auth.Proof, error) {
 	switch {
 	case in.State == "" && in.User == "" && in.Password == "":
@@ -102,7 +101,7 @@ func (h sessionHandlers) verify(c echo.Context, in credentials) (auth.Identity, 
 	return who, proof, err
 }
 
-// kind is what a login tries to show.
+// kind is the kind of the credentials.
 func (in credentials) kind() auth.ProofKind {
 	switch {
 	case in.State != "":
@@ -168,7 +167,7 @@ type endedDocument struct {
 	Nodes string `json:"nodes,omitempty"` // where it has ended; see nodes
 }
 
-// tellTime is how long a login or a logout waits until the other nodes can know of it.
+// tellTime is how long a login or a logout waits until it is known to the other nodes.
 const tellTime = 2 * time.Second
 
 // nodes says where what has just become of a session is known, as auth.Reach has it; empty:

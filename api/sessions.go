@@ -61,8 +61,8 @@ func ownerOf(who caller) string {
 	return who.Name
 }
 
-// recheck asks every few minutes about the users of sessions whom somebody else vouches for,
-// until ctx ends, which is no error. Websockets end with the sessions of users who are gone.
+// recheck asks the provider or the system every few minutes about the users of sessions, until ctx
+// ends, which is no error. Sessions of users who no longer exist end, with their websockets.
 func (s *Server) recheck(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.RecheckEvery)
 	defer tick.Stop()

@@ -12,10 +12,10 @@ import (
 // hidden stands for a name that a caller does not see.
 const hidden = "_hidden_"
 
-// A sight is what the owner of a grant that hides objects sees of the node. It is pure:
-// each method makes the value as the caller sees it, and leaves the value that it gets
-// alone. What is hidden of a text must not depend on words that the caller has chosen:
-// the caller would learn which names exist.
+// A sight filters values for a caller whose grant hides objects. It is pure: each method returns
+// the value as the caller may see it, and does not change its argument. What is hidden in a text
+// must not depend on words that the caller has chosen, or the caller could find out which names
+// exist.
 type sight struct{ grant auth.Grant }
 
 func (s sight) seesBackend(key lb.Name) bool { return s.grant.Sees(lb.Backend{Key: key}.ID()) }

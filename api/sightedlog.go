@@ -8,7 +8,7 @@ import (
 	"thalassa/lb"
 )
 
-// A sightedLog is the activity log as the caller sees it whose context reads it.
+// A sightedLog is the activity log, filtered for the caller of the context.
 type sightedLog struct {
 	Log
 

@@ -18,9 +18,9 @@ const maxSights = 64
 // beginTimeout is how long a caller waits for the start of the agent.
 const beginTimeout = 5 * time.Second
 
-// sightStreams publish the topics for those who do not see all objects. All who see the
-// same share a hub and its frames; those who see everything share that of Config and pay
-// nothing. A hub lasts as long as it has websockets.
+// sightStreams publish the topics for callers who may not see all objects. Callers with the same
+// rights share a hub and its frames; those who may see everything share that of Config. A hub
+// exists as long as it has websockets.
 type sightStreams struct {
 	cfg   Config
 	agent *Agent

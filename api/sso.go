@@ -40,8 +40,8 @@ const terminalMark = "terminal."
 // ssoTimeout bounds what a login asks of the provider.
 const ssoTimeout = 20 * time.Second
 
-// A ssoLogin logs users in at the provider of the access file. It keeps no login under way:
-// the browser does, in a cookie that only this process can make.
+// A ssoLogin logs users in at the provider of the access file. It does not store logins in
+// progress: the browser does, in a cookie that only this process can make.
 type ssoLogin struct {
 	authority *auth.Authority
 	now       func() time.Time
@@ -122,8 +122,8 @@ func (h sessionHandlers) begin(c echo.Context) error {
 		return err
 	}
 	var in struct {
-		// Terminal: a command line keeps the cookie. The page shows what the provider sends,
-		// for the user to hand it over.
+		// Terminal: a command line keeps the cookie. The page shows what the provider sends, and
+		// the user copies it.
 		Terminal bool `json:"terminal"`
 	}
 	if err := json.Unmarshal(data, &in); len(data) > 0 && err != nil {

@@ -12,8 +12,7 @@ import (
 	"thalassa/stage"
 )
 
-// A dialect whose changes are collected before they are carried out has one draft for all
-// its callers.
+// A dialect that collects changes before a commit has one draft for all its callers.
 
 // Staged is the configuration with what a draft changes, as Intent shows it. Without such a
 // draft it is what is configured.
@@ -25,8 +24,8 @@ func (a *Agent) Staged(ctx context.Context, id string) (lb.Intent, error) {
 	return in, err
 }
 
-// Stage changes a draft, which is begun if there is none: change makes the next
-// configuration of what the draft shows. What the caller may not do is refused.
+// Stage changes a draft, and creates it if there is none: change gets the configuration with the
+// draft, and returns the next one. Stage refuses what the caller may not do.
 func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(lb.Intent) (lb.Intent, error)) error {
 	in, err := a.views.Intent(ctx)
 	if err != nil {
@@ -61,9 +60,8 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 	return edit()
 }
 
-// CommitStaged carries out a draft as one revision and removes it. A draft that changes
-// nothing, or that there is not, is no change. Errors are those of Apply and
-// stage.Draft.Changeset.
+// CommitStaged carries out a draft as one revision and removes it. Without a draft, or if the draft
+// changes nothing, there is no revision. Errors are those of Apply and stage.Draft.Changeset.
 func (a *Agent) CommitStaged(ctx context.Context, id string, by lb.Origin) (lb.Applied, error) {
 	in, err := a.views.Intent(ctx)
 	if err != nil {
@@ -121,7 +119,7 @@ func (a *Agent) ConfigOf(ctx context.Context, revision uint64) ([]byte, error) {
 }
 
 // CheckConditions refuses a request that changes an object which is not as its If-Match and
-// If-None-Match headers demand. Within a change of Stage, nobody comes in between.
+// If-None-Match headers demand. Within a change of Stage, no other change interferes.
 func CheckConditions(r *http.Request, in lb.Intent, id string) error {
 	ifMatch, ifNew, err := conditions(r)
 	if err != nil {
@@ -130,23 +128,22 @@ func CheckConditions(r *http.Request, in lb.Intent, id string) error {
 	return lb.Edit{Delete: id, IfMatch: ifMatch, IfNoneMatch: ifNew}.CheckConditions(in)
 }
 
-// Unchanged sets the entity tag of the answer and reports whether the caller has that state
-// already, and wants no answer then.
+// Unchanged sets the entity tag of the answer. It reports whether the caller has that state
+// already; the handler must then not answer.
 func Unchanged(c echo.Context, tag string) bool { return unchanged(c, tag) }
 
-// ReadBody reads a body of any type, of at most so many bytes. Whoever has lost the right to
-// the request meanwhile gets an error.
+// ReadBody reads a body of any type, of at most most bytes. It is an error if the caller has lost
+// the right to the request meanwhile.
 func ReadBody(c echo.Context, most int64) ([]byte, error) { return readBody(c, most) }
 
-// Respond answers with the bytes of a document. Whoever has lost the right to read
-// meanwhile gets an error.
+// Respond answers with the bytes of a document. It is an error if the caller has lost the right to
+// read meanwhile.
 func Respond(c echo.Context, status int, contentType string, data []byte) error {
 	return write(c, status, contentType, data)
 }
 
-// CheckDeliberate refuses a GET that changes something where a browser may have sent it by
-// itself: for a page of another site, or with a cookie or a certificate in the place of a
-// token.
+// CheckDeliberate refuses a GET that changes something if a browser may have sent it automatically:
+// for a page of another site, or with a cookie or a certificate instead of a token.
 func (a *Agent) CheckDeliberate(c echo.Context) error {
 	r := c.Request()
 	if slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method) {
@@ -162,9 +159,9 @@ func (a *Agent) CheckDeliberate(c echo.Context) error {
 	return nil
 }
 
-// CheckPlainBody refuses a form and plain text, which a browser sends to any site without
-// asking, unless the request says which site it is from, or has a token in a header. Every
-// page of this site is known to be one by then.
+// CheckPlainBody refuses forms and plain text, which browsers send to any site without asking,
+// unless the request names its site (Origin or Sec-Fetch-Site) or has a token in a header. The
+// guard has refused other sites before.
 func (a *Agent) CheckPlainBody(c echo.Context) error {
 	h := c.Request().Header
 	if a.authority == nil || h.Get(echo.HeaderAuthorization) != "" || h.Get("Sec-Fetch-Site") != "" || h.Get(echo.HeaderOrigin) != "" {

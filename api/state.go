@@ -34,8 +34,8 @@ func (h stateHandlers) status(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// healthz answers 200 while the loops of the agent turn, whatever the state of HAProxy,
-// else 503. The reasons are sentences for everybody.
+// healthz answers 200 unless a loop of the agent hangs, regardless of HAProxy; otherwise 503. The
+// reasons are sentences that anybody may read.
 func (h stateHandlers) healthz(c echo.Context) error {
 	var out struct {
 		Healthy bool     `json:"healthy"`
@@ -48,17 +48,16 @@ func (h stateHandlers) healthz(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// readyz answers 200 while HAProxy runs the requested configuration, else 503. The reasons
-// also name backends without members: these are no fault of this node, and a node that
-// were not ready for that would leave its other backends without it. Where some callers do
-// not see all objects, the reasons name none.
+// readyz answers 200 while HAProxy runs the requested configuration, else 503. The reasons also
+// name backends without members: they do not make the node unready, because its other backends
+// work. Where some callers do not see all objects, the reasons name none.
 func (h stateHandlers) readyz(c echo.Context) error {
 	var out struct {
 		Ready   bool     `json:"ready"`
 		Reasons []string `json:"reasons"`
 		Stale   []string `json:"stale,omitempty"`
 		Lost    string   `json:"lost,omitempty"`
-		// Warnings are sentences for everybody: they name no file.
+		// Warnings are sentences that anybody may read: they name no file.
 		Warnings []string `json:"warnings,omitempty"`
 	}
 	if status, err := h.agent.Status(c.Request().Context()); err == nil {
@@ -92,7 +91,7 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// nameless is a status for everybody, where some may not know all objects: it names none.
+// nameless is the status without names, for nodes where not everybody may know all objects.
 func nameless(s lb.Status) lb.Status {
 	if s.Problem != "" {
 		s.Problem = "the newest configuration is not in effect"

@@ -32,13 +32,13 @@ func (s *Server) requireTLS(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// mayBePlain reports whether a request without TLS is answered where others need it.
+// mayBePlain reports whether a request is answered without TLS although others need it.
 func (s *Server) mayBePlain(r *http.Request) bool {
 	return slices.Contains(inPlain(), r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !hasCredential(r)
 }
 
-// sendToTLS answers a request without TLS. It is a function of its own, because its
-// variables would take a kilobyte of the stack of each request that waits.
+// sendToTLS answers a request without TLS. It is a separate function, because its variables would
+// take a kilobyte of the stack of each waiting request.
 func (s *Server) sendToTLS(c echo.Context, r *http.Request) error {
 	if hasCredential(r) {
 		return &ResponseError{

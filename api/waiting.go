@@ -7,8 +7,8 @@ import (
 	"thalassa/internal/permit"
 )
 
-// askEvery is the time between two looks whether the caller of a request that waits still
-// has its rights.
+// askEvery is the time between two checks whether the caller of a waiting request still has its
+// rights.
 const askEvery = 500 * time.Millisecond
 
 // waiting is ctx for a request that only waits: it also ends with the server, and when the

@@ -16,12 +16,12 @@ import (
 type Config struct {
 	// Path is the file of the log; older ones are beside it. Required, absolute.
 	Path string
-	// MaxBytes bounds all files together (64 MiB), and MaxAge how long records are kept
-	// (90 days); both by an eighth at most. Records leave by age after an hour of this run,
-	// so that a clock that jumps ahead for a while costs none.
+	// MaxBytes bounds all files together (64 MiB), and MaxAge how long records are kept (90 days);
+	// both by an eighth at most. Records are removed by age only after an hour of this run, so that
+	// none is lost if the clock jumps ahead for a while.
 	MaxBytes int64
 	MaxAge   time.Duration
-	// Also gets each line in a Write of its own; nil: nobody does.
+	// Also gets each line in a separate Write; nil: no copy.
 	Also io.Writer
 
 	Now    func() time.Time // time.Now
@@ -73,9 +73,9 @@ func Open(cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// Add adds a record; Seq and Time are set. It never waits. Of refusals of the same caller,
-// and of all callers who are not known, too many in a short time are counted only: nobody
-// can push the records of others out of the log with them.
+// Add adds a record; Seq and Time are set. It never waits. Too many refusals of the same caller, or
+// of all unknown callers, in a short time are only counted, so that nobody can push the records of
+// others out of the log with them.
 func (l *Log) Add(r Record) {
 	if l == nil {
 		return

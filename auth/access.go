@@ -61,15 +61,15 @@ func OpenAccess(path string, now func() time.Time, logger *slog.Logger) (*Access
 			path: path, load: readAccess, value: list, checked: time.Now(), read: at,
 			changed: func(*accessList, *accessList, bool) { logger.Info("access file reloaded", "path", path) },
 			unusable: func(err error) {
-				logger.Error("access file unusable, what it said before stays valid: nothing is revoked", "path", path, "error", err)
+				logger.Error("access file unusable, its previous content stays valid: nothing is revoked", "path", path, "error", err)
 			},
 		},
 		hasher: newHasher(), now: now,
 	}, nil
 }
 
-// Problem is a sentence that says why the file is unusable, so that what it no longer
-// allows stays valid; empty if it is usable.
+// Problem is a sentence that says why the file is unusable, so that the previous content stays
+// valid; empty if it is usable.
 func (a *Access) Problem() string {
 	if a == nil {
 		return ""
@@ -156,8 +156,8 @@ func (a *Access) password(ctx context.Context, name, password string) (accessUse
 	return u, true, nil
 }
 
-// nobody is a hash that no password has, with the parameters of the first user, or those of
-// new hashes.
+// nobody is a hash that matches no password, with the parameters of the first user, or those of new
+// hashes.
 func (a *Access) nobody() passwordHash {
 	h := passwordHash{memory: hashMemory, time: hashTime, threads: hashThreads}
 	list := a.file.current(checkEvery).Users
@@ -173,7 +173,7 @@ func (a *Access) HasPasswords() bool {
 	return a != nil && slices.ContainsFunc(a.file.current(checkEvery).Users, func(u accessUser) bool { return u.Password != "" })
 }
 
-// certificate finds whom a client's certificate, which a trusted CA has signed, is for.
+// certificate finds the owner of a client's certificate, which a trusted CA has signed.
 func (a *Access) certificate(c *x509.Certificate, recent time.Duration) (Identity, bool) {
 	if a == nil {
 		return Identity{}, false

@@ -193,7 +193,7 @@ func (u *accessUser) complete(names map[string]bool) (err error) {
 		return err
 	}
 	if names[u.Name] {
-		return fmt.Errorf("name: %s is there twice", u.Name)
+		return fmt.Errorf("name: %s is set twice", u.Name)
 	}
 	names[u.Name] = true
 	if u.Password == "" {
@@ -214,7 +214,7 @@ func (t *accessToken) complete(hashes map[TokenHash]bool) (err error) {
 		return errors.New("sha256: is not 64 hexadecimal digits; thalassa token new writes it")
 	}
 	if t.hash = hash; hashes[t.hash] {
-		return errors.New("sha256: another token has it, too")
+		return errors.New("sha256: is that of another token, too")
 	}
 	hashes[t.hash] = true
 	if t.Expires == "" {

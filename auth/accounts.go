@@ -17,7 +17,7 @@ import (
 // An Accounts asks the system about its accounts, as *pam.Client does.
 type Accounts interface {
 	// Login says whether a user may log in with a password. The error is ErrWrong, an
-	// *AccountError, ErrBusy, or says why nobody has answered.
+	// *AccountError, ErrBusy, or says why there was no answer.
 	Login(ctx context.Context, service, user, password string) (Account, error)
 	// Account says whether a user may still log in.
 	Account(ctx context.Context, service, user string) (Account, error)
@@ -38,7 +38,7 @@ type AccountError struct {
 	Words string // of the system
 }
 
-// Error has the words of the system.
+// Error has the message of the system.
 func (e *AccountError) Error() string { return "the system refuses " + e.User + ": " + e.Words }
 
 // accountPrefix begins the names of users of the system. No name in an access file has a
@@ -77,8 +77,8 @@ func isAccountName(s string) bool {
 	return s != "" && len(s) <= most && s[0] != '-' && s[0] != '.'
 }
 
-// UseAccounts has the system's accounts asked where an access file has a section pam. Call
-// it before any other method.
+// UseAccounts sets the source of the system's accounts, which is used if an access file has a
+// section pam. Call it before any other method.
 func (a *Authority) UseAccounts(accounts Accounts) {
 	if a != nil {
 		a.accounts = accounts
@@ -118,7 +118,7 @@ func (a *Authority) account(ctx context.Context, section *pamSection, name, pass
 	return Identity{Name: p.User}, Proof{}, &NoRoleError{User: p.User, Groups: found.Groups}
 }
 
-// A NoRoleError says that a user has proved who they are, and may do nothing.
+// A NoRoleError says that a user has logged in correctly, but has no role.
 type NoRoleError struct {
 	User   string
 	Groups []string
@@ -164,9 +164,9 @@ func (a *Authority) askAccount(ctx context.Context, p Proof) (groups []string, k
 	return append([]string{}, found.Groups...), true, nil
 }
 
-// knownAccounts remembers for RecheckEvery which passwords the system has taken, for clients
-// that show one with each request. It keeps keyed hashes, with a key that ends with the
-// process. The zero value is ready.
+// knownAccounts remembers for RecheckEvery which passwords the system has accepted, for clients
+// that send one with each request. It keeps keyed hashes, with a key that ends with the process.
+// The zero value is ready.
 type knownAccounts struct {
 	mu  sync.Mutex
 	key []byte

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A Proof is what a caller has shown, in a form that can be kept and asked again. Whoever
-// reads it cannot log in with it.
+// A Proof is the credential of a caller, in a form that can be stored and checked again. It cannot
+// be used to log in.
 type Proof struct {
 	Kind ProofKind
 	User string // whose password it was, or the name of a user of a provider
@@ -25,11 +25,11 @@ type Proof struct {
 	Until   time.Time
 
 	certificate *x509.Certificate
-	// ask asks whoever vouches for the user again; see OpenIDUser. nil: nobody is asked.
+	// ask asks the provider about the user again; see OpenIDUser. nil: it cannot be asked.
 	ask func(ctx context.Context) (groups []string, known bool, err error)
 }
 
-// A ProofKind is a way to show who one is.
+// A ProofKind is a kind of credential.
 type ProofKind string
 
 // The kinds of proofs.
@@ -41,8 +41,8 @@ const (
 	ByAccount     ProofKind = "pam"  // the password of an account of the system
 )
 
-// An Authority identifies callers by what they show: by a token file, an access file or
-// both. All methods may be called concurrently. A nil *Authority knows nobody.
+// An Authority identifies callers by their credentials, with a token file, an access file or both.
+// All methods may be called concurrently. A nil *Authority identifies nobody.
 type Authority struct {
 	files    atomic.Pointer[authorityFiles]
 	visitors visitors
@@ -68,13 +68,13 @@ func NewAuthority(tokens *Tokens, access *Access) *Authority {
 	return a
 }
 
-// Replace has other files say from now on who the callers are. What only the former ones
-// allow ends with the next request. One of the files may be nil.
+// Replace replaces the files. What only the former ones allow ends with the next request. One of
+// the files may be nil.
 func (a *Authority) Replace(tokens *Tokens, access *Access) {
 	a.files.Store(&authorityFiles{tokens: tokens, access: access})
 }
 
-// Look reads files that have changed now, and not only at the next use.
+// Look reads changed files now, instead of at the next use.
 func (a *Authority) Look() {
 	if a == nil {
 		return
@@ -84,8 +84,7 @@ func (a *Authority) Look() {
 	files.access.look()
 }
 
-// Problems are sentences that say why a file is unusable, so that what it no longer allows
-// stays valid.
+// Problems are sentences that say why a file is unusable, so that its previous content stays valid.
 func (a *Authority) Problems() []string {
 	if a == nil {
 		return nil
@@ -114,7 +113,7 @@ func (a *Authority) HasUser(name string) bool {
 	return ok
 }
 
-// HidesSome reports whether there are callers who do not see all objects.
+// HidesSome reports whether there are callers who may not see all objects.
 func (a *Authority) HidesSome() bool { return a != nil && a.files.Load().access.hidesSome() }
 
 // Token finds the owner of a token. Its duration does not depend on how similar a wrong
@@ -128,9 +127,9 @@ func (a *Authority) Token(bearer string) (Identity, Proof, bool) {
 	return who, p, ok
 }
 
-// Password finds a user by name and password: one of the access file, else one of the
-// system. The error is ErrBusy, that of ctx, an *AccountError or a *NoRoleError, or says why
-// the system could not be asked; a *NoRoleError comes with the name of the user.
+// Password finds a user by name and password: one of the access file, else one of the system. The
+// error is ErrBusy, that of ctx, an *AccountError or a *NoRoleError, or says why the system could
+// not be asked. With a *NoRoleError, the Identity has the name of the user.
 func (a *Authority) Password(ctx context.Context, name, password string) (Identity, Proof, bool, error) {
 	if a == nil || len(password) > maxPassword {
 		return Identity{}, Proof{}, false, nil
@@ -153,14 +152,15 @@ func (a *Authority) Password(ctx context.Context, name, password string) (Identi
 	return u.who, u.proof(), true, nil
 }
 
-// Certificate finds whom the certificate of a client is for. A trusted CA has signed it.
+// Certificate finds the owner of a client's certificate. The caller has checked that a trusted CA
+// has signed it.
 func (a *Authority) Certificate(c *x509.Certificate) (Identity, Proof, bool) {
 	p := Proof{Kind: ByCertificate, Hash: sha256.Sum256(c.Raw), certificate: c}
 	who, ok := a.identify(p, checkEvery)
 	return who, p, ok
 }
 
-// Identify finds who has shown a proof; false: it is not valid any more.
+// Identify finds the owner of a proof; false: it is no longer valid.
 func (a *Authority) Identify(p Proof) (Identity, bool) { return a.identify(p, checkEvery) }
 
 // IdentifyNow is Identify after a look at the files, however recent the last one is.

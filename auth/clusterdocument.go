@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Bounds of what one node tells the others.
+// Bounds of the documents that nodes exchange.
 const (
-	// MaxDocument is the largest document, in bytes: what Consul takes as one value.
+	// MaxDocument is the largest document, in bytes: the largest value that Consul accepts.
 	MaxDocument = 512 << 10
-	// maxTold is how many sessions of a node hold on the others.
+	// maxTold is how many sessions of a node are valid on the others.
 	maxTold = 800
 	// maxToldBytes leaves room for the ends and uses of other nodes' sessions.
 	maxToldBytes = 300 << 10
@@ -29,13 +29,13 @@ const (
 	maxClockDifference = 5 * time.Minute
 )
 
-// A clusterDocument is what one node tells the others. The node alone writes it. Its
-// sequence grows, so that an older document is not taken for the present one.
+// A clusterDocument has what one node tells the others. Only this node writes it. Its sequence
+// grows, so that an older document is recognized.
 type clusterDocument struct {
 	Sequence uint64    `json:"sequence"`
 	Written  time.Time `json:"written"`
-	// Sessions are those that began on the node, as long as they hold. The others forget
-	// one that is missing.
+	// Sessions are those that began on the node, as long as they are valid. The others drop a
+	// session that is missing.
 	Sessions []storedSession `json:"sessions"`
 	// Ends are sessions of other nodes that ended here; each stays until its node has
 	// forgotten the session.

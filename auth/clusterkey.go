@@ -11,8 +11,8 @@ import (
 	"fmt"
 )
 
-// A ClusterKey seals what the agents of a cluster tell each other about sessions: nobody
-// else can read or make it. All methods may be called concurrently.
+// A ClusterKey encrypts and authenticates what the agents of a cluster tell each other about
+// sessions: nobody else can read or forge it. All methods may be called concurrently.
 type ClusterKey struct{ aead cipher.AEAD }
 
 const (
@@ -22,9 +22,9 @@ const (
 	leastVariety = 12
 )
 
-// ReadClusterKey reads the file of a key: at least 32 random bytes, which other users must
-// not be able to read. The purpose separates what is sealed for one cluster from what is
-// sealed for another one with the same file. The error names the file.
+// ReadClusterKey reads the file of a key: at least 32 random bytes, which other users must not be
+// able to read. The purpose separates clusters that use the same file: neither can open the
+// documents of the other. The error names the file.
 func ReadClusterKey(path, purpose string) (*ClusterKey, error) {
 	data, _, err := readSecret(path, "/", true)
 	if err != nil {

@@ -38,22 +38,22 @@ type Entry struct {
 	Role string
 	// On are the patterns that it is limited to; nil: all objects.
 	On []string `json:",omitempty"`
-	// Hides says that other objects are not seen.
+	// Hides: other objects are hidden.
 	Hides   bool      `json:",omitempty"`
 	Expires time.Time // of a token; zero: never
 	// NoPassword says that a user cannot log in with a password.
 	NoPassword bool
-	// Subject is what a certificate is known by, e.g. "dns:ci.example.com", or the issuer
-	// or the service of PAM that says who is in a group.
+	// Subject identifies a certificate, e.g. "dns:ci.example.com"; for a group it is the issuer or
+	// the service of PAM that knows its members.
 	Subject string `json:",omitempty"`
 }
 
 // An AccessEdit is an access file that is being changed. Comments and order stay.
 type AccessEdit struct{ doc yaml.Node }
 
-// EditAccess changes an access file, which is made if it does not exist. Other edits wait;
-// the file is replaced as a whole, and only by one that OpenAccess takes. Owner, group and
-// mode stay; a new file has mode 0600. The error of change is returned as it is.
+// EditAccess changes an access file, and creates it if it does not exist. Concurrent edits wait.
+// The file is replaced atomically, and only if OpenAccess accepts the result. Owner, group and mode
+// stay; a new file has mode 0600. The error of change is returned unchanged.
 func EditAccess(path string, change func(*AccessEdit) error) error {
 	unlock, err := lockDirectory(filepath.Dir(path))
 	if err != nil {
@@ -110,7 +110,7 @@ func ListAccess(path string) (users, tokens []Entry, err error) {
 	return users, tokens, nil
 }
 
-// AddUser adds a user with a hash of HashPassword; *lb.ConflictError if the name is there.
+// AddUser adds a user with a hash of HashPassword; *lb.ConflictError if the name exists.
 func (e *AccessEdit) AddUser(name, hash string, g Grant) error {
 	if e.find("users", name) >= 0 {
 		return &lb.ConflictError{ID: "user " + name, Reason: "exists already"}

@@ -2,8 +2,8 @@ package auth
 
 import "slices"
 
-// Entries are all who may do something now, in the order of the files: users, tokens,
-// certificates and groups, without secrets. Tokens that have expired are among them.
+// Entries lists everybody who has rights now, in the order of the files: users, tokens,
+// certificates and groups, without secrets. It includes expired tokens.
 func (a *Authority) Entries() []Entry {
 	if a == nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// TheNode is the object of what concerns the node as a whole, such as a reload.
+// TheNode is the object of actions that concern the whole node, such as a reload.
 const TheNode = ""
 
 // A Grant is what a caller may do: a role on all objects, or on those of some patterns.
@@ -74,20 +74,20 @@ func checkPattern(p string) error {
 	return nil
 }
 
-// Allows reports whether the grant allows what a role may do to an object, or to TheNode.
-// Whoever is limited to objects may do nothing to the node, but read it unless the grant
-// hides what it does not name.
+// Allows reports whether the grant allows what a role may do to an object, or to TheNode. A grant
+// that is limited to objects allows only reading TheNode, and not even that if it hides other
+// objects.
 func (g Grant) Allows(need Role, object string) bool {
 	return g.Role.Allows(need) && (g.on == nil || g.on.match(object) || need == Read && !g.on.hidesRest)
 }
 
-// Sees reports whether the grant allows to read an object, or TheNode.
+// Sees reports whether the grant allows reading an object, or TheNode.
 func (g Grant) Sees(object string) bool { return g.Allows(Read, object) }
 
-// IsLimited reports whether there are objects on which the grant does not allow its role.
+// IsLimited reports whether the grant is limited to some objects.
 func (g Grant) IsLimited() bool { return g.on != nil }
 
-// HidesRest reports whether there are objects that the grant does not allow to read.
+// HidesRest reports whether the grant hides all other objects.
 func (g Grant) HidesRest() bool { return g.on != nil && g.on.hidesRest }
 
 // Patterns are those that the grant is limited to, sorted; nil: it is not limited. They
@@ -104,11 +104,11 @@ func (g Grant) Same(o Grant) bool {
 	return g.Role == o.Role && g.SeesSame(o) && slices.Equal(g.Patterns(), o.Patterns())
 }
 
-// SeesSame reports whether the same objects are seen by two grants.
+// SeesSame reports whether two grants allow reading the same objects.
 func (g Grant) SeesSame(o Grant) bool { return g.Sight() == o.Sight() }
 
-// Sight names the objects that are seen: grants with the same Sight see the same. It is
-// empty for grants that see everything.
+// Sight identifies the visible objects: grants with the same Sight allow reading the same objects.
+// It is empty for grants that hide nothing.
 func (g Grant) Sight() string {
 	if !g.HidesRest() {
 		return ""
@@ -116,7 +116,7 @@ func (g Grant) Sight() string {
 	return strings.Join(g.on.patterns, " ")
 }
 
-// String says in words what the grant is limited to: "deploy on backend/shop-*".
+// String is the role with its limits: "deploy on backend/shop-*".
 func (g Grant) String() string {
 	if g.on == nil {
 		return g.Role.String()

@@ -36,7 +36,7 @@ func parseGroups(node yaml.Node) ([]groupGrant, error) {
 		case node.Content[i].Kind != yaml.ScalarNode || e.group == "" || len(e.group) > maxGroup:
 			return nil, fmt.Errorf("groups: line %d: the name is not valid, expected 1 to %d bytes", node.Content[i].Line, maxGroup)
 		case slices.ContainsFunc(out, func(o groupGrant) bool { return o.group == e.group }):
-			return nil, fmt.Errorf("groups.%s: is there twice", e.group)
+			return nil, fmt.Errorf("groups.%s: is set twice", e.group)
 		}
 		var err error
 		if e.grant, err = parseGroupGrant(node.Content[i+1]); err != nil {

@@ -21,8 +21,8 @@ type OpenID struct {
 	// Issuer is the URL of the provider: https, or http on the loopback.
 	Issuer   string `yaml:"issuer"`
 	ClientID string `yaml:"client-id"`
-	// ClientSecretFile is the path of a file with the client's secret; empty: the provider
-	// takes clients without one.
+	// ClientSecretFile is the path of a file with the client's secret; empty: the provider accepts
+	// clients without a secret.
 	ClientSecretFile string `yaml:"client-secret-file"`
 	// CAFile is the path of a PEM file with the CAs of the provider; empty: the system's.
 	CAFile string `yaml:"ca-file"`
@@ -32,8 +32,8 @@ type OpenID struct {
 	// NameClaim is the claim with the name of a user; empty: preferred_username, else a
 	// verified email, else sub.
 	NameClaim string `yaml:"name-claim"`
-	// Scopes are asked for; nil: openid, and of profile, email and groups those that the
-	// provider knows.
+	// Scopes are the requested scopes; nil: openid, and those of profile, email and groups that the
+	// provider supports.
 	Scopes []string `yaml:"scopes"`
 	// Redirect is the address of the login page, as registered with the provider, for agents
 	// behind another address; empty: the one that the browser uses, if it is the agent's own.
@@ -140,8 +140,8 @@ type OpenIDUser struct {
 	Name    string // for people
 	Groups  []string
 	Until   time.Time // the provider vouches for the user until then
-	// Ask asks the provider again; nil: it cannot be asked. known is false if the provider
-	// does not vouch for the user any more, and groups nil if it does not tell them.
+	// Ask asks the provider again; nil: it cannot be asked. known is false if the provider no
+	// longer accepts the user, and groups is nil if it does not report them.
 	Ask func(ctx context.Context) (groups []string, known bool, err error)
 }
 
@@ -161,8 +161,8 @@ func (a *Authority) OpenID() *OpenID {
 	return access.file.current(checkEvery).OIDC
 }
 
-// OpenIDUser finds what a user of the provider o may do. The error is a *NoRoleError;
-// the name in the Identity is right all the same.
+// OpenIDUser finds what a user of the provider o may do. The error is a *NoRoleError; the Identity
+// then has the name of the user.
 func (a *Authority) OpenIDUser(o *OpenID, u OpenIDUser) (Identity, Proof, error) {
 	p := Proof{
 		Kind: ByOpenID, User: openIDPrefix + u.Name, Subject: u.Subject, Groups: keptGroups(o.grants, u.Groups), Until: u.Until,

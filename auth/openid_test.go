@@ -41,7 +41,7 @@ func TestOpenIDSection(t *testing.T) {
 		{openID("{ops: {role: admin, level: 3}}"), "unknown field"},
 		{openID("{ops: {role: admin, on: []}}"), "on: is empty"},
 		{openID("{ops: {on: [backend/x]}}"), "the role is not one of"},
-		{openID("{ops: admin, ops: read}"), "ops: is there twice"},
+		{openID("{ops: admin, ops: read}"), "ops: is set twice"},
 		{openID("{'': admin}"), "the name is not valid"},
 	} {
 		_, err := auth.OpenAccess(accessFile(t, tt.text), time.Now, nil)

@@ -1,9 +1,9 @@
 package auth
 
-// AllowsNow reports whether any token, user or certificate of that name, or a user of a
-// provider who has logged in, allows what a role does to an object, after a look at the files. Work that goes on without its caller, such as a deploy
-// in steps, asks again with it: a token that replaced another one under the same name
-// counts.
+// AllowsNow reports whether any token, user or certificate of that name, or a user of a provider
+// who has logged in, allows what a role does to an object, after a look at the files. Work that
+// continues without its caller, such as a deploy in steps, uses it to check the caller's rights
+// again. A token that replaced another one of the same name counts.
 func (a *Authority) AllowsNow(name string, need Role, object string) bool {
 	if a == nil {
 		return false

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// RecheckEvery is the time between two questions about the user of a session, to whoever
-	// vouches for the user.
+	// RecheckEvery is the time between two checks of the user of a session with the provider or the
+	// system.
 	RecheckEvery = 5 * time.Minute
 	// recheckTimeout bounds one question.
 	recheckTimeout = 10 * time.Second
 )
 
-// Recheck asks about the user of each session that was used since the last question, if
-// somebody else vouches for the user. The session of a user who is gone ends; other groups
-// count at once. Nothing changes for users about whom nobody answers: their sessions end at
-// the time that was told at the login. ended is called with each session that has ended.
+// Recheck checks, with the provider or the system, the user of each session that was used since the
+// last check. The session of a user who no longer exists ends; changed groups take effect at once.
+// Without an answer nothing changes: the session ends at the time that was set at the login. ended
+// is called with each session that has ended.
 func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
 	changed := false
 	failures := 0
@@ -82,10 +82,10 @@ func (s *Sessions) regroup(session Session, groups []string) bool {
 	return true
 }
 
-// AskAccounts asks the system of this node about the accounts of sessions that began on
-// another one and are new here. Until it has answered they do not hold here. An account that
-// it refuses, or that it cannot be asked about, is asked about again later. Call it every
-// second or so; one call at a time.
+// AskAccounts asks the system of this node about the accounts of new sessions from other nodes.
+// Until the system has accepted an account, its sessions are not valid here. It asks again later
+// about accounts that the system refuses or that it could not ask about. Call it every second or
+// so; one call at a time.
 func (sh *SharedSessions) AskAccounts(ctx context.Context) {
 	now := sh.sessions.now()
 	for _, f := range sh.unasked(now) {

@@ -41,7 +41,7 @@ func (r Role) Allows(need Role) bool {
 	return r >= Read && r <= Admin && need >= Read && need <= r
 }
 
-// An Identity is a caller who proved who they are, and what they may do.
+// An Identity is an authenticated caller, with its rights.
 type Identity struct {
 	Name string // of the token, e.g. "ci"; follows the rule of lb.Name
 	Grant

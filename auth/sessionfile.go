@@ -47,10 +47,9 @@ type storedSession struct {
 	Expires time.Time `json:"expires"`
 }
 
-// Keep restores the sessions that are in a file, and keeps the file up to date from now
-// on. A session whose token is not valid any more, or that has expired, ends. A file that
-// cannot be read or written is logged and costs the sessions. Call it before any other
-// method.
+// Keep restores the sessions that are in a file, and keeps the file up to date from now on.
+// Sessions end that have expired or whose token is no longer valid. If the file cannot be read or
+// written, that is logged, and sessions end with the process. Call it before any other method.
 func (s *Sessions) Keep(path string, logger *slog.Logger) {
 	s.file = &sessionFile{path: path, logger: logger}
 	stored, err := s.file.read()
@@ -94,8 +93,8 @@ func (s *Sessions) store() {
 	s.file.write(s.stored())
 }
 
-// Problem is a sentence for everybody that says that sessions are not stored; empty: they
-// are, or nobody wants it. It waits for nothing, and has them stored again.
+// Problem is a sentence, which anybody may read, that says that sessions are not stored; empty:
+// they are, or nobody wants it. It waits for nothing, and has them stored again.
 func (s *Sessions) Problem() string {
 	if s.file == nil || !s.file.failed.Load() {
 		return ""

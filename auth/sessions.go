@@ -24,7 +24,7 @@ const (
 	maxSessionsOfCaller = 100
 )
 
-// A Session is a caller who has shown a token or a password.
+// A Session is the session of a caller who has logged in.
 type Session struct {
 	Identity
 	ID      string    // for lists; nobody can log in with it
@@ -38,7 +38,7 @@ type Session struct {
 	key     [sha256.Size]byte // hash of the id
 }
 
-// SessionID is the ID of a session for lists, of the id that is its owner's secret.
+// SessionID is the public ID of a session, derived from the id, which is its owner's secret.
 func SessionID(id string) string {
 	key := sha256.Sum256([]byte(id))
 	return publicID(key)
@@ -69,8 +69,7 @@ func NewSessions(authority *Authority, now func() time.Time) *Sessions {
 	return &Sessions{authority: authority, now: now, byID: map[[sha256.Size]byte]Session{}}
 }
 
-// Begin makes a session for whoever has shown a proof. The id of 256 random bits
-// is not stored.
+// Begin starts a session for the owner of a proof. The id of 256 random bits is not stored.
 func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, ok bool) {
 	who, ok := s.authority.Identify(proof)
 	if !ok || proof.Kind == ByCertificate { // which comes with each connection anyway
@@ -152,8 +151,8 @@ func (s *Sessions) List(name string) []Session {
 	return all
 }
 
-// EndListed ends the session with an ID of List, if it is of that name, or of anybody if
-// name is empty; false: there is none.
+// EndListed ends the session with an ID of List if it belongs to name, or to anybody if name is
+// empty; false: there is none.
 func (s *Sessions) EndListed(id, name string) bool {
 	if !s.removeListed(id, name) {
 		return s.shared.endListed(id, name)

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Merged is what came of the documents of all nodes.
+// Merged is the result of merging the documents of all nodes.
 type Merged struct {
 	// Ended are sessions that other nodes have ended.
 	Ended []Session
-	// Again: this node's document is not what it told last, and has to be told again.
+	// Again: the store does not have this node's last document, so it has to be written again.
 	Again bool
-	// Over are the nodes whose documents have held nothing for an hour.
+	// Over are the nodes whose documents have contained nothing valid for an hour.
 	Over []string
 }
 
-// Merge takes over the documents of all nodes, by the names of the nodes. A node that is
-// missing says nothing new. What is forged, or older than what is known already, changes
-// nothing, and is one of Problems.
+// Merge merges the documents of all nodes, by the names of the nodes. A missing node changes
+// nothing. A document that is forged, or older than the known one, is ignored and reported by
+// Problems.
 func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 	now := sh.sessions.now()
 	own := map[string]time.Time{} // last use elsewhere of this node's sessions, by Session.ID
@@ -254,8 +254,8 @@ func (s *Sessions) settle(ends map[[sha256.Size]byte]sessionEnd, used map[string
 	return ended
 }
 
-// Sweep ends the sessions that the files of this node do not allow any more, also those
-// that nobody uses here, and returns them. Call it every second or so.
+// Sweep ends the sessions that the files of this node no longer allow, also those that are not used
+// here, and returns them. Call it every second or so.
 func (sh *SharedSessions) Sweep() (ended []Session) {
 	now := sh.sessions.now()
 	sh.mu.Lock()

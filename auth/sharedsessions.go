@@ -16,15 +16,14 @@ import (
 	"thalassa/internal/safefile"
 )
 
-// SharedSessions has the sessions of a node hold on all nodes of a cluster. Each node writes
-// one document, with the sessions that began there, and reads those of the others; whoever
-// carries the documents can neither read nor make one. The access file of each node decides
-// what a session may do there, and whether it holds there at all.
+// SharedSessions makes the sessions of a node valid on all nodes of a cluster. Each node writes one
+// document, with the sessions that began there, and reads those of the others. The documents are
+// encrypted and authenticated, so the store that carries them can neither read nor forge them. The
+// access file of each node decides whether a session is valid there, and what it may do.
 //
-// A session ends everywhere when it ends on the node where it began. On another node, a
-// logout ends it everywhere too, and so does a proof that was valid there and is not any
-// more. That it is too old, or was not used for too long, each node finds out by its own
-// clock.
+// A session ends everywhere when it ends on the node where it began. It also ends everywhere if its
+// user logs out on another node, or if its proof was valid on another node and no longer is. Each
+// node checks age and disuse by its own clock.
 //
 // Make it with [Sessions.Share]; all methods may be called concurrently. Those that are not
 // exported do nothing for nil.
@@ -86,7 +85,7 @@ type ShareConfig struct {
 	Logger *slog.Logger
 }
 
-// Share has the sessions hold on all nodes of a cluster. Call it after Keep, and before any
+// Share makes the sessions valid on all nodes of a cluster. Call it after Keep, and before any
 // other method.
 func (s *Sessions) Share(cfg ShareConfig) *SharedSessions {
 	sh := &SharedSessions{
@@ -138,7 +137,7 @@ func (sh *SharedSessions) keep() {
 	}
 }
 
-// Changed receives when there is something to tell the other nodes: ask Document for it.
+// Changed receives a value when there is a new Document for the other nodes.
 func (sh *SharedSessions) Changed() <-chan struct{} { return sh.changed }
 
 // poke says that there is something to tell.
@@ -159,7 +158,7 @@ func (sh *SharedSessions) signal() {
 	}
 }
 
-// Document is what the other nodes have to know now, sealed, and its version for Told.
+// Document is the current document for the other nodes, encrypted, and its version for Published.
 func (sh *SharedSessions) Document() (sealed []byte, version uint64, err error) {
 	sh.mu.Lock()
 	version = sh.version
@@ -203,8 +202,8 @@ func (sh *SharedSessions) uses() map[string]time.Time {
 	return out
 }
 
-// Published says that a document of Document has been stored where the others read it, or
-// that it could not be.
+// Published reports that a document of Document has been stored where the others read it, or the
+// error if not.
 func (sh *SharedSessions) Published(sealed []byte, version uint64, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -215,7 +214,7 @@ func (sh *SharedSessions) Published(sealed []byte, version uint64, err error) {
 	sh.progressed()
 }
 
-// Problems are sentences for operators: what is wrong with what other nodes tell.
+// Problems are sentences for operators about the documents of other nodes.
 func (sh *SharedSessions) Problems() []string {
 	if sh == nil {
 		return nil

@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// A Reader is a user that is to read token and access files.
+// A Reader is a user who must be able to read token and access files.
 type Reader struct {
 	UID  int
 	GIDs []int // of all its groups
 }
 
-// VerifyTokens reads a token file like Open, and judges its owner and mode as for a
-// program that runs as that user.
+// VerifyTokens reads a token file like Open, and checks its owner and mode as for a program that
+// runs as that user.
 func VerifyTokens(path string, as Reader) error {
 	_, _, err := readFileIn(path, "/", false)
 	return errors.Join(err, as.mayTrust(path))

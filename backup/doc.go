@@ -7,8 +7,8 @@
 //	{"kind":"draft","id":"summer","doc":{…}}
 //	{"sha256":"…"}
 //
-// The last line is the digest of all bytes before it, so that a reader knows that nothing
-// is missing and nothing has changed. The digest proves no origin: whoever can write a
-// backup can seal it. The package knows nothing of what the documents mean; package store
-// writes and reads them. It decides with values alone.
+// The last line is the digest of all bytes before it, so that a reader knows that nothing is
+// missing and nothing has changed. The digest does not prove the origin: anybody can compute it.
+// The package does not interpret the documents; package store writes and reads them. It is pure: it
+// reads and writes only the streams that it is given.
 package backup

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// Format is what the first line of every backup says.
+	// Format is the field format in the first line of every backup.
 	Format = "thalassa-backup"
 	// Version is that of the format. A reader refuses any other: it would lose what it does
 	// not know.
@@ -110,7 +110,7 @@ func eachLine(h Header, entries []Entry, f func(line []byte) error) error {
 	return fmt.Errorf("encoding a backup: %w", err)
 }
 
-// A TooLargeError is about a state whose backup would be larger than MaxBytes.
+// A TooLargeError says that a backup would be larger than MaxBytes.
 type TooLargeError struct{ Size int }
 
 // Error says how large it would be.
@@ -132,9 +132,9 @@ func (e *Error) Error() string {
 	return "line " + strconv.Itoa(e.Line) + " of the backup " + e.Problem
 }
 
-// Read reads a backup and hands its entries to add, in their order. What add gets is
-// proven only when Read returns nil: until then nothing may follow from it. The error is
-// an *Error, that of add, or that of r.
+// Read reads a backup and hands its entries to add, in their order. The entries are verified only
+// when Read returns nil: do not act on them before. The error is an *Error, that of add, or that of
+// r.
 func Read(r io.Reader, add func(Entry) error) (Header, error) {
 	in := &reader{in: bufio.NewReaderSize(r, 64<<10), sum: sha256.New(), left: MaxBytes}
 	h, err := in.header()

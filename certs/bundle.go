@@ -15,7 +15,7 @@ import (
 	"thalassa/lb"
 )
 
-// A Bundle is a checked certificate with what HAProxy loads.
+// A Bundle is a checked certificate, with the texts that HAProxy loads.
 type Bundle struct {
 	Certificate lb.Certificate
 	// Files are the texts of Certificate.Files by digest: the chain, then the key. They
@@ -30,15 +30,15 @@ type Upload struct {
 	// Chain has certificates in PEM, in any order, and may have the keys. Key has the
 	// private keys in PEM; it may be empty if Chain has them, or for authorities.
 	Chain, Key []byte
-	// MissingIssuer allows a certificate that comes without its issuer although nobody
-	// here knows that one.
+	// MissingIssuer allows a certificate without its issuer even if the issuer is not a known
+	// authority.
 	MissingIssuer bool
 }
 
-// Rules are what an Upload is checked by.
+// Rules are the conditions for checking an Upload.
 type Rules struct {
 	Now time.Time
-	// Known are authorities whose certificates clients have; nil: none.
+	// Known are authorities that clients trust; nil: none.
 	Known []*x509.CertPool
 }
 

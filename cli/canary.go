@@ -64,7 +64,7 @@ func (r *remote) canaryAction(a lb.CanaryAction, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			state, err := c.SteerCanary(cmd.Context(), args[0], a)
+			state, err := c.ControlCanary(cmd.Context(), args[0], a)
 			if err != nil {
 				return err
 			}

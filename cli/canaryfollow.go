@@ -56,7 +56,7 @@ func (f *canaryFollower) follow(ctx context.Context, pause time.Duration) error 
 			f.goBack(ctx)
 		}
 		if f.lease > 0 && time.Since(renewed) > f.lease/6 {
-			if _, err := f.agent.SteerCanary(ctx, f.key, lb.CanaryRenew); err == nil {
+			if _, err := f.agent.ControlCanary(ctx, f.key, lb.CanaryRenew); err == nil {
 				renewed = time.Now()
 			} // otherwise the reading below fails, too, or the canary has ended
 		}
@@ -92,7 +92,7 @@ func (f *canaryFollower) goBack(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	f.back = true
 	_ = f.retry(ctx, func() error {
-		_, err := f.agent.SteerCanary(ctx, f.key, lb.CanaryGoBack)
+		_, err := f.agent.ControlCanary(ctx, f.key, lb.CanaryGoBack)
 		return err
 	}) // if it fails, the lease ends, or the canary has ended
 }

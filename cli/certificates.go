@@ -149,7 +149,7 @@ func (p *putting) run(ctx context.Context, c client.Certificates, args []string)
 	var err error
 	switch isOrder := p.acme || len(p.order.Domains) > 0; {
 	case isOrder && len(args) > 1:
-		return fail(usageError{errors.New("--acme does not go with CHAIN: an ordered certificate comes from the server")})
+		return fail(usageError{errors.New("--acme: cannot be combined with CHAIN: an ordered certificate comes from the server")})
 	case isOrder:
 		if p.ca != "" {
 			if p.order.DirectoryCA, err = readPEM(p.r.env.Stdin, p.ca); err != nil {

@@ -1,10 +1,9 @@
-// Package cli is the commands for people: one file a verb, built on cobra. It reads
-// the flags through package settings, speaks to an agent through package client,
-// and turns what becomes of a command into an exit code.
+// Package cli has the commands for people, one file per command, built on cobra. It reads flags
+// through package settings, uses an agent through package client, and turns the result of a command
+// into an exit code.
 //
-// It catches no signals, reads no environment of its own and never ends the
-// process: [Environment] has what a command takes from outside, and [Parts] has
-// what the program adds to it.
+// It catches no signals, reads no environment of its own and never ends the process: [Environment]
+// has what a command gets from outside, and [Parts] what the program adds.
 package cli
 
 import (
@@ -21,8 +20,7 @@ import (
 	"thalassa/settings"
 )
 
-// Environment is everything that the program takes from outside besides its
-// arguments.
+// Environment is everything that the program gets from outside besides its arguments.
 type Environment struct {
 	Program        string // as it was called
 	Stdin          io.Reader
@@ -75,8 +73,8 @@ func (env environment) notify(signals ...os.Signal) (c <-chan os.Signal, stop fu
 	return caught, env.Notify(caught, signals...)
 }
 
-// Run runs the command that args name and returns its exit code. It has written to
-// standard error why that is not 0.
+// Run runs the command that args name and returns its exit code. If that is not 0, Run has written
+// the reason to standard error.
 func Run(ctx context.Context, args []string, outside Environment, parts Parts) int {
 	env := environment{Environment: outside, Parts: parts, exact: outside.Stdout}
 	out := &checked{w: outside.Stdout}

@@ -200,7 +200,7 @@ func (o *onNode) act(ctx context.Context, a cluster.Action, force bool) error {
 		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING: continuing without a prediction:", err)
 		seen.Text = nil
 	case late && !o.dryRun:
-		return fmt.Errorf("%w. Nothing has changed; --force goes on without a prediction", err)
+		return fmt.Errorf("%w. Nothing has changed; --force continues without a prediction", err)
 	case err != nil:
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // errNotConfirmed ends a command that takes something away and was not confirmed.
-var errNotConfirmed = errors.New("nothing has changed; --yes does it")
+var errNotConfirmed = errors.New("nothing has changed; confirm with --yes")
 
 func newDestroy(o *onNode) *cobra.Command {
 	var name string

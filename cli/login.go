@@ -126,7 +126,7 @@ func (l *login) pin(ctx context.Context, cfg client.Config) (string, error) {
 func (l *login) logIn(ctx context.Context, cfg *client.Config, host string) (who client.Identity, err error) {
 	switch {
 	case l.sso && (l.user != "" || l.tokenFile != "" || l.passwordFile != ""):
-		return client.Identity{}, usageError{errors.New("--sso: is there together with a user or a token, expected either of them")}
+		return client.Identity{}, usageError{errors.New("--sso: cannot be combined with a user or a token")}
 	case l.sso:
 		cfg.Token, who, err = l.atProvider(ctx, *cfg)
 		return who, err
@@ -187,7 +187,7 @@ func (l *login) token(host string) (string, error) {
 	case err != nil:
 		return "", err
 	case token == "":
-		return "", usageError{errors.New("there is no token, expected one")}
+		return "", usageError{errors.New("no token was given")}
 	}
 	return token, nil
 }

@@ -26,8 +26,8 @@ type Backups struct {
 // NewBackups are those of an agent.
 func NewBackups(c *Client) Backups { return Backups{transport: c.transport} }
 
-// Make writes a backup to w. It does not look at what it writes: check that before you rely
-// on it, as package backup does.
+// Make writes a backup to w without checking it. Check it before you rely on it, with package
+// backup.
 //
 // With a passphrase the backup has the keys of certificates, encrypted for it.
 func (b Backups) Make(ctx context.Context, w io.Writer, passphrase string) error {
@@ -68,12 +68,12 @@ type BackupPreview struct {
 	node.Restored
 }
 
-// Restore makes everything as a backup of so many bytes has it, by one revision.
+// Restore restores a backup of size bytes, as one revision.
 func (b Backups) Restore(ctx context.Context, data io.Reader, size int64, r Restore) (RestoredBackup, error) {
 	return upload[RestoredBackup](ctx, b.transport, restoreQuery(backupPath, r, false), r, &content{backupType, data, size}, secretly(b.passphrase)...)
 }
 
-// Preview tells what a restore would do.
+// Preview returns what a restore would do.
 func (b Backups) Preview(ctx context.Context, data io.Reader, size int64, r Restore) (BackupPreview, error) {
 	return upload[BackupPreview](ctx, b.transport, restoreQuery(backupPath, r, true), r, &content{backupType, data, size}, secretly(b.passphrase)...)
 }

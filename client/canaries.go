@@ -10,7 +10,7 @@ import (
 	"thalassa/lb"
 )
 
-// A Canary is a deploy in steps and how far it is.
+// A Canary is a deploy in steps, with its progress.
 type Canary = node.Canary
 
 // A CanaryRequest asks for a deploy in steps. Zero values are the agent's defaults.
@@ -22,7 +22,7 @@ type CanaryRequest struct {
 	MinRequests int64
 	// Wait is how long a healthy instance may take to appear, 10 minutes at most.
 	Wait time.Duration
-	// Lease is how long the canary goes on without being renewed; 0: to its end.
+	// Lease is how long the canary continues without a renewal; 0: to its end.
 	Lease time.Duration
 }
 
@@ -48,9 +48,9 @@ func (c *Client) Canary(ctx context.Context, key string) (Canary, error) {
 	return out, err
 }
 
-// SteerCanary carries out an action on a canary under way. A canary that has ended is a
+// ControlCanary carries out an action on a canary that has not ended. A canary that has ended is a
 // "conflict".
-func (c *Client) SteerCanary(ctx context.Context, key string, a lb.CanaryAction) (Canary, error) {
+func (c *Client) ControlCanary(ctx context.Context, key string, a lb.CanaryAction) (Canary, error) {
 	return c.changeCanary(ctx, call{method: http.MethodPost, path: object("backends", key) + "/canary/" + url.PathEscape(string(a))})
 }
 

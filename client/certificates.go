@@ -55,7 +55,8 @@ func (c Certificates) Put(ctx context.Context, key string, upload Upload, condit
 	return out, applied, err
 }
 
-// Order has a certificate ordered. It is told before it is issued: Get shows how that goes.
+// Order orders a certificate by ACME. It returns before the certificate is issued; Get shows the
+// progress.
 func (c Certificates) Order(ctx context.Context, key string, order Order, conditions ...Condition) (StoredCertificate, Applied, error) {
 	var out StoredCertificate
 	body := struct {
@@ -65,8 +66,8 @@ func (c Certificates) Order(ctx context.Context, key string, order Order, condit
 	return out, applied, err
 }
 
-// Renew has a certificate ordered again now. The code of the error is "conflict" when it is
-// not ordered, or the server wants no request yet.
+// Renew orders a certificate again now. The code of the error is "conflict" if the certificate is
+// not ordered by ACME, or the server accepts no request yet.
 func (c Certificates) Renew(ctx context.Context, key string) (StoredCertificate, error) {
 	var out StoredCertificate
 	got, err := c.client.transport.do(ctx, call{method: http.MethodPost, path: object("certificates", key) + "/renew"})

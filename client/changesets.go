@@ -35,7 +35,7 @@ func SectionPath(key string) string {
 	return "/haproxy/sections/" + url.PathEscape(kind) + "/" + url.PathEscape(name)
 }
 
-// A Changeset is several edits, of which all are carried out or none.
+// A Changeset is a list of edits. Either all are carried out or none.
 type Changeset struct {
 	Message string `json:"message,omitempty"` // what for; at most 1000 bytes
 	Edits   []Edit `json:"edits"`
@@ -69,7 +69,7 @@ func (c Changesets) Apply(ctx context.Context, set Changeset, wait time.Duration
 	return post[Changed](ctx, c.transport, "/changes", set, wait)
 }
 
-// Preview tells what a changeset would do.
+// Preview returns what a changeset would do.
 func (c Changesets) Preview(ctx context.Context, set Changeset) (Preview, error) {
 	return post[Preview](ctx, c.transport, "/changes?dryRun=1", set, 0)
 }
@@ -87,7 +87,7 @@ func post[T any](ctx context.Context, t transport, path string, body any, wait t
 // A Difference is what has changed from one revision to another.
 type Difference = node.Difference
 
-// Difference tells what has changed from one revision to another.
+// Difference returns what has changed from one revision to another.
 func (c Changesets) Difference(ctx context.Context, from, to uint64) (Difference, error) {
 	var out Difference
 	_, err := c.transport.get(ctx, "/revisions/"+strconv.FormatUint(from, 10)+".."+strconv.FormatUint(to, 10), &out)
@@ -123,12 +123,12 @@ type restoreBody struct {
 	Wait    string `json:"wait,omitempty"`
 }
 
-// Restore makes all objects as they were as of a revision, by a new revision.
+// Restore restores all objects to a revision, by a new revision.
 func (c Changesets) Restore(ctx context.Context, revision uint64, r Restore) (Changed, error) {
 	return post[Changed](ctx, c.transport, restorePath(revision), r.body(), r.Wait)
 }
 
-// PreviewRestore tells what a restore would do.
+// PreviewRestore returns what a restore would do.
 func (c Changesets) PreviewRestore(ctx context.Context, revision uint64, r Restore) (Preview, error) {
 	return post[Preview](ctx, c.transport, restorePath(revision)+"?dryRun=1", r.body(), 0)
 }

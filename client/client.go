@@ -14,8 +14,8 @@ import (
 // DefaultAddress is the address of an agent without configuration.
 const DefaultAddress = "http://127.0.0.1:10000"
 
-// Config says which agent to speak to, and how. The zero value speaks to
-// DefaultAddress without a token.
+// Config says which agent to use, and how. The zero value is the agent at DefaultAddress, without a
+// token.
 type Config struct {
 	// Address is the agent's URL (DefaultAddress); http:// may be left out.
 	Address string
@@ -34,7 +34,7 @@ type Config struct {
 	Transport http.RoundTripper
 }
 
-// A Client speaks to one agent. All methods may be called concurrently; errors
+// A Client sends requests to one agent. All methods may be called concurrently; errors
 // that the agent answered with are *Error.
 type Client struct{ transport transport }
 

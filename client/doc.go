@@ -1,4 +1,4 @@
-// Package client speaks to the REST interface of a node agent.
+// Package client is a client of the REST API of a node agent.
 //
 // It ignores unknown fields, so that it works with a newer agent too. It
 // never retries a change, never follows a redirect (which would send the token

@@ -15,8 +15,8 @@ type Draft = node.Draft
 // A DraftDifference is what a commit of a draft would do now.
 type DraftDifference = node.DraftDifference
 
-// InDraft is a client whose requests about frontends, backends and changesets show and
-// change a draft. Other requests are refused by the agent.
+// InDraft is a client whose requests for frontends, backends and changesets read and change a
+// draft. The agent refuses other requests.
 func InDraft(c *Client, id string) *Client {
 	t := c.transport
 	t.draft = id
@@ -46,7 +46,7 @@ func (c Drafts) Begin(ctx context.Context, id, message string) (Draft, error) {
 	return post[Draft](ctx, c.transport, "/drafts", body, 0)
 }
 
-// Difference tells what the commit of a draft would do now.
+// Difference returns what the commit of a draft would do now.
 func (c Drafts) Difference(ctx context.Context, id string) (DraftDifference, error) {
 	var out DraftDifference
 	_, err := c.transport.get(ctx, draftPath(id)+"/diff", &out)
@@ -63,7 +63,7 @@ func (c Drafts) Edits(ctx context.Context, id string) ([]DraftEdit, error) {
 	return list, err
 }
 
-// Undo takes the last edit of a draft back.
+// Undo undoes the last edit of a draft.
 func (c Drafts) Undo(ctx context.Context, id string) (Draft, error) {
 	return post[Draft](ctx, c.transport, draftPath(id)+"/undo", struct{}{}, 0)
 }
@@ -86,7 +86,7 @@ func (c Drafts) Rebase(ctx context.Context, id string) (Draft, error) {
 	return post[Draft](ctx, c.transport, draftPath(id)+"/rebase", struct{}{}, 0)
 }
 
-// Drop takes what a draft changes of some objects out of it. ids are like "backend/live".
+// Drop removes the changes of some objects from a draft. ids are like "backend/live".
 func (c Drafts) Drop(ctx context.Context, id string, ids []string) (Draft, error) {
 	body := struct {
 		Objects []string `json:"objects"`

@@ -11,7 +11,7 @@ import (
 // sqliteType is the media type of SQLite databases.
 const sqliteType = "application/vnd.sqlite3"
 
-// Imports carry over what other programs have.
+// Imports imports configurations of other programs.
 type Imports struct{ transport transport }
 
 // NewImports are those of an agent.
@@ -41,7 +41,7 @@ type ImportedFilePreview struct {
 	node.ImportedFile
 }
 
-// A FileImport says how a haproxy.cfg is carried over.
+// A FileImport says how to import a haproxy.cfg.
 type FileImport struct {
 	Message  string // what for; may be empty
 	Hostname string // of this node among peers; may be empty
@@ -63,22 +63,22 @@ func (f FileImport) path(dryRun bool) string {
 	return "/import/haproxy?" + query.Encode()
 }
 
-// HAProxy carries over a haproxy.cfg of so many bytes, by one revision.
+// HAProxy imports a haproxy.cfg of size bytes, as one revision.
 func (c Imports) HAProxy(ctx context.Context, text io.Reader, size int64, f FileImport) (ImportedFileChanges, error) {
 	return upload[ImportedFileChanges](ctx, c.transport, f.path(false), Restore{}, &content{"text/plain", text, size})
 }
 
-// PreviewHAProxy tells what carrying over a haproxy.cfg would do.
+// PreviewHAProxy returns what importing a haproxy.cfg would do.
 func (c Imports) PreviewHAProxy(ctx context.Context, text io.Reader, size int64, f FileImport) (ImportedFilePreview, error) {
 	return upload[ImportedFilePreview](ctx, c.transport, f.path(true), Restore{}, &content{"text/plain", text, size})
 }
 
-// PyHrapi carries over a database of pyHrapi of so many bytes, by one revision.
+// PyHrapi imports a database of pyHrapi of size bytes, as one revision.
 func (c Imports) PyHrapi(ctx context.Context, data io.Reader, size int64, r Restore) (ImportedChanges, error) {
 	return upload[ImportedChanges](ctx, c.transport, restoreQuery("/import/pyhrapi", r, false), r, &content{sqliteType, data, size})
 }
 
-// PreviewPyHrapi tells what carrying over a database of pyHrapi would do.
+// PreviewPyHrapi returns what importing a database of pyHrapi would do.
 func (c Imports) PreviewPyHrapi(ctx context.Context, data io.Reader, size int64, r Restore) (ImportPreview, error) {
 	return upload[ImportPreview](ctx, c.transport, restoreQuery("/import/pyhrapi", r, true), r, &content{sqliteType, data, size})
 }

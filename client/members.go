@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A MemberRequest asks for the state or the weight of one member.
+// A MemberRequest sets the state or the weight of one member.
 type MemberRequest struct {
 	State string // "ready", "drain" or "maint"; empty: as it is
 	// Weight in the place of the member's own: "20", or "50%" of it; empty: its own.

@@ -86,7 +86,7 @@ type Health struct {
 // HAProxy does not have the member yet.
 type Member = node.Member
 
-// Applied is what became of a change.
+// Applied is the outcome of a change.
 type Applied = node.Applied
 
 // Frontends lists all frontends, by key.
@@ -153,8 +153,8 @@ func (c *Client) Members(ctx context.Context, key string) ([]Member, error) {
 	return list, err
 }
 
-// MembersWithStats lists the present members of a backend with what HAProxy
-// counts for each. The counters begin at 0 with each of HAProxy's workers.
+// MembersWithStats lists the present members of a backend with HAProxy's statistics of each. The
+// counters begin at 0 with each of HAProxy's workers.
 func (c *Client) MembersWithStats(ctx context.Context, key string) ([]Member, error) {
 	var list []Member
 	_, err := c.transport.get(ctx, object("backends", key)+"/members?stats=1", &list)

@@ -17,7 +17,7 @@ type Sections struct{ transport transport }
 // NewSections are those of an agent.
 func NewSections(c *Client) Sections { return Sections{c.transport} }
 
-// List lists all sections, each behind the defaults that it begins with.
+// List lists all sections, each after the defaults that it is based on.
 func (c Sections) List(ctx context.Context) ([]Section, error) {
 	var list []Section
 	_, err := c.transport.get(ctx, "/haproxy/sections", &list)

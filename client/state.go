@@ -18,7 +18,7 @@ func (c *Client) Status(ctx context.Context) (node.Status, error) {
 	return st, err
 }
 
-// Readiness says whether the agent is ready, and if not, why.
+// Readiness says whether the agent is ready, or why not.
 type Readiness struct {
 	// Ready: HAProxy runs the requested configuration.
 	Ready bool
@@ -28,7 +28,7 @@ type Readiness struct {
 	Stale []string
 }
 
-// Readiness asks whether the agent is ready. It takes no token.
+// Readiness asks whether the agent is ready. It needs no token.
 func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable})
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 	return Readiness{*answered.Ready, answered.Reasons, answered.Stale}, nil
 }
 
-// Alive asks whether the agent works; nil: it does. It takes no token.
+// Alive asks whether the agent works; nil: it does. It needs no token.
 func (c *Client) Alive(ctx context.Context) error {
 	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/healthz", also: http.StatusServiceUnavailable})
 	if err != nil || a.status != http.StatusServiceUnavailable {
@@ -104,8 +104,7 @@ func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
 }
 
 // Reload reloads HAProxy, so that it reads renewed files such as certificates, and returns
-// when the new worker serves, with what runs then. Files that HAProxy does not accept are
-// "refused".
+// HAProxy's state once the new worker serves. Files that HAProxy does not accept are "refused".
 func Reload(ctx context.Context, c *Client) (node.HAProxyStatus, Applied, error) {
 	var r node.Reloaded
 	applied, _, err := c.transport.change(ctx, call{method: http.MethodPost, path: "/haproxy/reload"}, &r)

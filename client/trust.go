@@ -35,7 +35,7 @@ func (cfg Config) tls() *tls.Config {
 	return out
 }
 
-// A PinError is a server that has another key than the pinned one.
+// A PinError says that a server has another key than the pinned one.
 type PinError struct {
 	Want, Got string // in the form of listen.Fingerprint
 }
@@ -45,7 +45,7 @@ func (e *PinError) Error() string {
 	return "the agent shows another key (SHA-256 " + e.Got + ") than before (" + e.Want + "): it was installed anew, or another server answers in its place"
 }
 
-// A Certificate is what a server shows.
+// A Certificate is the certificate of a server.
 type Certificate struct {
 	listen.Info
 	// Doubt is why the certificate is not trusted; nil: it is.
@@ -105,7 +105,7 @@ func MovesToTLS(ctx context.Context, address string) bool {
 	return err == nil && to.Scheme == "https" && to.Host == req.URL.Host
 }
 
-// An Identity is who an agent takes a caller for.
+// An Identity is the caller as the agent has identified it.
 type Identity struct {
 	Name           string     `json:"name"`
 	Role           string     `json:"role"`
@@ -114,7 +114,7 @@ type Identity struct {
 	Expires        *time.Time `json:"expires"`        // of a session; nil: none
 }
 
-// LogIn begins a session with a name and a password. The token stands for it.
+// LogIn begins a session with a name and a password. The token is that of the session.
 func LogIn(ctx context.Context, cfg Config, user, password string) (token string, who Identity, err error) {
 	return begin(ctx, cfg, map[string]any{"user": user, "password": password, "bearer": true})
 }
@@ -145,9 +145,9 @@ func BeginLogin(ctx context.Context, cfg Config) (Attempt, error) {
 	return out, nil
 }
 
-// CompleteLogin begins a session with what the identity provider has sent with the browser:
-// the query of the address of the page, such as "code=…&state=…", or the address. The token
-// stands for the session.
+// CompleteLogin begins a session with what the identity provider has sent through the browser: the
+// query of the address of the page, such as "code=…&state=…", or the address. The token is that of
+// the session.
 func CompleteLogin(ctx context.Context, cfg Config, attempt Attempt, sent string) (token string, who Identity, err error) {
 	if _, query, found := strings.Cut(sent, "?"); found {
 		sent = query

@@ -47,8 +47,8 @@ type Config struct {
 	Logger      *slog.Logger // discards
 }
 
-// A Watcher keeps which addresses administer this node. Make it with New, let Run
-// run; the other methods may be called from any goroutine.
+// A Watcher keeps which addresses administer this node. Create it with New and call Run; the other
+// methods may be called from any goroutine.
 type Watcher struct {
 	cfg     Config
 	current atomic.Pointer[lb.Control]

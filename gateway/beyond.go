@@ -15,7 +15,7 @@ func fieldIf(fields []string, name string, is bool) []string {
 	return fields
 }
 
-// beyondGateway lists the fields of a frontend that the dialect has no words for.
+// beyondGateway lists the fields of a frontend that the dialect cannot express.
 func beyondGateway(f lb.Frontend) []string {
 	out := fieldIf(nil, "rules", len(f.Rules) > 0)
 	isRaw := func(n lb.RawLine) bool { return n != disabledLine && !strings.HasPrefix(string(n), "bind ") }
@@ -43,8 +43,8 @@ func beyondTLS(t lb.FrontendTLS, mode string) []string {
 	return fieldIf(out, "tls.hsts", t.HSTS != "")
 }
 
-// beyondPool lists the fields of a backend that the dialect has no words for. It follows the
-// protocol of its gateways.
+// beyondPool lists the fields of a backend that the dialect cannot express. The mode counts if it
+// differs from the protocol of the gateways.
 func beyondPool(in lb.Intent, b lb.Backend) []string {
 	s := b.Spec()
 	out := fieldIf(nil, "service", b.Type != "static")

@@ -7,24 +7,25 @@ import (
 	"thalassa/lb"
 )
 
-// A Change is a PUT of a gateway. What is nil stays, or has its default.
+// A Change is a PUT of a gateway. Fields that are nil or empty leave the gateway unchanged, or have
+// their defaults if it is new.
 type Change struct {
 	Name      string
 	Protocol  string     // empty: as it is
 	Endpoints []Endpoint // added to those that it has, or changed
-	Default   string     // a pool, which is made if there is none; empty: none
+	Default   string     // a pool, which is created if it does not exist; empty: none
 	Enabled   *bool      // nil: as it is; of a new one true
 	Pools     []PoolOf   // attached
 }
 
-// A PoolOf is a pool of a gateway, and a target to make it with where there is none.
+// A PoolOf is a pool of a gateway, and a target to create it with if it does not exist.
 type PoolOf struct {
 	Name    string
 	Address string // empty: the pool must exist
 }
 
-// PutGateway makes or changes a gateway; isNew tells which. Endpoints of other gateways
-// move to it.
+// PutGateway creates or changes a gateway; isNew reports which. Endpoints of other gateways move to
+// it.
 func (m *Model) PutGateway(c Change) (isNew bool, err error) {
 	before := *m
 	defer m.undo(before, &err)
@@ -63,15 +64,15 @@ func (m *Model) PutGateway(c Change) (isNew bool, err error) {
 	return !isThere, m.putFrontend(f)
 }
 
-// undo takes changes back that an error ends.
+// undo restores the model if err is set.
 func (m *Model) undo(before Model, err *error) {
 	if *err != nil {
 		*m = before
 	}
 }
 
-// attached makes the pools that a change names and that do not exist, and lists all that
-// belong to the gateway then.
+// attached creates the pools that a change names and that do not exist, and lists all pools of the
+// gateway after the change.
 func (m *Model) attached(f lb.Frontend, c Change) ([]lb.Name, error) {
 	pools := slices.Clone(f.Pools)
 	if _, ok := m.in.Backends[lb.Name(c.Default)]; c.Default != "" && !ok {
@@ -115,7 +116,7 @@ func (m *Model) DeleteGateway(name string) bool {
 	return ok
 }
 
-// PutEndpoint makes or changes an endpoint; isNew tells which. One that another gateway has
+// PutEndpoint creates or changes an endpoint; isNew reports which. An endpoint of another gateway
 // stays there. The gateway must exist.
 func (m *Model) PutEndpoint(gateway, name, address string) (isNew bool, err error) {
 	before := *m
@@ -133,7 +134,7 @@ func (m *Model) PutEndpoint(gateway, name, address string) (isNew bool, err erro
 	return isNew, m.putFrontend(f)
 }
 
-// DeleteEndpoint removes an endpoint, of whatever gateway; false: there is none.
+// DeleteEndpoint removes an endpoint of any gateway; false: there is none.
 func (m *Model) DeleteEndpoint(gateway, name string) (isThere bool, err error) {
 	before := *m
 	defer m.undo(before, &err)
@@ -196,8 +197,8 @@ func withEndpoint(in lb.Intent, f lb.Frontend, path string, e Endpoint) (lb.Fron
 	return place(f, path, former, bind, certificate)
 }
 
-// checkEndpointName refuses a bad name of an endpoint. An address without a name has its
-// text for one.
+// checkEndpointName refuses an invalid name of an endpoint. An address without a name is named by
+// its text.
 func checkEndpointName(f lb.Frontend, path, name string) error {
 	if slices.ContainsFunc(f.TypedBinds(), func(b lb.Bind) bool { return b.String() == name }) {
 		return nil
@@ -205,8 +206,7 @@ func checkEndpointName(f lb.Frontend, path, name string) error {
 	return checkName(path, name)
 }
 
-// replaceEndpoint gives an endpoint its address, and returns the address in whose place it
-// comes.
+// replaceEndpoint sets the address of an endpoint, and returns the address that it replaces.
 func replaceEndpoint(f lb.Frontend, name lb.Name, bind lb.Bind) (out lb.Frontend, former lb.Bind) {
 	f.Endpoints = slices.Clone(f.Endpoints)
 	former = bind
@@ -241,7 +241,7 @@ func withoutEndpoint(f lb.Frontend, name string) (lb.Frontend, error) {
 	return withoutTLS(f, slices.DeleteFunc(binds, func(b lb.Bind) bool { return b.String() != address })...)
 }
 
-// Attach makes a pool belong to a gateway. Both must exist.
+// Attach adds a pool to a gateway. Both must exist.
 func (m *Model) Attach(gateway, pool string) (err error) {
 	before := *m
 	defer m.undo(before, &err)
@@ -252,8 +252,8 @@ func (m *Model) Attach(gateway, pool string) (err error) {
 	return m.putFrontend(f)
 }
 
-// Detach takes a pool away from a gateway. A rule that leads to the pool is a
-// *lb.ConflictError; false: the pool does not belong to the gateway.
+// Detach removes a pool from a gateway. The error is a *lb.ConflictError if a rule leads to the
+// pool; false: the pool does not belong to the gateway.
 func (m *Model) Detach(gateway, pool string) (isAttached bool, err error) {
 	before := *m
 	defer m.undo(before, &err)
@@ -277,8 +277,8 @@ func without(f lb.Frontend, pool lb.Name) lb.Frontend {
 	return f
 }
 
-// putFrontend checks a frontend and puts it into the intent. It is a gateway from then on.
-// Its pools get its protocol, unless others use theirs.
+// putFrontend checks a frontend and puts it into the intent. Its pools get its protocol unless
+// other gateways use them.
 func (m *Model) putFrontend(f lb.Frontend) error {
 	if f.Endpoints == nil {
 		f.Endpoints = []lb.Endpoint{}

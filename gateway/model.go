@@ -7,10 +7,10 @@ import (
 	"thalassa/lb"
 )
 
-// None is what the dialect calls the default pool of a gateway that has none.
+// None is the dialect's name for the default pool of a gateway without one.
 const None = "None"
 
-// A Gateway is a frontend as the dialect has it.
+// A Gateway is a frontend in the terms of the dialect.
 type Gateway struct {
 	Name      string
 	Protocol  string // "http" or "tcp"
@@ -27,7 +27,7 @@ type Gateway struct {
 type Endpoint struct {
 	Name    string
 	Address string // "ip:port", or what a raw bind line says
-	// Certificate is the name of the one that it serves with TLS; empty: there is no TLS.
+	// Certificate is the name of the certificate that it serves; empty: no TLS.
 	Certificate string
 	// Raw: it is part of a raw line, which this dialect does not change.
 	Raw bool
@@ -41,7 +41,7 @@ func (e Endpoint) Text() string {
 	return e.Address + " @" + e.Certificate + ".pem"
 }
 
-// A Pool is a backend as the dialect has it.
+// A Pool is a backend in the terms of the dialect.
 type Pool struct {
 	Name    string
 	Enabled bool
@@ -63,8 +63,8 @@ type Target struct {
 	Enabled bool
 }
 
-// A Model is an intent as gateways and pools. Its methods change it; what is wrong leaves
-// it as it was. It is for one goroutine.
+// A Model presents an intent as gateways and pools. Its methods change it; after an error it is
+// unchanged. It must not be used concurrently.
 type Model struct {
 	in   lb.Intent
 	snap lb.Snapshot
@@ -72,8 +72,8 @@ type Model struct {
 	skip map[lb.Name]bool
 }
 
-// New is the model of an intent. The snapshot has the targets that come from Consul. The
-// frontends in skip are not shown, and their names are refused.
+// New makes the model of an intent. The snapshot has the targets that come from Consul. The
+// frontends in skip are hidden, and their names are refused.
 func New(in lb.Intent, snap lb.Snapshot, skip ...lb.Name) *Model {
 	m := &Model{in: in, snap: snap, skip: map[lb.Name]bool{}}
 	for _, name := range skip {

@@ -12,21 +12,21 @@ import (
 type PoolChange struct {
 	Name    string
 	Enabled *bool    // nil: as it is; of a new one true
-	Targets []Target // names and addresses: added to those that it has, or changed
+	Targets []Target // names and addresses: added to the existing ones, or changed
 
 	field string // that names the pool; empty: "pool"
 }
 
 // A TargetChange is a PUT of a target.
 type TargetChange struct {
-	Pool    string // that it is to be in
+	Pool    string // the pool that it belongs to after the change
 	Name    string
 	Address string
 	Weight  int
 	Enabled *bool // nil: as it is; of a new one true
 }
 
-// PutPool makes or changes a pool; isNew tells which. Targets of other pools move to it.
+// PutPool creates or changes a pool; isNew reports which. Targets of other pools move to it.
 func (m *Model) PutPool(c PoolChange) (isNew bool, err error) {
 	before := *m
 	defer m.undo(before, &err)
@@ -70,7 +70,7 @@ func (m *Model) PutPool(c PoolChange) (isNew bool, err error) {
 	return !isThere, m.putSpec(b, spec)
 }
 
-// PutTarget makes, changes or moves a target; isNew tells which. The pool must exist.
+// PutTarget creates, changes or moves a target; isNew reports which. The pool must exist.
 func (m *Model) PutTarget(c TargetChange) (isNew bool, err error) {
 	before := *m
 	defer m.undo(before, &err)
@@ -136,7 +136,7 @@ func addressText(m lb.MemberSpec) string {
 	return lb.HostPort{Host: lb.Host(m.Host), Port: uint16(m.Port)}.String() //nolint:gosec // a parsed port
 }
 
-// takeTarget takes a target away from the pool that has it, if that is another one.
+// takeTarget removes a target from its pool, if that is another one.
 func (m *Model) takeTarget(pool, name string) (*lb.MemberSpec, error) {
 	_, owner, ok := m.Target(pool, name)
 	if !ok || owner == pool {
@@ -153,7 +153,7 @@ func (m *Model) takeTarget(pool, name string) (*lb.MemberSpec, error) {
 	return &taken, m.putSpec(b, spec)
 }
 
-// DeleteTarget removes a target, of whatever pool; false: there is none.
+// DeleteTarget removes a target of any pool; false: there is none.
 func (m *Model) DeleteTarget(pool, name string) (bool, error) {
 	_, owner, ok := m.Target(pool, name)
 	if !ok {
@@ -167,8 +167,8 @@ func (m *Model) DeleteTarget(pool, name string) (bool, error) {
 	return true, m.putBackend(b)
 }
 
-// DisableTarget keeps requests from a target; false: there is none. A target that comes
-// from Consul stays as it is, because Consul's checks decide on it.
+// DisableTarget disables a target, so that it gets no requests; false: there is none. A target that
+// comes from Consul is not changed, because Consul's checks decide.
 func (m *Model) DisableTarget(pool, name string) (bool, error) {
 	_, owner, ok := m.Target(pool, name)
 	b := m.in.Backends[lb.Name(owner)]
@@ -184,8 +184,8 @@ func (m *Model) DisableTarget(pool, name string) (bool, error) {
 	return true, m.putBackend(b)
 }
 
-// DeletePool removes a pool and takes it away from its gateways; false: there is none. It
-// is a *lb.ConflictError while rules, raw lines or the frontends of others lead there.
+// DeletePool removes a pool, also from its gateways; false: there is none. The error is a
+// *lb.ConflictError while rules, raw lines or frontends that are not gateways lead there.
 func (m *Model) DeletePool(name string) (isThere bool, err error) {
 	before := *m
 	defer m.undo(before, &err)
@@ -215,7 +215,7 @@ func (m *Model) SetPolicy(pool, policy string, weight int) error {
 	return m.putBackend(b)
 }
 
-// ResetPolicy is the policy of a new pool.
+// ResetPolicy sets the policy of a new pool.
 func (m *Model) ResetPolicy(pool string) error { return m.SetPolicy(pool, "roundrobin", 1) }
 
 // withDefaultWeight are raw lines that give servers a weight; 1 is HAProxy's own default.

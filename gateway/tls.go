@@ -8,7 +8,7 @@ import (
 	"thalassa/lb"
 )
 
-// A NoCertificateError is an endpoint that names a certificate which is not stored.
+// A NoCertificateError says that an endpoint names a certificate that is not stored.
 type NoCertificateError struct {
 	Field string // of the request
 	Name  string
@@ -19,8 +19,7 @@ func (e *NoCertificateError) Error() string {
 	return e.Field + ": " + strconv.Quote(e.Name) + " is not a stored certificate"
 }
 
-// PutCertificates makes certificates known, in the place of those with their names. Their
-// keys are stored already.
+// PutCertificates adds or replaces certificates. Their keys must be stored already.
 func (m *Model) PutCertificates(list []lb.Certificate) {
 	for _, c := range list {
 		m.in = m.in.With([]lb.ObjectChange{{ID: c.ID(), After: c}})
@@ -64,8 +63,8 @@ func inMode(f lb.Frontend, mode string) lb.Frontend {
 	return f
 }
 
-// serving is the frontend with another certificate, where all its endpoints with TLS serve
-// this one after a change. Frontends have one list of certificates for all their addresses.
+// serving is the frontend with another certificate, if all its endpoints with TLS use that one
+// after a change. Frontends have one list of certificates for all their addresses.
 func serving(in lb.Intent, f lb.Frontend, change []Endpoint) lb.Frontend {
 	if f.TLS == nil || len(f.TLS.Certificates) > 1 {
 		return f

@@ -28,8 +28,8 @@ func (e *LinesError) Error() string {
 	return "adding server lines to backend " + string(e.Backend) + ": " + e.Why
 }
 
-// registered is in HAProxy's answer when it has added a line, and exists when it has one
-// of the name.
+// registered is in HAProxy's answer when it has added a line; exists when a line of that name
+// exists already.
 const (
 	registered = "New server registered"
 	exists     = "Already exists a server with the same name"
@@ -91,7 +91,7 @@ func (a *adjustment) checkSockets(ctx context.Context, session *statsock.Session
 	return nil
 }
 
-// fileLimit is how many files a process may allow itself to open; 0: unknown, or no limit.
+// fileLimit is the hard limit of open files of a process; 0: unknown, or no limit.
 func fileLimit(pid int) int {
 	data, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/limits", maxProc)
 	if err != nil {
@@ -141,7 +141,7 @@ func (o *outline) lineOptions(backend lb.Name) *lineOptions {
 	return addedOptions(newOptionTable(), o.slotOptions[backend])
 }
 
-// Options that an added line has not, since they mean nothing to it: a slot has an IP
+// Options that an added line does not need: a slot has an IP
 // address, its own weight, and is in maintenance at first.
 const meaningless = " weight enabled disabled init-addr resolvers resolve-net resolve-opts resolve-prefer stick "
 
@@ -149,8 +149,8 @@ const meaningless = " weight enabled disabled init-addr resolvers resolve-net re
 const revocable = " agent-check backup check check-reuse-pool check-send-proxy check-ssl send-proxy send-proxy-v2" +
 	" send-proxy-v2-ssl send-proxy-v2-ssl-cn ssl tfo "
 
-// addedOptions are the options of an added line that is to be as a line of the file with
-// these options.
+// addedOptions are the options with which an added line behaves like a line of the file that has
+// the options given.
 func addedOptions(t optionTable, options []string) *lineOptions {
 	o := &lineOptions{}
 	given := map[string]string{}
@@ -184,7 +184,7 @@ func addedOptions(t optionTable, options []string) *lineOptions {
 }
 
 // addDefaults adds the defaults that HAProxy 2.6 leaves out of added lines. Without those
-// of the pool no connection is reused.
+// of the connection pool, connections are not reused.
 func (o *lineOptions) addDefaults(given map[string]string) {
 	for _, d := range [][2]string{{"pool-max-conn", "-1"}, {"pool-purge-delay", "5s"}} {
 		if given[d[0]] == "" {
@@ -210,8 +210,9 @@ func (o *lineOptions) addDefaults(given map[string]string) {
 	}
 }
 
-// checkOverTLS has checks of an added line use TLS as those of a line in the file do. HAProxy
-// 2.6 to 3.2 ask for the option of its own: checks in clear text would find the server down.
+// checkOverTLS makes the checks of an added line use TLS, as those of a line in the file do.
+// HAProxy 2.6 to 3.2 need an explicit option for that; without it, checks in clear text would find
+// the server down.
 func (o *lineOptions) checkOverTLS(given map[string]string) {
 	_, speaksTLS := given["ssl"]
 	_, isSaid := given["check-ssl"]
@@ -222,7 +223,7 @@ func (o *lineOptions) checkOverTLS(given map[string]string) {
 
 func hasWord(list, name string) bool { return strings.Contains(list, " "+name+" ") }
 
-// isUnsafe reports whether the stats socket may read a word otherwise than haproxy.cfg.
+// isUnsafe reports whether the stats socket may read a word differently from haproxy.cfg.
 func isUnsafe(word string) bool {
 	return word == "" || strings.ContainsFunc(word, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`;\"'#<`, r)

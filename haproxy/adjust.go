@@ -72,7 +72,7 @@ func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
 var errStopping = errors.New("the worker that answers is stopping")
 
 // attempt applies the ops to one worker; errStopping when that no longer serves. It is
-// done when there are no ops. On the last attempt ops are an error.
+// done when there are no ops. On the last attempt, remaining ops are an error.
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
 	servers, err := a.file.readServers(ctx, session, a.about)
 	if err == nil {

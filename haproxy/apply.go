@@ -29,11 +29,10 @@ type Outcome struct {
 // must show this fingerprint. When HAProxy already runs this configuration, Apply does
 // nothing and the Outcome says so. An empty fingerprint always causes a reload.
 //
-// A *lb.RefusedError says that HAProxy does not take the configuration, at "check"
-// or "start". At "start" the previous file has been restored, and the previous
-// configuration keeps running; HAProxy is started again if it has ended. An address on
-// which another program listens is refused as "start" before the reload, because HAProxy
-// would refuse connections while it tries.
+// A *lb.RefusedError says that HAProxy does not accept the configuration, at "check" or "start". At
+// "start" the previous file has been restored, and the previous configuration keeps running;
+// HAProxy is started again if it has ended. An address on which another program listens is refused
+// as "start" before the reload, because HAProxy would refuse connections while it tries.
 //
 // A *lb.UnavailableError says that an External HAProxy does not run; the file is
 // installed for its start. It also says that somebody has killed HAProxy meanwhile; then
@@ -151,7 +150,7 @@ func (a *applier) isApplied(ctx context.Context, before observation, config []by
 	return Outcome{Idle: true}, a.cfg.Mode == Pacemaker && a.cfg.disk.hasContent(a.cfg.ConfigPath, config)
 }
 
-// leaveStart is the result of an installation where something else starts HAProxy.
+// leaveStart is the result of an installation where another program starts HAProxy.
 func (a *applier) leaveStart(ctx context.Context) (Outcome, error) {
 	if a.cfg.Mode == Pacemaker {
 		return Outcome{Idle: true}, nil

@@ -34,9 +34,8 @@ type CertificateFile struct {
 	Text func() ([]byte, error)
 }
 
-// Certificates give HAProxy what it needs for TLS: the files of certificates on disk, those
-// files while it runs, and the answers by which certificates are ordered. All methods may
-// be called concurrently.
+// Certificates manages what HAProxy needs for TLS: certificate files on disk, the certificates of
+// the running HAProxy, and the answers to ACME challenges. All methods may be called concurrently.
 type Certificates struct {
 	files      *certificateFiles
 	runtime    *runtimeAPI
@@ -46,9 +45,9 @@ type Certificates struct {
 // Certificates are those of this HAProxy.
 func (p *Process) Certificates() *Certificates { return p.certificates }
 
-// PutFiles writes the files that are missing, or that somebody has changed, and returns when
-// all of them are on disk. haproxy.cfg may name them from then on. After an error some may be
-// there, which harms nothing: what nothing names is removed later, see SweepFiles.
+// PutFiles writes the files that are missing or that somebody has changed, and returns when all of
+// them are on disk. haproxy.cfg may name them from then on. After an error some files may have been
+// written; SweepFiles removes those that nothing names.
 func (c *Certificates) PutFiles(ctx context.Context, files []CertificateFile) error {
 	if err := c.files.put(ctx, files); err != nil {
 		return fmt.Errorf("writing certificates for haproxy: %w", err)
@@ -56,9 +55,9 @@ func (c *Certificates) PutFiles(ctx context.Context, files []CertificateFile) er
 	return nil
 }
 
-// SweepFiles removes the files in CertificateDir that neither haproxy.cfg nor the last good
-// one names, unless keep says so or they were written within some minutes: a change that
-// names them may be under way.
+// SweepFiles removes the files in CertificateDir that neither haproxy.cfg nor the last good one
+// names. It keeps files for which keep returns true, and those of the last ten minutes, because a
+// change in progress may name them.
 func (c *Certificates) SweepFiles(ctx context.Context, keep func(name string) bool) {
 	c.files.sweep(ctx, keep)
 }
@@ -236,8 +235,8 @@ func (c *certificateFiles) forget(name string) {
 	delete(c.verified, name)
 }
 
-// named are the names of the files that a haproxy.cfg on disk names, and those in their
-// lists; nil: that cannot be told.
+// named are the names of the files that haproxy.cfg on disk or its certificate lists name; nil:
+// unknown.
 func (c *certificateFiles) named() map[string]bool {
 	out := map[string]bool{}
 	for _, path := range []string{c.cfg.ConfigPath, c.files.lastGood(), asidePath(c.cfg.ConfigPath)} {

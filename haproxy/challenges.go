@@ -17,11 +17,11 @@ import (
 	"thalassa/statsock"
 )
 
-// HTTP-01 challenges are answered by a rule of haproxy.cfg, out of a map. A new worker reads
-// the file of the map; a running one is told over the stats socket. The file stays as long
-// as haproxy.cfg may name it, because HAProxy does not start without it.
+// A rule of haproxy.cfg answers HTTP-01 challenges from a map. A new worker reads the file of the
+// map; a running one gets changes over the stats socket. The file stays as long as haproxy.cfg may
+// name it, because HAProxy does not start without it.
 
-// mapPerm lets HAProxy read the map as whatever user: the answers are public.
+// mapPerm lets HAProxy read the map as any user: the answers are public.
 const mapPerm = 0o644
 
 // maxAnswers bounds the answers of a map.
@@ -43,10 +43,10 @@ type challenges struct {
 	mu sync.Mutex // held while a map is written and told
 }
 
-// AnswerChallenges has HAProxy answer exactly these tokens of HTTP-01 challenges, each with
-// its text, from now on and after a reload. A HAProxy that does not run, or has no rule for
-// challenges yet, is no error: it reads the file. Tokens and texts must be words of
-// letters, digits, "-", "_" and ".".
+// AnswerChallenges makes HAProxy answer exactly these tokens of HTTP-01 challenges, each with its
+// text, from now on and after a reload. A HAProxy that does not run, or has no rule for challenges
+// yet, is no error: it reads the file. Tokens and texts must be words of letters, digits, "-", "_"
+// and ".".
 func (c *Certificates) AnswerChallenges(ctx context.Context, tokens map[string]string) error {
 	if err := c.challenges.answer(ctx, tokens); err != nil {
 		return fmt.Errorf("answering challenges: %w", err)

@@ -21,13 +21,13 @@ const checkTimeout = 30 * time.Second
 // may change.
 const checkHolds = 5 * time.Second
 
-// Check asks "haproxy -c" whether it takes a configuration. The error is a
-// *lb.RefusedError at "check" with HAProxy's output when it does not. Another
-// error (no binary, no space, no time) says nothing about the configuration. A passed
-// check does not prove that HAProxy starts with the configuration.
+// Check runs "haproxy -c" on a configuration. If HAProxy does not accept it, the error is a
+// *lb.RefusedError at "check" with HAProxy's output. Another error (no binary, no space, no time)
+// says nothing about the configuration. A passed check does not prove that HAProxy starts with the
+// configuration.
 //
-// Check also refuses a configuration that binds a path by which HAProxy is controlled.
-// Apply accepts it, because a stored configuration stays in effect.
+// Check also refuses a configuration that binds one of HAProxy's control sockets. Apply accepts it,
+// because a stored configuration stays in effect.
 //
 // The configuration is copied beside ConfigPath, so that HAProxy finds files that it
 // names relative to that folder. The copy is always removed.

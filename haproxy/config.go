@@ -41,17 +41,16 @@ type Config struct {
 	StatsSocket string
 	// MasterSocket is the argument of -S ("/run/thalassa/master.sock").
 	MasterSocket string
-	// Former are absolute paths of an earlier release. A HAProxy that runs there with
-	// ConfigPath is adopted: symbolic links lead to it until a reload and a start replace
-	// them. nil: none.
+	// Former are the absolute paths that an earlier release used. A HAProxy that runs there with
+	// ConfigPath is adopted: symbolic links lead to it until a reload and a start replace them.
+	// nil: none.
 	Former *Paths
 	// StartupLog is a file for the standard output and error of a Managed HAProxy.
 	// HAProxy 2.6 explains a failed reload only there. Run and reloads empty it when it is
 	// longer than 1 MiB. Empty: the output is lost.
 	StartupLog string
-	// Exclusive: a HAProxy that was started with another file than ConfigPath is not
-	// adopted, changed or stopped, though its sockets are ours. External HAProxy may have
-	// any arguments.
+	// Exclusive: a HAProxy that was started with another file than ConfigPath is not adopted,
+	// changed or stopped, even if it uses our sockets. External HAProxy may have any arguments.
 	Exclusive bool
 	// Sudo runs the binary, and kill, through "sudo -n".
 	Sudo bool

@@ -9,11 +9,11 @@ import (
 	"thalassa/internal/safefile"
 )
 
-// diskTime bounds one piece of work on files. The lock is held meanwhile, so that a HAProxy
-// that was killed is started again this much later at most while a disk hangs.
+// diskTime bounds one operation on files. The lock is held meanwhile, so while a disk hangs, a
+// killed HAProxy is started again at most this much later.
 const diskTime = 4 * time.Second
 
-// A disk works on files, and does not wait for ever for a file system that hangs.
+// A disk reads and writes files, with a deadline for file systems that hang.
 type disk struct {
 	*safefile.Patience
 	health *safefile.Health // of the directory of haproxy.cfg
@@ -23,7 +23,7 @@ func newDisk(configPath string) *disk {
 	return &disk{safefile.NewPatience(diskTime), safefile.NewHealth(configPath)}
 }
 
-// DiskProblem is a sentence for everybody that says why nothing can be written beside
+// DiskProblem is a sentence, which anybody may read, that says why nothing can be written beside
 // haproxy.cfg; empty: the last write succeeded.
 func (p *Process) DiskProblem() string {
 	if why := p.cfg.disk.health.Problem(); why != "" {

@@ -18,7 +18,7 @@
 // A Process delegates to types with one task each:
 //   - finder, processes: the master, its workers, and how they are verified;
 //   - router, peersMonitor, recovery, pathKeeper, pidFile, formerPaths: how HAProxy is reached, and
-//     what happens when its files get lost;
+//     what happens when its files disappear;
 //   - configFiles, fileSwap, stateFile: the files on disk;
 //   - checker, program: "haproxy -c" and other calls of the binary;
 //   - launcher, lastChild, stopper, startupLog: the start and the end of HAProxy;

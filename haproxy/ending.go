@@ -13,8 +13,8 @@ import (
 	"thalassa/lb"
 )
 
-// A HAProxy that ends during a start or reload has refused the configuration only if the
-// configuration is the reason. Somebody may have killed its master or a worker.
+// If HAProxy ends during a start or reload, the configuration need not be the reason: somebody may
+// have killed its master or a worker.
 
 // sentByOthers are the signals that end a process that is well. The kernel sends the
 // others to a process that crashes.
@@ -76,8 +76,7 @@ type unclearEnds struct {
 	last string // its name; "": HAProxy has served since
 }
 
-// isFirst reports whether HAProxy did not end so with the configuration of this name
-// before.
+// isFirst reports whether this is the first such end with the configuration of this name.
 func (u *unclearEnds) isFirst(name string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -118,7 +117,7 @@ func (w *workerWait) masterEnded() error {
 	return w.refused(output, seen)
 }
 
-// notRefused is the error for output that does not speak against the configuration; nil:
+// notRefused is the error if the output does not show that HAProxy refuses the configuration; nil:
 // it does.
 func (w *workerWait) notRefused(output string) error {
 	switch b := blameOf(output, w.old); {

@@ -20,9 +20,9 @@ import (
 // versionTimeout bounds "haproxy -v", which takes milliseconds.
 const versionTimeout = 10 * time.Second
 
-// A program that ends with 0 and is not HAProxy passes for a check that has passed, and
-// ends the traffic when a master executes itself anew with it. So its answer to -v is
-// asked for before it is used, and again when the file has changed.
+// A program that is not HAProxy and exits with 0 would pass as a successful check, and would end
+// the traffic when a master re-executes itself with it. So its output for -v is checked before it
+// is used, and again when the file has changed.
 
 // genuine remembers the executables that are known to be HAProxy.
 type genuine struct {
@@ -57,8 +57,8 @@ func (pr *program) confirm(ctx context.Context) error {
 	return err
 }
 
-// confirmMaster is confirm for the program that a master executes anew at a reload: the
-// one it was started as.
+// confirmMaster is confirm for the program that a master re-executes at a reload: the one it was
+// started as.
 func (pr *program) confirmMaster(ctx context.Context, pid int) error {
 	path := startedAs(pid)
 	if !filepath.IsAbs(path) {

@@ -35,8 +35,9 @@ const handshakeTime = time.Second
 // errOtherCertificate says that a client gets a certificate that it should not get.
 var errOtherCertificate = errors.New("clients get another certificate")
 
-// TryHandshakes makes sure that clients get certificates of those expected. An address where
-// no handshake can be tried, as one that this machine does not have, counts as right.
+// TryHandshakes returns an error unless clients get one of the expected certificates at each
+// address. An address that cannot be tried, such as one that this machine does not have, counts as
+// correct.
 func (*Certificates) TryHandshakes(ctx context.Context, all []Handshake) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()

@@ -6,13 +6,12 @@ import "time"
 // some files.
 const lookTime = 30 * time.Second
 
-// LongestChange is how long Check, Apply, Install and Adjust take at most, each without
-// the wait for another one.
+// LongestChange is the maximum duration of each of Check, Apply, Install and Adjust, without
+// waiting for other changes.
 func (p *Process) LongestChange() time.Duration {
 	const outside = versionTimeout + checkTimeout + 2*outputDelay + 10*masterTimeout + 10*diskTime
 	return outside + 4*p.cfg.ReloadTimeout // of a reload, of one without a handed-over state, and both on the way back
 }
 
-// Hangs is a sentence that says in which step Run hangs, and since when; empty: it looks
-// after HAProxy.
+// Hangs is a sentence that says in which step Run hangs, and since when; empty: Run does not hang.
 func (p *Process) Hangs() string { return p.beat.Problem() }

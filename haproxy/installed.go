@@ -35,8 +35,8 @@ func (p *Process) Resume(ctx context.Context) error {
 	return err
 }
 
-// ResumeTelling is Resume. refused is why HAProxy was started with the last good file;
-// nil: it runs the file that was on disk.
+// ResumeTelling is Resume that also returns why HAProxy was started with the last good file; a nil
+// refused: it runs the file that was on disk.
 func (p *Process) ResumeTelling(ctx context.Context) (refused *lb.RefusedError, err error) {
 	if refused, err = p.applier.resume(ctx); err != nil {
 		return nil, fmt.Errorf("resuming haproxy: %w", err)

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// keywords are what haproxy.cfg may contain, as far as it depends on the program. HAProxy
+// keywords are the keywords that the installed HAProxy accepts in haproxy.cfg. HAProxy
 // lists its keywords itself (-dK, since 2.6); a distribution may patch some of them.
 type keywords struct {
 	mu      sync.Mutex
@@ -47,8 +47,8 @@ func (pr *program) keywordsOf(ctx context.Context, path string) (string, error) 
 	return out.String(), nil
 }
 
-// HashKeys reports whether server lines may have the option "hash-key". It tells of the
-// configured program as it was checked, started or reloaded last, and does not wait.
+// HashKeys reports whether server lines may have the option "hash-key". The answer is that of the
+// last check, start or reload; it does not block.
 func (p *Process) HashKeys() bool {
 	k := &p.program.keywords
 	k.mu.Lock()

@@ -130,7 +130,7 @@ func steps() []string {
 }
 
 // Somebody may reload HAProxy at any moment, and the worker that answers from then on
-// know nothing of what the former was told. It is asked how it stands before anything
+// know nothing of what the former was told. It is askedits state before anything
 // is done to it.
 func TestWorkerThatIsReplacedMeanwhile(t *testing.T) {
 	former, next, last := &slowcoach{}, &slowcoach{}, &slowcoach{}
@@ -141,7 +141,7 @@ func TestWorkerThatIsReplacedMeanwhile(t *testing.T) {
 }
 
 // A worker that is stopping may have taken the connection when it did not know yet: it
-// refuses changes, and how it stands matters to nobody.
+// refuses changes, andits state matters to nobody.
 func TestWorkerThatIsStopping(t *testing.T) {
 	stopping, next := &slowcoach{stopping: true, address: "10.0.0.1", ready: true}, &slowcoach{}
 	err := adjust(t, stopping, next)

@@ -11,7 +11,7 @@ import (
 	"thalassa/internal/safefile"
 )
 
-// OldWorkers is what the workers cost that a reload has replaced.
+// OldWorkers is the memory and age of the workers that reloads have replaced.
 type OldWorkers struct {
 	Count int
 	// Memory that they do not share with files, in bytes.

@@ -23,7 +23,7 @@ func (p *Process) CheckFile(ctx context.Context) error {
 }
 
 // Reload has HAProxy read the file on disk and waits until the new worker
-// serves. A *lb.RefusedError says that HAProxy does not take the file. The previous
+// serves. A *lb.RefusedError says that HAProxy does not accept the file. The previous
 // configuration keeps running, and the file stays. No HAProxy is a *lb.UnavailableError.
 func (p *Process) Reload(ctx context.Context) error {
 	if err := p.CheckFile(ctx); err != nil {

@@ -9,9 +9,9 @@ import (
 	"thalassa/lb"
 )
 
-// refuseOther returns a *lb.UnavailableError if a master was started with other files
-// than ConfigPath. A reload would read those, and whoever looks after them would undo
-// what this program changes.
+// refuseOther returns a *lb.UnavailableError if a master was started with other files than
+// ConfigPath. A reload would read those files, and their owner would undo what this program
+// changes.
 func (c *Config) refuseOther(pid int) error {
 	if !c.Exclusive {
 		return nil

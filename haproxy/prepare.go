@@ -15,7 +15,7 @@ import (
 func (la *launcher) prepare() error {
 	if n := la.cfg.OpenFiles; n > 0 {
 		if err := raiseOpenFiles(n); err != nil {
-			la.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
+			la.logger.Warn("limit of open files not raised to the configured value", "open_files", n, "error", err)
 		}
 	}
 	paths, u := []string{la.cfg.PIDPath, la.cfg.MasterSocket, la.cfg.StatsSocket}, la.cfg.User

@@ -21,7 +21,7 @@ const (
 	healthyAfter = time.Minute
 )
 
-// An Exit is an end of HAProxy that Stop has not caused.
+// An Exit reports that HAProxy has ended without Stop, or runs again.
 type Exit struct {
 	// Appeared: HAProxy has not ended. Pacemaker has started it, and it serves.
 	Appeared bool

@@ -10,10 +10,10 @@ import (
 	"thalassa/internal/safefile"
 )
 
-// Occupied is the total time that the threads of a process have run or waited for a
-// processor (Linux, Documentation/scheduler/sched-stats). Unlike HAProxy's own idle time
-// it distinguishes a HAProxy without work from one that gets no processor. It is an error
-// when the process does not live, or the kernel has no such statistics.
+// Occupied is the total time that the threads of a process have run or waited for a CPU (Linux,
+// Documentation/scheduler/sched-stats). Unlike HAProxy's own idle time, it distinguishes a HAProxy
+// without work from one that gets no CPU. It is an error if the process has ended, or the kernel
+// has no such statistics.
 func Occupied(pid int) (time.Duration, error) {
 	threads, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/schedstat")
 	if err != nil || len(threads) == 0 {

@@ -91,8 +91,8 @@ func (s *serverSettings) add(t optionTable, words []string) {
 	}
 }
 
-// withoutDigest is the role of a certificate or authority of the agent's in place of its
-// file: its content changes while HAProxy runs, which leaves the health of servers as it is.
+// withoutDigest replaces the file name of one of the agent's certificates or authorities by its
+// role: the content changes while HAProxy runs, which does not affect the health of servers.
 func withoutDigest(value string) string {
 	if role, ok := lb.TLSRole(filepath.Base(value)); ok {
 		return filepath.Join(filepath.Dir(value), role)

@@ -21,16 +21,16 @@ import (
 // before their digests. HAProxy keeps the default certificate of a bind until its end, and
 // takes another content for it.
 
-// A Serving is which certificates a running HAProxy is to have.
+// A Serving describes the certificates that the running HAProxy should have.
 type Serving struct {
 	Files []ServedFile
 	Lists []lb.CertificateList
-	// Changed are roles of files whose content has changed. Compared are those whose content is
-	// compared, and replaced if it differs; nil: all.
+	// Changed are the roles of files whose content has changed. Compared are the roles of files
+	// whose content is compared, and replaced if it differs; nil: all.
 	Changed, Compared map[string]bool
 }
 
-// A ServedFile is a file that HAProxy has loaded, or is to load.
+// A ServedFile is a certificate file that HAProxy has loaded or should load.
 type ServedFile struct {
 	CertificateFile
 	Role      string
@@ -53,9 +53,9 @@ func (e *CertificatesError) Error() string {
 	return "changing certificates of the running haproxy: " + e.Why
 }
 
-// Serve gives certificates to the running HAProxy without a reload, and reads back that it
-// has them. done tells what was changed, in clauses. A *CertificatesError says that only a
-// reload helps. After an error some changes may be in effect.
+// Serve loads certificates into the running HAProxy without a reload, and reads back that it has
+// them. done lists what was changed, as clauses. A *CertificatesError says that only a reload
+// helps. After an error some changes may be in effect.
 func (c *Certificates) Serve(ctx context.Context, s Serving) (done []string, err error) {
 	err = c.runtime.onWorker(ctx, func(session *statsock.Session) error {
 		v := &serving{Serving: s, session: session, dir: c.files.dir()}
@@ -69,7 +69,7 @@ func (c *Certificates) Serve(ctx context.Context, s Serving) (done []string, err
 	return done, err
 }
 
-// Deviations tells how the certificates of the running HAProxy differ, in clauses.
+// Deviations lists how the certificates of the running HAProxy differ from s, as clauses.
 func (c *Certificates) Deviations(ctx context.Context, s Serving) ([]string, error) {
 	session, err := c.runtime.router.client(ctx).Begin(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *Certificates) Deviations(ctx context.Context, s Serving) ([]string, err
 	return v.done, err
 }
 
-// onWorker has do work on one worker, and again on the next one when that has taken over.
+// onWorker runs do on the serving worker, and again on the next one if that has taken over.
 func (ra *runtimeAPI) onWorker(ctx context.Context, do func(*statsock.Session) error) error {
 	if err := ra.changes.lock(ctx); err != nil {
 		return err
@@ -141,8 +141,8 @@ func (v *serving) serve(ctx context.Context) error {
 	return v.readBack(ctx, touched)
 }
 
-// read finds the files that the worker has loaded. A change that somebody has left without
-// committing it is aborted, as HAProxy has one at most.
+// read finds the files that the worker has loaded. It aborts a change that somebody has not
+// committed, because HAProxy allows only one at a time.
 func (v *serving) read(ctx context.Context) error {
 	v.loaded, v.lists = map[string]map[string]string{}, map[string]string{}
 	for _, kind := range []string{"cert", "ca-file"} {
@@ -173,7 +173,7 @@ func (v *serving) byRole(paths []string) map[string]string {
 	return out
 }
 
-// serveFiles gives the worker the content of files, and returns those that it has changed.
+// serveFiles loads the content of files into the worker, and returns the files that it has changed.
 func (v *serving) serveFiles(ctx context.Context) (touched []ServedFile, err error) {
 	different, err := v.different(ctx)
 	if err != nil {
@@ -273,7 +273,7 @@ func isLoadedFrom(loaded []statsock.LoadedCertificate, text []byte, isAuthority 
 	return slices.Equal(sums, shown)
 }
 
-// replace gives a file of the worker its content, in one step for clients.
+// replace replaces the content of a file in the worker, in one step for clients.
 func (v *serving) replace(ctx context.Context, f ServedFile, path string, isNew bool) error {
 	text, err := f.Text()
 	if err != nil {
@@ -300,7 +300,7 @@ func (v *serving) replace(ctx context.Context, f ServedFile, path string, isNew 
 	return nil
 }
 
-// refused takes back what was begun with a file that HAProxy refuses.
+// refused aborts the change of a file that HAProxy refuses.
 func (v *serving) refused(ctx context.Context, f ServedFile, path string, isNew bool, why string) error {
 	commands := []string{"abort ssl " + f.kind() + " " + path}
 	if isNew {
@@ -326,8 +326,8 @@ func (v *serving) command(ctx context.Context, success, command string) error {
 	return nil
 }
 
-// serveList brings the lines of a list to those wanted. New ones come first, so that no
-// client is without a certificate in between.
+// serveList makes the lines of a list those wanted. It adds new ones first, so that no client is
+// without a certificate in between.
 func (v *serving) serveList(ctx context.Context, list lb.CertificateList) error {
 	path, ok := v.lists[lb.ListRole(list.Frontend)]
 	if !ok {

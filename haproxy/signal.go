@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// signal sends a signal to a process, through sudo where it is another user's. A process
-// that has ended is no error. A pidfd holds the process from before it is verified until
-// it is signaled, so that its id cannot be used again meanwhile.
+// signal sends a signal to a process, through sudo if the process is another user's. It is no error
+// if the process has ended. A pidfd holds the process from before it is verified until it is
+// signaled, so that its id cannot be used again meanwhile.
 func (ps *ownProcesses) signal(ctx context.Context, p ownProcess, sig syscall.Signal) error {
 	process, err := os.FindProcess(p.pid)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"thalassa/statsock"
 )
 
-// A new worker takes every server for up until a check fails. It would send requests to
-// servers that the previous worker knows to be down. So a reload hands over their health
-// in a file. HAProxy also takes ports, TLS, weights and more from that file, whatever
-// haproxy.cfg says. So the file holds only servers that the old and the new haproxy.cfg
-// define alike. After the reload it is emptied: a later start would read outdated state.
+// A new worker regards every server as up until a check fails. It would send requests to servers
+// that the previous worker knows to be down. So a reload hands over their health in a file. HAProxy
+// also reads ports, TLS, weights and more from that file, and prefers them to haproxy.cfg. So the
+// file holds only servers that the old and the new haproxy.cfg define alike. After the reload it is
+// emptied: a later start would read outdated state.
 
 // StateFile is the file that hands the state of servers over a reload, for a Process with
 // that ConfigPath.

@@ -10,8 +10,8 @@ import (
 	"thalassa/internal/leftover"
 )
 
-// staleAfter is the age at which no program uses a temporary file any more: a check ends
-// within checkTimeout, all else is shorter.
+// staleAfter is the age at which no program uses a temporary file any more: a check ends within
+// checkTimeout, and everything else is shorter.
 const staleAfter = 10 * checkTimeout
 
 // sweep removes old temporary files of programs that were killed. It selects them by their

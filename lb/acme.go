@@ -14,13 +14,13 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// The ways to show a certificate authority that a domain is ours.
+// The challenges by which a certificate authority checks the control of a domain.
 const (
 	HTTP01 = "http-01" // HAProxy answers at port 80
 	DNS01  = "dns-01"  // by a TXT record
 )
 
-// DefaultDirectory is the ACME server that is asked if nobody names another one.
+// DefaultDirectory is the directory of the ACME server that is used by default.
 const DefaultDirectory = "https://acme-v02.api.letsencrypt.org/directory"
 
 // Bounds of an ACMESpec.
@@ -34,7 +34,7 @@ const (
 	maxDirectoryCA = 64 << 10
 )
 
-// An ACME says which certificate is to be ordered, and where. It is immutable.
+// An ACME says which certificate to order, and from which server. It is immutable.
 type ACME struct {
 	// Domains are host names in lower case and ASCII, sorted, each once. One may begin with
 	// "*.".
@@ -46,7 +46,7 @@ type ACME struct {
 	// DirectoryCA are the authorities that sign the server's own certificate, in PEM; empty:
 	// those of this machine.
 	DirectoryCA string
-	// Email is where the authority writes to; empty: nowhere.
+	// Email is the contact address of the account; empty: none.
 	Email string
 	// KeyType is one of KeyTypes.
 	KeyType string
@@ -57,14 +57,14 @@ func KeyTypes() []string {
 	return []string{"ecdsa", "ecdsa-p384", "rsa", "rsa-3072", "rsa-4096"}
 }
 
-// An ACMESpec is an ACME as somebody wrote it: text that nobody has checked. Empty fields
+// An ACMESpec is an ACME as written by a user, not yet checked. Empty fields
 // stand for the default.
 type ACMESpec struct {
 	Domains                                           []string
 	Challenge, Directory, DirectoryCA, Email, KeyType string
 }
 
-// Parse checks what is to be ordered. The error is an *InvalidError whose paths begin with
+// Parse checks the order. The error is an *InvalidError whose paths begin with
 // "acme.".
 func (s ACMESpec) Parse() (ACME, error) {
 	var fe FieldErrors
@@ -84,16 +84,15 @@ func (s ACMESpec) Parse() (ACME, error) {
 	return a, fe.Err()
 }
 
-// Spec is what Parse makes this ACME of.
+// Spec is the inverse of ACMESpec.Parse.
 func (a ACME) Spec() ACMESpec {
 	return ACMESpec{
 		Domains: slices.Clone(a.Domains), Challenge: a.Challenge, Directory: a.Directory, DirectoryCA: a.DirectoryCA, Email: a.Email, KeyType: a.KeyType,
 	}
 }
 
-// Identity names what is ordered: certificates with the same server, domains and type of
-// key have the same one, 32 hexadecimal digits. Whatever their names, one order does for
-// them all.
+// Identity identifies the order: 32 hexadecimal digits, equal for the same server, domains and type
+// of key. Certificates of the same identity share one order, whatever their names.
 func (a ACME) Identity() string {
 	d := digest{sha256.New()}
 	d.list("acme", a.Directory, a.KeyType)
@@ -131,8 +130,8 @@ func parseDomains(fe *FieldErrors, texts []string, challenge string) []string {
 	return out
 }
 
-// ParseDomain makes a host name, which may begin with "*." and may have letters of any
-// script, into the form that certificates have. The error is a FieldError without a path.
+// ParseDomain converts a host name, which may begin with "*." and may have letters of any script,
+// to the form used in certificates. The error is a FieldError without a path.
 func ParseDomain(text string) (string, error) {
 	const expected = "a host name such as shop.example or *.shop.example"
 	bare, isWildcard := strings.CutPrefix(text, "*.")

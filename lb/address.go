@@ -29,8 +29,7 @@ func ParseHost(s string) (Host, error) {
 	return Host(strings.ToLower(s)), nil
 }
 
-// NoMember says why HAProxy can never connect to one machine at the address, as a clause
-// after it; empty: it can.
+// NoMember says, as a clause, why the address cannot be that of a member; empty: it can.
 func (h Host) NoMember() string {
 	a, err := netip.ParseAddr(string(h))
 	switch a = a.Unmap(); {
@@ -49,7 +48,7 @@ func (h Host) NoMember() string {
 	return ""
 }
 
-// IsIP reports whether h is an address rather than a name to be resolved.
+// IsIP reports whether h is an IP address rather than a host name.
 func (h Host) IsIP() bool {
 	_, err := netip.ParseAddr(string(h))
 	return err == nil
@@ -111,12 +110,12 @@ func (b Bind) String() string {
 	return HostPort(b).String()
 }
 
-// Same reports whether b and o are one address, however written: "0.0.0.0" is "*",
-// and "::ffff:10.0.0.1" is "10.0.0.1". Of two frontends at one address HAProxy would
-// give each a part of the connections.
+// Same reports whether b and o are the same address, however written: "0.0.0.0" is "*", and
+// "::ffff:10.0.0.1" is "10.0.0.1". Two frontends at the same address would each get a part of the
+// connections.
 func (b Bind) Same(o Bind) bool { return b.plain() == o.plain() }
 
-// plain is the form that those that are the same have in common.
+// plain is the canonical form, for Same.
 func (b Bind) plain() Bind {
 	a, err := netip.ParseAddr(string(b.Host))
 	switch a = a.Unmap(); {

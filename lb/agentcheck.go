@@ -2,7 +2,7 @@ package lb
 
 import "slices"
 
-// ownWeight is what an equal member weighs where an agent sets percentages of weights
+// ownWeight is the weight of members with equal weights if an agent sets percentages of weights
 // (agent-check): HAProxy rounds down, and 50 % of 1 is 0.
 const ownWeight = 100
 
@@ -44,8 +44,8 @@ func (p ResolvedBackend) leaveToAgent() ResolvedBackend {
 	return p
 }
 
-// raiseWeights makes weights great enough for percentages of them, in the same
-// proportion: the least is 100 where the greatest then fits, else the greatest is 256.
+// raiseWeights scales weights so that percentages of them are exact enough: the smallest becomes
+// 100 if the largest then fits, else the largest becomes 256.
 func raiseWeights(members []Member) {
 	least, greatest := 0, 0
 	for _, m := range members {

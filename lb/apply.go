@@ -24,13 +24,13 @@ func CheckMessage(message string) error {
 // An EditError says which of several edits an error is about.
 type EditError struct {
 	Index int // of the edit, from 0
-	// Object is the id of the object that the edit is about, where nobody has numbered the
-	// edits; empty: Index says more.
+	// Object is the id of the object that the edit is about, if callers have not numbered the
+	// edits; empty: use Index.
 	Object string
 	Err    error
 }
 
-// Error is the error behind the number of the edit, or behind its object.
+// Error is the error, prefixed with the number of the edit or with its object.
 func (e *EditError) Error() string {
 	if e.Object != "" {
 		return fmt.Sprintf("%s: %v", e.Object, e.Err)
@@ -41,10 +41,10 @@ func (e *EditError) Error() string {
 // Unwrap is the error alone.
 func (e *EditError) Unwrap() error { return e.Err }
 
-// Apply makes the intent after the edit; in stays as it is. Errors:
-// *PreconditionError, *NotFoundError (deleting or switching what is not there),
-// *ConflictError (deleting a backend still routed to, an address bound twice, switching a
-// static backend), *InvalidError (a reference that does not hold).
+// Apply returns the intent after the edit; in does not change. Errors: *PreconditionError,
+// *NotFoundError (deleting or switching an object that does not exist), *ConflictError (deleting a
+// backend that a frontend routes to, an address bound twice, switching a static backend),
+// *InvalidError (an invalid reference).
 func (in Intent) Apply(e Edit) (Intent, error) {
 	next, err := in.ApplyAll([]Edit{e})
 	if single, ok := errors.AsType[*EditError](err); ok {
@@ -53,10 +53,10 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 	return next, err
 }
 
-// ApplyAll makes the intent after several edits; in stays as it is. The edits are made in
-// their order, and a condition of an edit is about what those before it have made. What
-// objects ask of each other must hold after the last edit only. An error is one of
-// Apply's, in an *EditError where it is about one edit.
+// ApplyAll returns the intent after several edits; in does not change. The edits are made in their
+// order, and the condition of an edit is checked after those before it. References between objects
+// need to be valid only after the last edit. An error is one of Apply's, wrapped in an *EditError
+// if it is about one edit.
 func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	next := in.Clone()
 	for i, e := range edits {
@@ -79,8 +79,8 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	return next, nil
 }
 
-// applyEdit carries out one edit in an intent that nobody else has yet. What other objects ask
-// of it is not checked.
+// applyEdit carries out one edit in an intent that is not shared yet. References from other objects
+// are not checked.
 func applyEdit(in Intent, e Edit) error {
 	if err := e.CheckConditions(in); err != nil {
 		return err
@@ -105,7 +105,7 @@ func applyEdit(in Intent, e Edit) error {
 	return nil
 }
 
-// keepingOf is an object with what Edit.Keeps leaves of the one that it replaces.
+// keepingOf is an object with the fields that Edit.Keeps takes from the one that it replaces.
 func keepingOf(in Intent, o Object) Object {
 	return Match(o,
 		func(f Frontend) Object { return f.keepingEndpoints(in.Frontends[f.Key]) },
@@ -115,7 +115,7 @@ func keepingOf(in Intent, o Object) Object {
 	)
 }
 
-// CheckConditions refuses an edit whose object is not as IfMatch and IfNoneMatch demand. The
+// CheckConditions refuses an edit whose object does not meet IfMatch and IfNoneMatch. The
 // error is a *PreconditionError.
 func (e Edit) CheckConditions(in Intent) error {
 	if len(e.IfMatch) == 0 && !e.IfNoneMatch {
@@ -149,7 +149,7 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 		if by := in.CertificateUsers(keyOf(e.Delete)); len(by) > 0 && isCertificate {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still used by " + strings.Join(by, ", "), By: by}
 		}
-		if by := beginsWith(in, e.Delete); len(by) > 0 {
+		if by := basedOn(in, e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by the field defaults of " + strings.Join(by, ", "), By: by}
 		}
 		if by := usedBy(in, e.Delete); len(by) > 0 {

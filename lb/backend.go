@@ -22,20 +22,20 @@ type Backend struct {
 	// Versions of that service divide the traffic; nil: Version gets it all.
 	Versions Split
 	Balance  string // HAProxy's algorithm with its arguments, e.g. "roundrobin", "uri depth 2"
-	// HashStable: an algorithm that hashes chooses the same member on every load balancer
-	// with the same members, if need be with a reload for each change of them.
+	// HashStable: a hashing algorithm chooses the same member on every load balancer with the same
+	// members. Where necessary, each change of members then causes a reload.
 	HashStable bool
 	Host       string  // Host header sent to members; empty: the client's
 	Health     *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
 	Mode       string  // "http" or "tcp"
 	Natives    []RawLine
 	Members    []StaticMember // static only, sorted as given, no duplicates
-	// Disabled: it is defined and has no member in use.
+	// Disabled: it is defined, but no member is in use.
 	Disabled bool
-	// Defaults names the section of defaults that the backend begins with; empty: those of
-	// the template.
+	// Defaults names the section of defaults that the backend is based on; empty: those of the
+	// template.
 	Defaults Name
-	// Transport is how HAProxy speaks to the members.
+	// Transport is the protocol between HAProxy and the members.
 	Transport Transport
 }
 
@@ -47,7 +47,7 @@ type Health struct {
 	Interval time.Duration // whole milliseconds
 }
 
-// A BackendSpec is a backend as somebody wrote it: text that nobody has checked. Empty
+// A BackendSpec is a backend as written by a user, not yet checked. Empty
 // fields stand for their defaults.
 type BackendSpec struct {
 	Type       string
@@ -68,15 +68,14 @@ type BackendSpec struct {
 	TLS        *MemberTLSSpec // nil: no TLS to members
 }
 
-// A HealthSpec is an HTTP check as somebody wrote it, unchecked.
+// A HealthSpec is an HTTP check as written by a user, not yet checked.
 type HealthSpec struct {
 	Method, URI, Version string
 	Interval             *int64 // milliseconds; nil: DefaultCheckInterval
 }
 
-// checkServerLines refuses raw server lines of a dynamic backend that have the names
-// of its slots: the agent would take them for its own. What is stored already stays
-// readable.
+// checkServerLines refuses raw server lines of a dynamic backend that have the names of its slots:
+// the agent would take them for its own. Definitions that are stored already are not checked.
 func (b Backend) checkServerLines(fe *FieldErrors) {
 	for i, n := range b.Natives {
 		text, _, _ := strings.Cut(strings.Map(unquoted, string(n)), "#")
@@ -96,8 +95,8 @@ func unquoted(r rune) rune {
 	return r
 }
 
-// checkAddresses refuses members that are nowhere. What is stored already stays
-// readable, too.
+// checkAddresses refuses members with impossible addresses. Definitions that are stored already are
+// not checked.
 func checkAddresses(b Backend, fe *FieldErrors) {
 	for i, m := range b.Members {
 		if why := m.Host.NoMember(); why != "" {
@@ -119,8 +118,8 @@ func checkAddresses(b Backend, fe *FieldErrors) {
 	}
 }
 
-// CheckNew checks what only a new definition must fulfill: what is stored already stays
-// readable. The error is an *InvalidError.
+// CheckNew checks the conditions that apply only to new definitions, not to those that are stored
+// already. The error is an *InvalidError.
 func (b Backend) CheckNew() error {
 	var fe FieldErrors
 	b.checkServerLines(&fe)
@@ -261,7 +260,7 @@ func parseBalance(s, mode string) (string, error) {
 		"roundrobin, static-rr, leastconn, first, source, random, random(N), rdp-cookie, hash EXPR, uri, url_param NAME or hdr(NAME)")
 }
 
-// checkWeighing refuses a split under the one algorithm that heeds no weights.
+// checkWeighing refuses a split with the one algorithm that ignores weights.
 func (b Backend) checkWeighing() error {
 	if b.Versions != nil && b.Balance == "first" {
 		return bad("first heeds no weights, so that traffic cannot be divided between versions", "another algorithm, or version instead of versions")
@@ -269,8 +268,8 @@ func (b Backend) checkWeighing() error {
 	return nil
 }
 
-// Split is which versions of its service get the traffic of a dynamic backend:
-// Versions, or Version alone. A static backend has none.
+// Split says which versions get the traffic of a dynamic backend: Versions, or Version alone. A
+// static backend has none.
 func (b Backend) Split() Split {
 	if b.Versions != nil || b.Type != "dynamic" {
 		return b.Versions
@@ -278,7 +277,7 @@ func (b Backend) Split() Split {
 	return Split{{Version: b.Version, Weight: 100}}
 }
 
-// Selection says in words what Split gives: "1.0.0", or "1.0.0=90,1.1.0=10".
+// Selection is Split as text: "1.0.0", or "1.0.0=90,1.1.0=10".
 func (b Backend) Selection() string {
 	if b.Versions != nil {
 		return b.Versions.String()
@@ -298,7 +297,7 @@ func (b Backend) CheckInterval() time.Duration {
 	return cmp.Or(b.serverDefaults().interval, DefaultCheckInterval)
 }
 
-// Spec is what Parse makes this backend of.
+// Spec is the inverse of BackendSpec.Parse.
 func (b Backend) Spec() BackendSpec {
 	s := BackendSpec{
 		Type: b.Type, Service: string(b.Service), Version: string(b.Version), Versions: b.Versions.spec(),
@@ -316,9 +315,9 @@ func (b Backend) Spec() BackendSpec {
 	return s
 }
 
-// ETag is the entity tag of the backend, quotes included: it changes with anything that
-// operators define. The members that Consul fills in do not change it, so that an
-// If-Match holds until a person or program has changed the definition.
+// ETag is the entity tag of the backend, quotes included: it changes with anything that operators
+// define. Members from Consul do not affect it, so that an If-Match is valid until somebody changes
+// the definition.
 func (b Backend) ETag() string { return entityTag(b) }
 
 func (b Backend) digest() digest {

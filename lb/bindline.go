@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// parseBindField reads the addresses of a frontend. Plain ones are binds. With options
-// after them, or in another form that HAProxy has (a family, a range of ports, a path),
-// they are one raw bind line, whose options hold for all of its addresses.
+// parseBindField reads the addresses of a frontend. Plain ones are binds. With options, or in
+// another form of HAProxy (a family, a range of ports, a path), they become one raw bind line,
+// whose options apply to all of its addresses.
 func parseBindField(s string) (binds []Bind, raw RawLine, err error) {
 	binds, err = parseBinds(s)
 	if err == nil {
@@ -73,8 +73,8 @@ func isBindAddress(text string) bool {
 // bindText is what a bind line says after its keyword.
 func bindText(n RawLine) string { return strings.TrimPrefix(string(n), bindKeyword+" ") }
 
-// BindTexts are what the frontend's own bind lines say after the keyword: an address
-// each, or addresses with options. Those among its raw lines are not among them.
+// BindTexts are the frontend's own bind lines without the keyword: an address each, or addresses
+// with options. Bind lines among its raw lines are not included.
 func (f Frontend) BindTexts() []string {
 	if f.RawBind != "" {
 		return []string{bindText(f.RawBind)}
@@ -86,8 +86,7 @@ func (f Frontend) BindTexts() []string {
 	return out
 }
 
-// RawBindTexts are what the bind lines say that are not of typed addresses: raw lines, and
-// addresses with options.
+// RawBindTexts are the bind lines, without the keyword, that are raw lines or have options.
 func (f Frontend) RawBindTexts() []string {
 	var out []string
 	if f.RawBind != "" {
@@ -109,8 +108,8 @@ func hasBindLine(lines []RawLine) bool {
 	})
 }
 
-// Address is the first TCP address with a port that clients can be told, of the typed
-// ones or else of raw lines; false where there is none.
+// Address is the first TCP address with a port, of the typed ones or else of raw lines; false:
+// there is none.
 func (f Frontend) Address() (Bind, bool) {
 	if binds := f.TypedBinds(); len(binds) > 0 {
 		return binds[0], true

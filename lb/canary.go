@@ -34,13 +34,13 @@ type Canary struct {
 	MinRequests int64
 	// Wait is how long a healthy instance may take to appear before the first step.
 	Wait time.Duration
-	// Lease is how long the canary goes on without being renewed; 0: to its end.
+	// Lease is how long the canary continues without a renewal; 0: to its end.
 	Lease   time.Duration
 	IfMatch []string // of the backend
 	Origin  Origin
 }
 
-// A CanarySpec is a canary as somebody wrote it, unchecked. Empty texts and a nil
+// A CanarySpec is a canary as written by a user, not yet checked. Empty texts and a nil
 // AbortOn are the defaults.
 type CanarySpec struct {
 	Version     string

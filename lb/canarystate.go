@@ -105,8 +105,8 @@ func (s CanaryState) NextPercent() int {
 	return 100 // without others, the version has all requests already
 }
 
-// ConditionBroken is the condition that the figures of the step break, as a clause;
-// empty: none, or there were too few requests.
+// ConditionBroken is the condition that the figures of the step exceed, as a clause; empty: none,
+// or there were too few requests.
 func (s CanaryState) ConditionBroken() string {
 	if s.New == nil || s.New.Requests < s.MinRequests {
 		return ""
@@ -119,7 +119,7 @@ func (s CanaryState) ConditionBroken() string {
 	return ""
 }
 
-// Because is the reason with its step and the figures of the step.
+// Because is the reason with the step and its figures.
 func (s CanaryState) Because() string {
 	reason := s.Reason
 	if s.Percent > 0 {

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A Certificate is what operators store under a name: certificates with their keys, which
-// a frontend serves, or the certificates of authorities, by which others are checked. The
-// keys are kept elsewhere, under the digests of Files. It is immutable.
+// A Certificate is stored under a name. It consists of certificates with their keys, which a
+// frontend serves, or of the certificates of authorities, which verify others. The keys are kept
+// elsewhere, under the digests of Files. It is immutable.
 type Certificate struct {
 	Key Name
 	// Authority: the certificates are those of authorities, and there is no key.
 	Authority bool
 	// Files are what HAProxy loads: one for each key, or one with all authorities.
 	Files []PEMFile
-	// ACME orders the certificate; nil: operators store it. Files are not a part of the
-	// definition then, and not of its ETag: they are what has been issued last.
+	// ACME orders the certificate; nil: operators store it. Files of an order are what was issued
+	// last; they are not part of the definition or of its ETag.
 	ACME *ACME
 }
 
@@ -32,7 +32,7 @@ type PEMFile struct {
 	Chain []X509
 }
 
-// An X509 is what one certificate says.
+// An X509 has the fields of one certificate.
 type X509 struct {
 	Subject, Issuer string // distinguished names, RFC 2253
 	// Names are the host names and addresses of the subject, sorted.
@@ -70,8 +70,8 @@ func (c Certificate) digest() digest {
 	return d
 }
 
-// Check refuses what could not be stored and rendered: no file, and a digest or a type of
-// key that is none. The error is an *InvalidError.
+// Check refuses a Certificate that cannot be stored and rendered: one without files, or with an
+// invalid digest or type of key. The error is an *InvalidError.
 func (c Certificate) Check() error {
 	var fe FieldErrors
 	if c.ACME != nil {
@@ -130,18 +130,17 @@ type Expiry struct {
 	Days   int    // one of expiryDays
 }
 
-// Issued is the definition with other files.
+// Issued is the certificate with these files.
 func (c Certificate) Issued(files []PEMFile) Certificate {
 	c.Files = files
 	return c
 }
 
-// expiryDays are how many days before its end a certificate is told of.
+// expiryDays are the thresholds of warnings, in days before a certificate expires.
 func expiryDays() []int { return []int{0, 1, 3, 7, 14} }
 
-// Expiry is the last threshold that the certificate has passed; false: none yet. Those that
-// are more than a third of its life before its end do not count: short-lived certificates
-// are renewed then.
+// Expiry is the last threshold that the certificate has passed; false: none yet. Thresholds of more
+// than a third of its life do not count, because short-lived certificates are renewed late.
 func (c Certificate) Expiry(now time.Time) (e Expiry, ok bool) {
 	x := c.firstToExpire()
 	if x.NotAfter.IsZero() { // not issued yet
@@ -173,8 +172,8 @@ func (c Certificate) ExpiryWarning(now time.Time) string {
 	}
 }
 
-// Matches reports whether a client that asks for a host name gets the certificate. A name
-// that begins with "*." stands for one label in its place.
+// Matches reports whether the certificate is valid for a host name. A name that begins with "*."
+// matches any one label there.
 func (x X509) Matches(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	_, parent, hasParent := strings.Cut(host, ".")

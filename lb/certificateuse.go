@@ -9,7 +9,7 @@ import (
 type CertificateUse struct {
 	Path      string // e.g. "tls.certificates[0]"
 	Name      Name
-	Authority bool // it must be one of authorities; else one with keys
+	Authority bool // it must be one of authorities; otherwise one with keys
 }
 
 // A certificateUser is an object that may name certificates.

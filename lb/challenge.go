@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Challenges say how HAProxy answers HTTP-01 challenges.
+// Challenges is how HAProxy answers HTTP-01 challenges.
 type Challenges struct {
 	// Map is the path of the file of answers, in the characters of a word of haproxy.cfg;
 	// empty: HAProxy answers none.
 	Map string
-	// Port is the one that certificate authorities connect to, 80 if nothing forwards it.
+	// Port is the port where HAProxy gets the connections of certificate authorities: 80 unless
+	// something forwards it.
 	Port uint16
 }
 
-// IsMapPath reports whether a path can stand in an expression of haproxy.cfg as it is.
+// IsMapPath reports whether a path needs no quotes in an expression of haproxy.cfg.
 func IsMapPath(path string) bool {
 	return strings.HasPrefix(path, "/") && !strings.ContainsFunc(path, func(r rune) bool {
 		return r >= 0x80 || !isAlnum(byte(r)) && !strings.ContainsRune("/._-", r)
 	})
 }
 
-// WantsChallenges reports whether a certificate is to be ordered whose challenges HAProxy
-// answers.
+// WantsChallenges reports whether an order needs HAProxy to answer challenges.
 func (in Intent) WantsChallenges() bool {
 	for _, c := range in.Certificates {
 		if c.ACME != nil && c.ACME.Challenge == HTTP01 {

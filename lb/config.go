@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// A Config is everything HAProxy is to run: explicit, sorted by key, nothing
-// left to be looked up.
+// A Config is everything that HAProxy should run: explicit, sorted by key, with all members
+// resolved.
 type Config struct {
 	Process   Process
 	Frontends []Frontend
 	Backends  []ResolvedBackend
-	// Sections stand in the order of Intent.SortedSections.
+	// Sections are in the order of Intent.SortedSections.
 	Sections []Section
-	// ChallengeMap is the file of answers to HTTP-01 challenges, which frontends give that
-	// answer any (Frontend.AnswersChallenges); empty: none does.
+	// ChallengeMap is the path of the answers to HTTP-01 challenges for frontends that answer them
+	// (Frontend.AnswersChallenges); empty: none does.
 	ChallengeMap string
 	// Certificates are those that something uses and that are available, sorted by key.
 	Certificates []Certificate
 }
 
-// Part is the configuration with no other backends than those named, in sorted order.
+// Part is the configuration with only the backends named, in sorted order.
 func (c Config) Part(names []Name) Config {
 	part := c
 	part.Backends = make([]ResolvedBackend, 0, len(names))
@@ -34,8 +34,7 @@ func (c Config) Part(names []Name) Config {
 	return part
 }
 
-// With is the configuration with the backends of a part of it in the place of those
-// of the same names.
+// With is the configuration with the backends of part instead of its own of the same names.
 func (c Config) With(part Config) Config {
 	c.Backends = slices.Clone(c.Backends)
 	for _, p := range part.Backends {
@@ -50,7 +49,7 @@ func (c Config) find(name Name) (int, bool) {
 	return slices.BinarySearchFunc(c.Backends, name, func(p ResolvedBackend, name Name) int { return cmp.Compare(p.Key, name) })
 }
 
-// StatsPath is the path of HAProxy's statistics page behind the address of the API.
+// StatsPath is the path of HAProxy's statistics page at the address of the API.
 const StatsPath = "/haproxy/stats/"
 
 // Process holds the settings of HAProxy itself.
@@ -58,11 +57,11 @@ type Process struct {
 	StatsSocket string // path of the stats socket, level admin
 	// SocketUser owns the stats socket; empty: whoever starts HAProxy.
 	SocketUser string
-	// StateFile is where a new worker finds how the servers stood in the one before;
-	// empty: it starts as if they were all up.
+	// StateFile is where a new worker finds the states of servers in the previous one; empty: it
+	// starts as if they were all up.
 	StateFile string
-	// PeersSocket is the path of a socket over which a new worker gets the stick
-	// tables of the one before; empty: they start empty.
+	// PeersSocket is the path of a socket over which a new worker gets the stick tables of the
+	// previous one; empty: they start empty.
 	PeersSocket string
 	// PageSocket is the path of a socket at which the workers serve HAProxy's statistics
 	// page, at StatsPath; empty: there is none. Its owner is that of StatsSocket.
@@ -87,10 +86,10 @@ type Process struct {
 	Unnumbered bool
 	// HashType is the argument of "hash-type" in the template; empty: it has none.
 	HashType string
-	// Hosts are the names that the node itself knows; nil: localhost. They do not show in
-	// haproxy.cfg but in the addresses of members.
+	// Hosts are the names that the node itself knows; nil: localhost. They only affect the
+	// addresses of members.
 	Hosts *Hosts
-	// Challenges are answered where a certificate is ordered in this way.
+	// Challenges are used if a certificate is ordered with HTTP-01.
 	Challenges Challenges
 }
 
@@ -104,7 +103,7 @@ func (p Process) Equal(o Process) bool {
 	return p == o
 }
 
-// A ResolvedBackend is a backend with its members found.
+// A ResolvedBackend is a backend with its members.
 type ResolvedBackend struct {
 	Backend
 	// Members of a dynamic backend are sorted by address, those of a static one
@@ -114,14 +113,13 @@ type ResolvedBackend struct {
 	// runs: as many as it has room for, each member in one of them. nil: each
 	// member has a line of its own.
 	Slots []Slot
-	// Arrivals is how many members a switch to another version would bring: the
-	// healthy instances of the greatest version of the service that has no traffic
-	// now. 0 where that is not known.
+	// Arrivals is the number of members that a switch to another version may bring: the healthy
+	// instances of the largest version of the service without traffic. 0: unknown.
 	Arrivals int
 	// AgentCheck: an agent that HAProxy asks owns the weights and states of the servers.
 	// Members have the weights that its percentages are of.
 	AgentCheck bool
-	// Placement says what decides which member a key gets, where the backend hashes.
+	// Placement says how keys are assigned to members, if the backend hashes.
 	Placement Placement
 }
 
@@ -139,8 +137,8 @@ type Member struct {
 	LastKnown time.Time
 	// Meta is the instance's Consul meta.
 	Meta map[string]string
-	// Override is what an operator asked for the member; nil: nothing. Weight and
-	// Maintenance follow from it.
+	// Override is the state or weight that an operator has set for the member; nil: none. Weight
+	// and Maintenance follow from it.
 	Override *Override
 	// Maintenance: an operator has taken the member out of use.
 	Maintenance bool
@@ -166,9 +164,8 @@ func (m Member) ID() string {
 	return "/" + string(m.Service) + "/" + string(m.Version) + "/" + m.host() + "/" + strconv.Itoa(int(m.Address.Port))
 }
 
-// Resolve finds the members of every backend: the healthy instances of the
-// service and versions it names, or the static list. It is the one place where
-// a version is chosen.
+// Resolve finds the members of every backend: the healthy instances of the service and versions
+// that it names, or the static list. Versions are selected only here.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
 	c := Config{Process: p, Sections: in.SortedSections(), Certificates: usedCertificates(in)}
 	if in.WantsChallenges() {
@@ -197,8 +194,7 @@ func (p Process) Populate(b Backend, snap Snapshot) ResolvedBackend {
 	return found
 }
 
-// Populate finds the members of one backend. Where it divides its traffic
-// between versions, the weights see to that.
+// Populate finds the members of one backend. Their weights divide the traffic between versions.
 func Populate(b Backend, snap Snapshot) ResolvedBackend { return populate(b, snap, false) }
 
 func populate(b Backend, snap Snapshot, asksAgent bool) ResolvedBackend {

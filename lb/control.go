@@ -6,17 +6,16 @@ import (
 	"strconv"
 )
 
-// A Control says which addresses administer this node: the agent's API, HAProxy's
-// statistics page and sockets, Consul's agent. Traffic must never lead there: what
-// listens on loopback believes those who can reach it. It is immutable; nil refuses
-// nothing.
+// A Control knows which addresses administer this node: the agent's API, HAProxy's statistics page
+// and sockets, Consul's agent. Traffic must never lead there, because services on loopback often
+// trust whoever can reach them. It is immutable; nil refuses nothing.
 type Control struct {
-	// Ports that administer the node, at whichever of its addresses.
+	// Ports that administer the node, at any of its addresses.
 	Ports []ControlPort
 	// Sockets are the paths of HAProxy's own unix sockets.
 	Sockets []string
-	// Local are the addresses that the node answers for now, as its kernel has
-	// them. Loopback and unspecified addresses count anyway.
+	// Local are the node's own addresses now, as its kernel lists them. Loopback and unspecified
+	// addresses always count.
 	Local []netip.Prefix
 }
 
@@ -101,7 +100,7 @@ func embedded(a netip.Addr) []netip.Addr {
 	return nil
 }
 
-// Check refuses an edit that writes what leads to a control address. The error is
+// Check refuses an edit that would lead traffic to a control address. The error is
 // that of CheckFrontend or CheckBackend.
 func (c *Control) Check(e Edit) error {
 	switch {
@@ -155,8 +154,8 @@ func (c *Control) checkLines(fe *FieldErrors, lines []RawLine) {
 	}
 }
 
-// Mark gives a service whose instances at control addresses say so and are not
-// healthy, so that nothing chooses them. A service without any is itself.
+// Mark returns the service with its instances at control addresses marked as refused and not
+// healthy, so that nothing uses them. It returns s itself if there are none.
 func (c *Control) Mark(s Service) Service {
 	if c == nil || !slices.ContainsFunc(s.Instances, func(i Instance) bool { return c.Refusal(i.Address) != "" }) {
 		return s
@@ -170,22 +169,21 @@ func (c *Control) Mark(s Service) Service {
 	return s
 }
 
-// A LeftOut is a member or raw line that was asked for and that HAProxy does not
-// get.
+// A LeftOut is a configured member or raw line that HAProxy does not get.
 type LeftOut struct {
 	Object string // id of the frontend, backend or section
 	What   string // the member's address, or the line
 	Reason string
 }
 
-// String is what to tell people.
+// String is a sentence for people.
 func (l LeftOut) String() string {
 	return l.Object + ": " + l.What + " is left out: " + l.Reason
 }
 
-// Strip takes out of a configuration what leads to control addresses, and tells what
-// that is. It is for what was stored before it was refused: HAProxy keeps running
-// with the rest.
+// Strip removes from a configuration what leads to control addresses, and returns what that is. It
+// is for definitions that were stored before they became forbidden: HAProxy keeps running with the
+// rest.
 func (c *Control) Strip(config Config) (Config, []LeftOut) {
 	if c == nil {
 		return config, nil

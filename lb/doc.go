@@ -1,9 +1,8 @@
-// Package lb holds the values that the whole program talks about: frontends,
-// backends, members, rules, what operators asked for (Intent), what Consul
-// said (Snapshot) and what HAProxy is to run (Config).
+// Package lb has the domain values of load balancing: frontends, backends, members, rules, what
+// operators asked for (Intent), what Consul reported (Snapshot) and what HAProxy should run
+// (Config).
 //
-// It parses and validates text once, at the door, so that no value of these
-// types can carry a line break or a foreign section into haproxy.cfg. It never
-// does I/O, never reads a clock and never logs: the same input gives the same
-// output.
+// Text is parsed and validated once, when a value is made, so that no value of these types can
+// carry a line break or another section into haproxy.cfg. It never does I/O, never reads a clock
+// and never logs: the same input gives the same output.
 package lb

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An Edit is one change an operator asks for. Exactly one of Frontend, Backend,
+// An Edit is one change of the intent. Exactly one of Frontend, Backend,
 // Certificate, Section, Switch and Delete is set.
 type Edit struct {
 	Frontend *Frontend // create or replace
@@ -16,26 +16,26 @@ type Edit struct {
 	Section     *Section // create or replace
 	Switch      *Switch  // to other versions; its conditions are those of the edit
 	Delete      string   // id of the object to remove, e.g. "frontend/KEY"
-	// IfMatch holds the entity tags one of which the object must have now, "*"
-	// for any; empty: no condition.
+	// IfMatch lists entity tags: the object must have one of them now; "*" is any. Empty: no
+	// condition.
 	IfMatch []string
 	// IfNoneMatch demands that the object does not exist yet.
 	IfNoneMatch bool
-	// Keeps: what the gateways/pools dialect has given the object stays where Frontend or
-	// Backend says nothing of it: names of addresses and members, weights, states.
+	// Keeps: what the gateways/pools dialect has set stays if Frontend or Backend does not mention
+	// it: names of addresses and members, weights, states.
 	Keeps bool
-	// Force changes a backend that a frontend leads to even if it has no member then.
+	// Force changes a backend that a frontend leads to even if it then has no member.
 	Force bool
 	// Wait is how long a healthy instance of each version may take to appear.
 	Wait   time.Duration
 	Origin Origin
 }
 
-// An Origin says who caused a change, and what for.
+// An Origin says who made a change, when, and why.
 type Origin struct {
 	Author string
 	Cause  string // e.g. "PUT /backends/live"
-	// Message is what for, in the author's words; at most MaxMessage bytes.
+	// Message is the author's reason; at most MaxMessage bytes.
 	Message string
 	Time    time.Time
 }
@@ -72,7 +72,7 @@ func (s Switch) Edit() Edit {
 	return Edit{Switch: &s, IfMatch: s.IfMatch, Force: s.Force, Wait: s.Wait, Origin: s.Origin}
 }
 
-// Applied says what became of an accepted change.
+// Applied is the outcome of an accepted change.
 type Applied struct {
 	// Applied is false while the change is stored but not yet in effect, e.g.
 	// because HAProxy is not running; Reason says why.
@@ -84,18 +84,16 @@ type Applied struct {
 	Revision uint64
 	// Draft is the ID of the draft that has the change; nothing is in effect.
 	Draft string
-	// Backend is what a Switch has made of its backend, whatever others have made of it
-	// since; nil after an Edit.
+	// Backend is the backend right after a Switch; nil after an Edit.
 	Backend *Backend
-	// Changes are what a changeset has done to objects, whatever others have done since;
-	// sorted by id.
+	// Changes are the changes of objects by a changeset, sorted by id.
 	Changes []ObjectChange
-	// Warnings are sentences about what is in effect and probably not meant, e.g. that a
-	// backend has no member.
+	// Warnings are sentences about effects that are probably not intended, e.g. that a backend has
+	// no member.
 	Warnings []string
 }
 
-// A Proposal is an intent that is to become a revision, and who asks for it.
+// A Proposal is an intent that should become a revision, and its origin.
 type Proposal struct {
 	Intent
 	Origin Origin
@@ -108,7 +106,7 @@ type Revision struct {
 	Changes []ObjectChange
 }
 
-// An ObjectChange is what a revision did to one object. Before is nil for an object that
+// An ObjectChange is the change of one object by a revision. Before is nil for an object that
 // it created, After for one that it removed.
 type ObjectChange struct {
 	ID            string
@@ -133,8 +131,8 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 	return out
 }
 
-// MayDifferAtRuntime reports whether two intents differ in nothing but what may change while
-// HAProxy runs: members, certificates, and which of them frontends have.
+// MayDifferAtRuntime reports whether two intents differ only in what can change without a reload:
+// members, certificates, and the certificates of frontends.
 func (in Intent) MayDifferAtRuntime(next Intent) bool {
 	return !slices.ContainsFunc(in.Changes(next), func(c ObjectChange) bool {
 		switch after := c.After.(type) {
@@ -169,8 +167,8 @@ func (b Backend) withoutMembers() Backend {
 	return b
 }
 
-// A StaleRevisionError is a commit on top of a revision that is not the newest
-// one: somebody else was faster. Load again and repeat.
+// A StaleRevisionError says that a commit is based on a revision that is not the newest one. Load
+// again and repeat.
 type StaleRevisionError struct {
 	Base, Current uint64
 }
@@ -180,8 +178,8 @@ func (e *StaleRevisionError) Error() string {
 	return "the stored configuration has moved on since it was read"
 }
 
-// With is the intent with objects in the place of those with their ids; in stays as it
-// is. What objects ask of each other is not checked.
+// With is the intent after the changes of objects; in does not change. References between objects
+// are not checked.
 func (in Intent) With(changes []ObjectChange) Intent {
 	next := in.Clone()
 	for _, c := range changes {

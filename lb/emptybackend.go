@@ -28,11 +28,11 @@ func (e EmptyBackend) String() string {
 	return text
 }
 
-// Brief is a sentence that tells nothing of instances.
+// Brief is a sentence without details of instances.
 func (e EmptyBackend) Brief() string { return e.ID + " has no member: " + e.Reason }
 
-// Empty tells why a backend of the intent has no member; false: it has one, or raw lines
-// that answer in its place.
+// Empty says why a backend of the intent has no member; false: it has one, or its raw lines answer
+// requests.
 func (in Intent) Empty(p ResolvedBackend, snap Snapshot) (EmptyBackend, bool) {
 	if len(p.Members) > 0 || slices.ContainsFunc(p.Natives, RawLine.answers) {
 		return EmptyBackend{}, false
@@ -83,9 +83,9 @@ func (n RawLine) answers() bool {
 // finalActions are the actions of rules after which no server is chosen.
 const finalActions = " deny redirect reject return silent-drop tarpit use-service "
 
-// CheckHealthy is the error for a backend that gives traffic to versions without a healthy
-// instance: a *ConflictError that says what Consul knows instead. waited is how long the
-// caller has waited for them.
+// CheckHealthy returns a *ConflictError for a backend that gives traffic to versions without a
+// healthy instance. The error lists what Consul knows instead. waited is how long the caller has
+// waited for them.
 func (s Service) CheckHealthy(b Backend, waited time.Duration) error {
 	missing := s.Missing(b.Split())
 	if len(missing) == 0 {

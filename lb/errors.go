@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// A FieldError says which field of a document is wrong, what it holds and what
-// was expected there.
+// A FieldError says which field of a document is wrong, why, and what was expected.
 type FieldError struct {
 	// Path of the field in its document, e.g. "rules[0].operation".
 	Path string
@@ -55,8 +54,8 @@ type NotFoundError struct {
 // Error says that the object does not exist.
 func (e *NotFoundError) Error() string { return e.ID + " does not exist" }
 
-// ConflictError is a request that is well formed but that the present state
-// forbids, e.g. deleting a backend that a frontend routes to.
+// ConflictError is a valid request that the current state forbids, e.g. deleting a backend that a
+// frontend routes to.
 type ConflictError struct {
 	ID     string
 	Reason string   // one sentence without the object's name
@@ -66,7 +65,7 @@ type ConflictError struct {
 // Error gives the object and the reason.
 func (e *ConflictError) Error() string { return e.ID + ": " + e.Reason }
 
-// PreconditionError is an If-Match or If-None-Match that did not hold.
+// PreconditionError says that the condition of an If-Match or If-None-Match is not met.
 type PreconditionError struct {
 	ID      string
 	Current string // the entity tag the object has now; "" when it does not exist
@@ -80,23 +79,23 @@ func (e *PreconditionError) Error() string {
 	return fmt.Sprintf("%s has changed: its entity tag is now %s", e.ID, e.Current)
 }
 
-// RefusedError is a configuration that HAProxy (or the parse-back check before
-// it) would not take. The previous configuration keeps running.
+// RefusedError is a configuration that HAProxy, or the check of the rendered file before it, does
+// not accept. The previous configuration keeps running.
 type RefusedError struct {
-	// At is the step that failed: "render", "check" (haproxy -c) or "start" (the new
-	// worker did not come up; the former file was put back).
+	// At is the step that failed: "render", "check" (haproxy -c) or "start" (the new worker did not
+	// start; the previous file was restored).
 	At string
-	// Output is HAProxy's own words, trimmed; several lines.
+	// Output is HAProxy's output, trimmed; it may have several lines.
 	Output string
 }
 
-// Error gives the step and the first line of the words.
+// Error names the step and has the first line of the output.
 func (e *RefusedError) Error() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(e.Output), "\n")
 	return "haproxy refused the configuration (" + e.At + "): " + line
 }
 
-// UnavailableError is something that cannot be answered now and may be later:
+// UnavailableError is something that is not possible now, but may be later:
 // Consul has not answered yet, HAProxy is not running.
 type UnavailableError struct {
 	What string // one sentence

@@ -19,16 +19,16 @@ type Frontend struct {
 	Keepalive string // "default", "close" or "server-close"
 	Rules     []Rule
 	Natives   []RawLine
-	// Defaults names the section of defaults that the frontend begins with; empty: those of
-	// the template.
+	// Defaults names the section of defaults that the frontend is based on; empty: those of the
+	// template.
 	Defaults Name
 	// Register is the Consul service that this frontend is announced as;
 	// empty: not announced.
 	Register Name
 	// Endpoints are names of addresses among Binds; not nil: see IsGateway.
 	Endpoints []Endpoint
-	// Pools are further backends that belong to the frontend. Without a Backend and raw
-	// lines that route, the first of them gets what no rule takes.
+	// Pools are further backends that belong to the frontend. Without a Backend and raw lines that
+	// route, the first of them is the default backend.
 	Pools []Name
 	// AcceptProxy are the sources whose connections must begin with a header of the PROXY
 	// protocol, which has the client's address. Masked, no duplicates.
@@ -37,7 +37,7 @@ type Frontend struct {
 	TLS *FrontendTLS
 }
 
-// A FrontendSpec is a frontend as somebody wrote it: text that nobody has checked.
+// A FrontendSpec is a frontend as written by a user, not yet checked.
 // An empty Mode or Keepalive stands for the default.
 type FrontendSpec struct {
 	Bind      string // addresses, separated by commas, and options; empty where Natives bind
@@ -96,7 +96,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	return f, fe.Err()
 }
 
-// Spec is what Parse makes this frontend of.
+// Spec is the inverse of FrontendSpec.Parse.
 func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
@@ -139,8 +139,8 @@ func (f Frontend) digest() digest {
 	return d
 }
 
-// Targets lists the backends this frontend can send a request to, each once,
-// the default backend last. Those that belong to it are among them.
+// Targets lists the backends that this frontend can send a request to, each once, the default
+// backend last. It includes Pools.
 func (f Frontend) Targets() []Name {
 	var out []Name
 	seen := map[Name]bool{"": true}
@@ -159,9 +159,9 @@ func (f Frontend) Targets() []Name {
 	return out
 }
 
-// PretendsKeepalive reports whether requests through this frontend go to members
-// with option http-server-close and option http-pretend-keepalive: the original's
-// reading of "default" for frontends with rules. Named defaults say how connections end.
+// PretendsKeepalive reports whether requests through this frontend go to members with option
+// http-server-close and option http-pretend-keepalive: this is what "default" means for frontends
+// with rules. With named defaults, those decide.
 func (f Frontend) PretendsKeepalive() bool {
 	return f.Mode == "http" && f.Keepalive == "default" && len(f.Rules) > 0 && f.Defaults == ""
 }

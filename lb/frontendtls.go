@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A FrontendTLS says where a frontend speaks TLS, and how. It is immutable.
+// A FrontendTLS says at which addresses a frontend uses TLS, and how. It is immutable.
 type FrontendTLS struct {
 	Binds []Bind // no duplicates, none of them among Frontend.Binds
 	// Certificates are names of stored certificates with keys, at least one. Clients get the
@@ -24,8 +24,8 @@ type FrontendTLS struct {
 	// ALPN are the protocols that clients may choose from, the best one first; empty: none is
 	// offered.
 	ALPN []string
-	// ClientCA is the name of a stored authority that has issued the certificates of clients;
-	// empty: clients need none.
+	// ClientCA is the name of the stored authority that issues the certificates of clients; empty:
+	// clients need none.
 	ClientCA Name
 	// ClientVerify is "required" or "optional"; empty without ClientCA.
 	ClientVerify string
@@ -46,7 +46,7 @@ const (
 // MaxFrontendCertificates bounds the certificates of one frontend.
 const MaxFrontendCertificates = 10000
 
-// A FrontendTLSSpec is a FrontendTLS as somebody wrote it: text that nobody has checked.
+// A FrontendTLSSpec is a FrontendTLS as written by a user, not yet checked.
 type FrontendTLSSpec struct {
 	Bind         string // addresses, separated by commas
 	Certificates []string
@@ -215,7 +215,7 @@ func parseHSTS(s string) (string, error) {
 	return strings.Join(out, "; "), nil
 }
 
-// spec is what parse makes this of.
+// spec is the inverse of parse.
 func (t *FrontendTLS) spec() *FrontendTLSSpec {
 	if t == nil {
 		return nil
@@ -252,8 +252,8 @@ func digestTLS(f Frontend, d digest) {
 	d.list(s.ALPN...)
 }
 
-// TypedBinds are the addresses of the frontend that are no raw lines: without TLS, then
-// those with it.
+// TypedBinds are the addresses of the frontend that are not raw lines: first those without TLS,
+// then those with it.
 func (f Frontend) TypedBinds() []Bind {
 	if f.TLS == nil {
 		return f.Binds

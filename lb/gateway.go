@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// What follows is what the gateways/pools dialect says of a frontend beyond the others.
+// This file has the fields of a frontend that only the gateways/pools dialect uses.
 
 // An Endpoint is an address of a frontend with its name in the gateways/pools dialect.
 type Endpoint struct {
@@ -13,7 +13,7 @@ type Endpoint struct {
 	Bind Bind
 }
 
-// An EndpointSpec is an endpoint as somebody wrote it, unchecked.
+// An EndpointSpec is an endpoint as written by a user, not yet checked.
 type EndpointSpec struct{ Name, Address string }
 
 // parseGateway checks the names of addresses, and the backends that belong to a frontend.
@@ -52,8 +52,8 @@ func (f *Frontend) addEndpoint(fe *FieldErrors, path string, in EndpointSpec) {
 	f.Endpoints = append(f.Endpoints, Endpoint{Name: name, Bind: bind})
 }
 
-// IsGateway reports whether the frontend may be without an address and without a backend:
-// the gateways/pools dialect defines it step by step.
+// IsGateway reports whether the frontend may have no address and no backend, because the
+// gateways/pools dialect defines it step by step.
 func (f Frontend) IsGateway() bool { return f.Endpoints != nil }
 
 // endpointSpecs are what parseGateway makes the endpoints of.
@@ -102,8 +102,8 @@ func digestGateway(f Frontend, d digest) {
 	}
 }
 
-// resolved is the frontend as HAProxy gets it; false: it listens nowhere, and HAProxy does
-// not get it. Requests that nothing else takes go to the first of Pools.
+// resolved is the frontend as HAProxy gets it; false: it listens nowhere, and HAProxy does not get
+// it. The first of Pools is the default backend if there is no other.
 func (f Frontend) resolved() (Frontend, bool) {
 	if f.Backend == "" && len(f.Pools) > 0 && len(f.rawTargets()) == 0 {
 		f.Backend = f.Pools[0]

@@ -14,7 +14,7 @@ import (
 // balancers with the same members agree only if that follows from the addresses: slots
 // hold other members on each of them.
 
-// A Placement says what decides where HAProxy places the members of a backend that hashes.
+// A Placement says how HAProxy assigns keys to the members of a backend that hashes.
 type Placement int
 
 // The placements.
@@ -30,7 +30,7 @@ const (
 	PlacedByNumber
 )
 
-// String says it in words; "lines" for PlacedByLine.
+// String names the placement; "lines" for PlacedByLine.
 func (p Placement) String() string {
 	return [...]string{"lines", "addresses (hash-key)", "addresses (hashStable)"}[p]
 }
@@ -92,8 +92,8 @@ func (p Process) hashType(b Backend) string {
 	return cmp.Or(b.HashType(), p.HashType, hashMapBased)
 }
 
-// UnstableHash is a sentence for a backend whose keys other load balancers with the same
-// members send elsewhere, with what would help; empty for any other.
+// UnstableHash is a sentence about a backend whose keys go to other members on other load balancers
+// with the same members, and how to avoid that; empty: they do not.
 func (p Process) UnstableHash(b Backend) string {
 	switch p.placement(b) {
 	case PlacedByAddress:

@@ -2,24 +2,24 @@ package lb
 
 import "time"
 
-// A Hold says that a service keeps instances although Consul does not list them
-// as usable any more: too many went at once to believe it without a second
-// thought. Such an instance has Held set.
+// A Hold says that a service keeps instances although Consul does not list them as usable any more:
+// too many disappeared at once to accept the loss without confirmation. Such an instance has Held
+// set.
 type Hold struct {
 	Since time.Time
-	// Until is when the loss counts without further evidence, given that Consul
-	// lets its catalog be read then. Zero: time settles nothing.
+	// Until is when the loss is accepted without confirmation, if Consul's catalog can then be
+	// read. Zero: never.
 	Until time.Time
 	// Lost is how many instances are held.
 	Lost int
 	// Reason says what happened, e.g. "6 of 6 instances are gone at once".
 	Reason string
-	// Doubt says why Consul's repeating it proves nothing; empty: a second look
-	// about a second later settles it.
+	// Doubt says why a repeated answer of Consul proves nothing; empty: a second look about a
+	// second later decides.
 	Doubt Doubt
 }
 
-// A Doubt is a reason, as a clause, not to believe Consul.
+// A Doubt is a reason, as a clause, not to accept a loss that Consul reports.
 type Doubt string
 
 // The doubts there are.
@@ -29,7 +29,7 @@ const (
 	DoubtSilent  Doubt = "only their nodes do not answer consul, their own checks pass"
 )
 
-// String is what to tell people: reason and doubt.
+// String is reason and doubt, for people.
 func (h Hold) String() string {
 	if h.Doubt == "" {
 		return h.Reason

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Hosts are the addresses of names that the node itself knows (/etc/hosts). HAProxy asks
-// name servers alone, which mostly do not know them. It is immutable; nil knows localhost.
+// Hosts are the addresses of names that the node itself knows (/etc/hosts). HAProxy asks only name
+// servers, which mostly do not know these names. It is immutable; nil knows localhost.
 type Hosts struct {
 	addresses map[Host]Host
 }

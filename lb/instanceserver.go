@@ -2,11 +2,11 @@ package lb
 
 import "cmp"
 
-// An InstanceServer is what HAProxy says of the server that an instance is in one backend.
+// An InstanceServer is the state in HAProxy of the server for an instance in one backend.
 type InstanceServer struct {
 	Backend Name
 	ServerHealth
-	// Weight of the member, and what an operator asked for it; nil: nothing.
+	// Weight of the member, and its override; nil: none.
 	Weight   int
 	Override *Override
 }

@@ -7,9 +7,8 @@ import (
 	"strconv"
 )
 
-// An Intent is what operators asked for: every frontend, backend, certificate and raw
-// section, as of a
-// revision. It is immutable; Apply makes the next one.
+// An Intent is what operators asked for: every frontend, backend, certificate and raw section, as
+// of a revision. It is immutable; Apply returns the next one.
 type Intent struct {
 	// Revision counts accepted changes; 0 is the empty intent of a new store.
 	Revision  uint64
@@ -36,8 +35,8 @@ func (in Intent) SortedCertificates() []Certificate {
 	return sorted(in.Certificates, func(c Certificate) Name { return c.Key })
 }
 
-// WithIssued is the intent with the files that have been issued for its ordered
-// certificates; in stays as it is.
+// WithIssued is the intent with the files that have been issued for its ordered certificates; in
+// does not change.
 func (in Intent) WithIssued(files func(ACME) []PEMFile) Intent {
 	copied := false
 	for key, c := range in.Certificates {
@@ -84,10 +83,10 @@ func (in Intent) RoutedBy(backend Name) []string {
 	return ids
 }
 
-// Validate checks what no single object can know: that every backend a
-// frontend names exists and fits its mode, that its certificates exist, that the defaults that an object begins with
-// exist, and that no address is bound twice. The error is an *InvalidError for the first
-// offending object, or a *ConflictError for an address.
+// Validate checks the relations between objects: that every backend a frontend names exists and
+// fits its mode, that certificates and sections of defaults exist, and that no address is bound
+// twice. The error is an *InvalidError for the first offending object, or a *ConflictError for an
+// address.
 func (in Intent) Validate() error {
 	owner := map[Bind]Frontend{}
 	for _, f := range in.SortedFrontends() {

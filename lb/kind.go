@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// A Kind is what an object is. It is the first part of the object's id.
+// A Kind is the kind of an object, and the first part of its id.
 type Kind string
 
-// The kinds of objects. This file has all that differs between them for an Intent and an
-// Edit. Other packages use Match and ByKind, whose parameters are the kinds: a new kind is
-// one more parameter, and no package compiles before it says what it does with it.
+// The kinds of objects. This file has everything of Intent and Edit that differs between kinds.
+// Other packages use Match and ByKind, whose parameters are the kinds: a new kind is one more
+// parameter, and no package compiles before it says what it does with it.
 const (
 	KindFrontend    Kind = "frontend"
 	KindBackend     Kind = "backend"
@@ -22,7 +22,7 @@ const (
 // Kinds lists all kinds of objects.
 func Kinds() []Kind { return []Kind{KindFrontend, KindBackend, KindSection, KindCertificate} }
 
-// KindOf is the kind that an id names; it need not be one of Kinds.
+// KindOf is the kind in an id; it need not be one of Kinds.
 func KindOf(id string) Kind {
 	kind, _, _ := strings.Cut(id, "/")
 	return Kind(kind)
@@ -70,7 +70,7 @@ func ByKind[T any](k Kind, frontend, backend, section, certificate T) (value T, 
 // NewIntent is an Intent without objects, to which Put adds.
 func NewIntent() Intent { return Intent{}.Clone() }
 
-// Clone is the intent with maps of its own.
+// Clone is a copy of the intent with its own maps.
 func (in Intent) Clone() Intent {
 	return Intent{
 		Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends), Sections: cloned(in.Sections),
@@ -101,7 +101,7 @@ func each[K ~string, O Object](m map[K]O, yield func(string, Object) bool) bool 
 	return true
 }
 
-// Object finds what operators define by its id; nil when there is none.
+// Object finds an object by its id; nil: there is none.
 func (in Intent) Object(id string) Object {
 	kind, key, _ := strings.Cut(id, "/")
 	switch Kind(kind) {
@@ -124,8 +124,8 @@ func find[K comparable, O Object](m map[K]O, key K) Object {
 	return nil
 }
 
-// Put puts an object into an intent whose maps nobody else has. What objects ask of each
-// other is not checked.
+// Put adds or replaces an object. The maps of the intent must not be shared. References between
+// objects are not checked.
 func (in Intent) Put(o Object) {
 	switch o := o.(type) {
 	case Frontend:
@@ -139,8 +139,8 @@ func (in Intent) Put(o Object) {
 	}
 }
 
-// Remove takes an object out of an intent whose maps nobody else has, if it is there. What
-// objects ask of each other is not checked.
+// Remove removes an object if it exists. The maps of the intent must not be shared. References
+// between objects are not checked.
 func (in Intent) Remove(id string) {
 	kind, key, _ := strings.Cut(id, "/")
 	switch Kind(kind) {

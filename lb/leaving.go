@@ -7,14 +7,12 @@ type ServerConnections struct {
 	Address HostPort
 	// Connections with a request under way; in mode tcp, all.
 	Connections int
-	// Replaced says that it is a worker that a reload has replaced, and that this
-	// worker still has the server in use: a client that keeps its connection open may
-	// send it one more request.
+	// Replaced: a reload has replaced this worker, and the worker still uses the server: a client
+	// that keeps its connection open may send one more request.
 	Replaced bool
 }
 
-// A DrainingMember is a server that is no member of its backend any more and is not done
-// yet.
+// A DrainingMember is a server that is no longer a member of its backend and still has connections.
 type DrainingMember struct {
 	Member      // its version and meta only where Consul still knows the instance
 	Connections int
@@ -45,7 +43,7 @@ func (p ResolvedBackend) Leaving(connections []ServerConnections, snap Snapshot)
 	return out
 }
 
-// former is what is known of an instance that was a member once.
+// former is what is known about an instance that was a member.
 func (s Service) former(name Name, address HostPort) Member {
 	m := Member{Service: name, Address: address}
 	for _, i := range s.Instances {

@@ -6,8 +6,7 @@ import (
 	"strconv"
 )
 
-// A LocalUse is something of this machine's network that a raw line names: an interface, or
-// an address that connections come from.
+// A LocalUse is an interface or a source address of this machine that a raw line names.
 type LocalUse struct {
 	Object    string // id of the frontend or backend
 	Field     string // e.g. "natives[2]"
@@ -15,7 +14,7 @@ type LocalUse struct {
 	Source    netip.Addr // where Interface is empty
 }
 
-// Lacking is a sentence about a use of what the machine has not.
+// Lacking is a sentence that says that the machine does not have it.
 func (u LocalUse) Lacking() string {
 	text := u.Object + ": " + u.Field + ": this machine has no "
 	if u.Interface != "" {
@@ -24,8 +23,7 @@ func (u LocalUse) Lacking() string {
 	return text + "address " + u.Source.String() + ", so no connection can come from it"
 }
 
-// LocalUses are those of the raw lines of the objects with these ids; of all objects, where
-// ids is nil.
+// LocalUses lists the uses in the raw lines of the objects with these ids; nil: of all objects.
 func LocalUses(in Intent, ids []string) []LocalUse {
 	wanted := map[string]bool{}
 	for _, id := range ids {

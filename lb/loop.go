@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// A loopFinder finds requests that go round for ever: a frontend leads them by default to
-// a backend with a static member that a frontend listens on, and so on, back to the first.
-// Members of a service are not looked at: they change without an edit.
+// A loopFinder finds endless loops of requests: a frontend leads by default to a backend with a
+// static member that is the address of a frontend, and so on, back to the first. Members from
+// Consul are not considered, because they change without an edit.
 type loopFinder struct {
 	in        Intent
 	listeners map[uint16][]boundAt // by port
@@ -98,8 +98,8 @@ func (l *loopFinder) from(frontend Name) (loopEdge, bool) {
 	return loopEdge{}, false
 }
 
-// checkLoops refuses edits after which requests go round for ever, and returns the index
-// of the edit that the error is about. Loops that were there before are not looked for.
+// checkLoops refuses edits that create endless loops of requests, and returns the index of the edit
+// that the error is about. Loops that existed before are not reported.
 func checkLoops(in Intent, edits []Edit) (int, error) {
 	var finder *loopFinder
 	for i, e := range edits {

@@ -13,7 +13,7 @@ const (
 	maxOverride = 365 * 24 * time.Hour
 )
 
-// A MemberChangeSpec is a change of one member as somebody wrote it, unchecked.
+// A MemberChangeSpec is a change of one member as written by a user, not yet checked.
 type MemberChangeSpec struct {
 	State  string // "ready", "drain" or "maint"; empty: as it is
 	Weight string // "20" or "50%"; empty: its own
@@ -21,7 +21,7 @@ type MemberChangeSpec struct {
 	Reason string
 }
 
-// A MemberChange asks for the state or the weight of one member.
+// A MemberChange sets the state or the weight of one member.
 type MemberChange struct {
 	Backend Name
 	// Member is its address, "HOST:PORT", or its id.
@@ -62,7 +62,7 @@ func (s MemberChangeSpec) Parse(backend Name, member string) (MemberChange, erro
 	return out, fe.Err()
 }
 
-// CheckMatch checks that an object has one of some entity tags; none: no condition. The
+// CheckMatch checks that an object has one of the entity tags; no tags: no condition. The
 // error is a *PreconditionError.
 func (in Intent) CheckMatch(id string, tags []string) error {
 	return Edit{Delete: id, IfMatch: tags}.CheckConditions(in)

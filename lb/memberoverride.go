@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// The states that an operator asks for one member.
+// The states that an operator can set for one member.
 const (
 	StateReady = "ready" // in use, as Consul and HAProxy's checks have it
 	StateDrain = "drain" // no new requests; HAProxy's weight is 0
 	StateMaint = "maint" // no requests and no checks
 )
 
-// MaxOverrides bounds how many members have an override at a time, in all backends.
+// MaxOverrides is the maximum number of members with an override, in all backends together.
 const MaxOverrides = 1000
 
-// An Override is what an operator asked for one member of a backend, until it ends. The
-// operator owns the member's state or weight then, whatever Consul says.
+// An Override is the state or weight that an operator has set for one member of a backend. Until it
+// ends, it takes precedence over Consul.
 type Override struct {
 	Backend Name
 	Member  HostPort
@@ -30,10 +30,10 @@ type Override struct {
 	Origin  Origin
 }
 
-// IsNeutral reports whether the override asks for nothing.
+// IsNeutral reports whether the override changes nothing.
 func (o Override) IsNeutral() bool { return o.State == StateReady && o.Weight == Weighting{} }
 
-// String is what it asks for: "drain", "ready with weight 50%".
+// String is the state and weight: "drain", "ready with weight 50%".
 func (o Override) String() string {
 	if o.Weight == (Weighting{}) {
 		return o.State
@@ -41,7 +41,7 @@ func (o Override) String() string {
 	return o.State + " with weight " + o.Weight.String()
 }
 
-// A Weighting is a weight in the place of a member's own. The zero value is none.
+// A Weighting replaces a member's own weight. The zero value does not.
 type Weighting struct {
 	IsSet   bool
 	Value   int  // 0 to 256; in percent 0 to 100
@@ -132,8 +132,8 @@ func (o *Overrides) With(x Override) *Overrides {
 	return &Overrides{list}
 }
 
-// Living are those that have not ended: their time is not over, their backend exists, and
-// a static one lists the member. It is o itself where all of them live.
+// Living returns those that have not ended: their time is not over, their backend exists, and a
+// static backend lists the member. It is o itself if none has ended.
 func (o *Overrides) Living(now time.Time, in Intent) *Overrides {
 	living := slices.DeleteFunc(slices.Clone(o.All()), func(x Override) bool {
 		b, ok := in.Backends[x.Backend]
@@ -146,8 +146,8 @@ func (o *Overrides) Living(now time.Time, in Intent) *Overrides {
 	return &Overrides{living}
 }
 
-// Restored has those of a list for members that have none, as far as they live. added are
-// these.
+// Restored adds those of a list that have not ended, for members without an override. added are the
+// added ones.
 func (o *Overrides) Restored(list []Override, now time.Time, in Intent) (next *Overrides, added []Override) {
 	next = o.Living(now, in)
 	for _, x := range NewOverrides(list).Living(now, in).All() {
@@ -172,13 +172,12 @@ func (o *Overrides) NextEnd() time.Time {
 	return next
 }
 
-// SameFor reports whether a backend has the same overrides.
+// SameFor reports whether a backend has the same overrides in both.
 func (o *Overrides) SameFor(backend Name, other *Overrides) bool {
 	return o == other || slices.Equal(o.Of(backend), other.Of(backend))
 }
 
-// Overridden is the backend with its members as overrides have them, whatever other
-// overrides they had before.
+// Overridden is the backend with these overrides of its members, in place of any others.
 func (p ResolvedBackend) Overridden(o *Overrides) ResolvedBackend {
 	of := o.Of(p.Key)
 	if len(of) == 0 && !slices.ContainsFunc(p.Members, func(m Member) bool { return m.hasOwn }) {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// A MemberTLS says how HAProxy speaks TLS to the members of a backend. It is immutable.
+// A MemberTLS says how HAProxy uses TLS to the members of a backend. It is immutable.
 type MemberTLS struct {
-	// Verify is what the certificates of members are checked by: the name of a stored
-	// authority, VerifySystem or VerifyNone.
+	// Verify says which authority the certificates of members must come from: the name of a stored
+	// one, VerifySystem or VerifyNone.
 	Verify string
 	// ServerName is the host name that the certificate of a member must be for; empty: any,
 	// or that of SNI.
@@ -29,14 +29,14 @@ type MemberTLS struct {
 // The values of MemberTLS.Verify beside names of authorities, and those of MemberTLS.SNI.
 const (
 	VerifySystem = "system" // the authorities of this machine
-	VerifyNone   = "none"   // whoever answers is the member
+	VerifyNone   = "none"   // no verification
 
 	SNIServerName = "serverName" // MemberTLS.ServerName, where there is one
 	SNIHost       = "host"       // the Host header of the request, which the certificate must be for
 	SNINone       = "none"       // none is asked for; the certificate must be for ServerName
 )
 
-// A MemberTLSSpec is a MemberTLS as somebody wrote it: text that nobody has checked.
+// A MemberTLSSpec is a MemberTLS as written by a user, not yet checked.
 type MemberTLSSpec struct {
 	Verify      string
 	ServerName  string
@@ -112,7 +112,7 @@ func (t *MemberTLS) checkALPN(fe *FieldErrors, b Backend) {
 // usesAuthority reports whether the members are checked by a stored authority.
 func (t *MemberTLS) usesAuthority() bool { return t.Verify != VerifyNone && t.Verify != VerifySystem }
 
-// spec is what parse makes this of.
+// spec is the inverse of parse.
 func (t *MemberTLS) spec() *MemberTLSSpec {
 	if t == nil {
 		return nil
@@ -146,8 +146,8 @@ func checkBackend(in Intent, b Backend) error {
 	return fe.Err()
 }
 
-// TLSWarning is a sentence about TLS to members that proves less than people may think;
-// empty: there is none.
+// TLSWarning is a sentence about TLS to members that is weaker than it may seem; empty: there is
+// nothing to warn about.
 func (b Backend) TLSWarning() string {
 	t := b.Transport.TLS
 	switch {
@@ -172,9 +172,9 @@ func (in Intent) TLSWarnings() []string {
 	return out
 }
 
-// ReachesMembers reports whether HAProxy has the certificates that it needs for the members
-// of a backend. Without them it must not connect: it would do so without TLS, or without
-// knowing to whom.
+// ReachesMembers reports whether HAProxy has the certificates that it needs for the members of a
+// backend. Without them it must not connect, because the connection would be without TLS or without
+// verification.
 func (c Config) ReachesMembers(b Backend) bool {
 	return !slices.ContainsFunc(b.certificateUses(), func(use CertificateUse) bool {
 		_, ok := c.Certificate(use.Name)
@@ -182,9 +182,9 @@ func (c Config) ReachesMembers(b Backend) bool {
 	})
 }
 
-// ServerOptions are the options that all servers of a backend have besides their addresses,
-// weights and intervals, as words of a default-server line; nil: none. quote makes one word
-// of a path. Without names the digests of files are left out, which change at run time.
+// ServerOptions are the options that all servers of a backend have besides their addresses, weights
+// and intervals, as words of a default-server line; nil: none. quote makes one word of a path.
+// Without names, the digests in file names, which change at run time, are left out.
 func (c Config) ServerOptions(b Backend, quote func(string) string, names bool) []string {
 	out := b.Transport.plainOptions(b.Health != nil)
 	t := b.Transport.TLS

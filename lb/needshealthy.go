@@ -94,8 +94,8 @@ func (r routes) lead(backend Name) bool {
 	return false
 }
 
-// Concerns lists the backends that an edit concerns: the one that is put or switched, or
-// those that the frontend leads to.
+// Concerns lists the backends that an edit affects: the one that is put or switched, or those that
+// the frontend leads to.
 func (e Edit) Concerns() []Name {
 	switch {
 	case e.Backend != nil:

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// An Object is what operators define. Its type is one for each of Kinds.
+// An Object is something that operators define: a Frontend, Backend, Section or Certificate.
 type Object interface {
 	// ID is "frontend/KEY", "backend/KEY", "certificate/KEY" or "section/KIND/NAME".
 	ID() string
@@ -48,7 +48,7 @@ func sameObject(a, b Object) bool {
 	return a.digest().sum() == b.digest().sum()
 }
 
-// entityTag names a definition by 64 bits of its digest.
+// entityTag is an entity tag of 64 bits of a digest of the definition.
 func entityTag(o Object) string {
 	sum := o.digest().sum()
 	return `"` + hex.EncodeToString(sum[:8]) + `"`

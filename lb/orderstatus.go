@@ -7,24 +7,24 @@ const (
 	OrderWaiting  = "waiting"  // no attempt can be made now; Error says why
 	OrderUnderWay = "ordering" // an attempt is under way
 	OrderIssued   = "issued"
-	OrderFailed   = "failed" // the last attempt; Next says when the next is
+	OrderFailed   = "failed" // the last attempt failed; Next is the time of the next
 )
 
-// An OrderStatus is how an order stands.
+// An OrderStatus is the state of an order.
 type OrderStatus struct {
 	State string
-	// Issued: what is served has been issued by the server.
+	// Issued: the served certificate was issued by the server; otherwise it is a stand-in.
 	Issued bool
-	// Step is what an attempt does now.
+	// Step is the current step of the attempt.
 	Step string
 	// LastRenewal is when the last certificate was issued; zero: none was.
 	LastRenewal time.Time
-	// Next is when the next attempt is made.
+	// Next is the time of the next attempt.
 	Next time.Time
-	// Error says why the last attempt failed, or what is waited for.
+	// Error says why the last attempt failed, or what the order waits for.
 	Error string
 	// Failures counts attempts that failed since the last success.
 	Failures int
-	// Alone says why this node shares its orders with no other node.
+	// Alone says why this node does not share its orders with other nodes.
 	Alone string
 }

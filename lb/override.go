@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// What follows finds raw lines that set what a field sets as well. One of the two would
-// silently win, and which one depends on the template.
+// This file finds raw lines that set the same as a field. One of the two would silently win, and
+// which one depends on the template.
 
-// An override is a raw line at odds with a field.
+// An override is a raw line that contradicts a field.
 type override struct {
 	field string // that sets the same, e.g. "mode"
 	value string // of the field; empty: described by expected alone
 }
 
-// CheckNew checks what only a new definition must fulfill: what is stored already stays
-// readable. The error is an *InvalidError.
+// CheckNew checks the conditions that apply only to new definitions, not to those that are stored
+// already. The error is an *InvalidError.
 func (f Frontend) CheckNew() error {
 	var fe FieldErrors
 	checkListenedOnce(&fe, f.listeners())
@@ -30,8 +30,8 @@ func (f Frontend) CheckNew() error {
 	return fe.Err()
 }
 
-// FieldOverrides are one sentence for each raw line of the intent that is at odds with a field
-// of its object, sorted by object.
+// FieldOverrides returns a sentence for each raw line of the intent that contradicts a field of its
+// object, sorted by object.
 func FieldOverrides(in Intent) []string {
 	var out []string
 	note := func(id string, err error) {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// A RawLine is one raw line of haproxy.cfg that an operator wrote. It stays
-// inside its own section: it holds no line break, opens no section and is no
-// preprocessor directive (HAProxy configuration manual, 2.4 and 4).
+// A RawLine is one raw line of haproxy.cfg that an operator wrote. It cannot leave its section: it
+// has no line break, opens no section and is no preprocessor directive (HAProxy configuration
+// manual, 2.4 and 4).
 type RawLine string
 
 // maxLine bounds what becomes one line, or one word, of haproxy.cfg, so that it
@@ -42,7 +42,7 @@ func ParseRawLine(s string) (RawLine, error) {
 	keyword := nativeKeyword(line)
 	switch {
 	case strings.ContainsAny(keyword, "\"'\\"):
-		// HAProxy would unquote it, and \x62ackend is a section then.
+		// HAProxy would unquote it, and \x62ackend would open a section.
 		return "", bad(strconv.Quote(line)+" has a quoted keyword", expected)
 	case IsSection(keyword):
 		return "", bad(strconv.Quote(line)+" opens a section", expected)

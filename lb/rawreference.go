@@ -103,8 +103,9 @@ func boundObjects(in Intent) []boundObject {
 	return out
 }
 
-// UnknownTargets says which raw lines of an edited frontend route to something that is no
-// backend of the intent: the template may have it. The error is an *InvalidError.
+// UnknownTargets says which raw lines of an edited frontend route to a name that is not a backend
+// of the intent. The template may define it, so callers report this error only if HAProxy refuses
+// the configuration. The error is an *InvalidError.
 func (in Intent) UnknownTargets(e Edit) error {
 	var fe FieldErrors
 	switch {

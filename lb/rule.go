@@ -16,7 +16,7 @@ type Rule struct {
 	Backend   Name
 }
 
-// A RuleSpec is a rule as somebody wrote it, unchecked.
+// A RuleSpec is a rule as written by a user, not yet checked.
 type RuleSpec struct {
 	Type, Header, Operation string
 	Value                   string // the patterns, separated by blanks

@@ -13,20 +13,20 @@ const (
 	SectionListen   = "listen"
 )
 
-// A Section is a section of haproxy.cfg that is neither a frontend nor a backend: its lines
-// stand there as they are written. Of the kinds global and defaults there is one without a
-// name: its lines are added to the section that the template writes itself.
+// A Section is a section of haproxy.cfg that is neither a frontend nor a backend. Its lines are
+// copied unchanged. The kinds global and defaults also have one without a name: its lines are added
+// to the section that the template writes itself.
 type Section struct {
 	Kind string // of SectionKinds
 	// Name is empty for the lines that are added to the template's own global or defaults.
 	Name Name
-	// Defaults names the section of defaults that a listen or defaults section begins with;
-	// empty: a listen section begins with the template's defaults, and defaults with nothing.
+	// Defaults names the section of defaults that a listen or defaults section is based on; empty:
+	// a listen section is based on the template's defaults, and defaults on nothing.
 	Defaults Name
 	Natives  []RawLine
 }
 
-// A SectionSpec is a section as somebody wrote it, unchecked.
+// A SectionSpec is a section as written by a user, not yet checked.
 type SectionSpec struct {
 	Defaults string
 	Natives  []string
@@ -45,8 +45,8 @@ func isReserved(kind string, name Name) bool {
 	return kind == "peers" && name == OwnPeers || kind == "resolvers" && name == "system"
 }
 
-// OwnPeers is the name of the peers section that hands stick tables over at a reload, and
-// of the local peer unless raw lines of the global section name another one.
+// OwnPeers is the name of the peers section that passes on stick tables at a reload, and of the
+// local peer unless raw lines of the global section name another one.
 const OwnPeers = "thalassa"
 
 // Parse checks the section of that kind and name; the name is empty for the lines of the
@@ -80,7 +80,7 @@ func (s SectionSpec) Parse(kind, name string) (Section, error) {
 	return out, fe.Err()
 }
 
-// Spec is what Parse makes this section of.
+// Spec is the inverse of SectionSpec.Parse.
 func (s Section) Spec() SectionSpec {
 	return SectionSpec{Defaults: string(s.Defaults), Natives: nativeTexts(s.Natives)}
 }
@@ -107,11 +107,11 @@ func (s Section) digest() digest {
 	return d
 }
 
-// IsProxy reports whether the section takes the lines of frontends and backends.
+// IsProxy reports whether the section may have the lines of frontends and backends.
 func (s Section) IsProxy() bool { return s.Kind == SectionListen || s.Kind == SectionDefaults }
 
-// CheckNew checks what only a new definition must fulfill: that it binds no address twice,
-// and sets nothing that Thalassa itself decides on. The error is an *InvalidError.
+// CheckNew checks the conditions that apply only to new definitions: that it binds no address
+// twice, and sets nothing that Thalassa itself sets. The error is an *InvalidError.
 func (s Section) CheckNew() error {
 	var fe FieldErrors
 	checkListenedOnce(&fe, s.listeners())
@@ -123,8 +123,8 @@ func (s Section) CheckNew() error {
 	return fe.Err()
 }
 
-// owns reports whether Thalassa decides on what a line of its own global and defaults
-// sections sets: how HAProxy runs, and how a new worker takes over from the one before.
+// owns reports whether Thalassa itself sets what a line of the global or defaults section sets: how
+// HAProxy runs, and how a new worker takes over from the previous one.
 func (s Section) owns(words []string) bool {
 	if len(words) > 1 && (words[0] == "no" || words[0] == "default") {
 		words = words[1:]
@@ -141,8 +141,8 @@ func (s Section) owns(words []string) bool {
 	return false
 }
 
-// Ineffective are one sentence for each line of the template's own defaults that frontends
-// and backends set themselves, so that it holds for listen sections alone.
+// Ineffective returns a sentence for each line of the template's own defaults that affects only
+// listen sections, because each frontend and backend sets it itself.
 func (s Section) Ineffective() []string {
 	if s.Kind != SectionDefaults || s.Name != "" {
 		return nil
@@ -214,8 +214,8 @@ func (s Section) Value(words ...string) (string, bool) {
 	return "", false
 }
 
-// SortedSections lists the sections in an order that puts each behind the defaults that it
-// begins with: defaults first, then by kind and name.
+// SortedSections lists the sections so that each comes after the defaults that it is based on:
+// defaults first, then by kind and name.
 func (in Intent) SortedSections() []Section {
 	out := make([]Section, 0, len(in.Sections))
 	depths := map[string]int{}
@@ -238,8 +238,8 @@ func (in Intent) SortedSections() []Section {
 	return out
 }
 
-// depth counts the defaults that a section begins with, one before the other; it ends with
-// the number of sections, where they form a circle.
+// depth counts the chain of defaults that a section is based on. It is at most the number of
+// sections, in case they form a cycle.
 func depth(in Intent, s Section) int {
 	for depth := range len(in.Sections) {
 		next, ok := in.Sections[defaultsKey(s.Defaults)]
@@ -253,7 +253,7 @@ func depth(in Intent, s Section) int {
 
 func defaultsKey(name Name) string { return SectionDefaults + "/" + string(name) }
 
-// checkDefaults checks that the defaults that an object begins with exist.
+// checkDefaults checks that the defaults that an object is based on exist.
 func checkDefaults(in Intent, fe *FieldErrors, id string, defaults Name) {
 	if defaults == "" {
 		return
@@ -263,8 +263,8 @@ func checkDefaults(in Intent, fe *FieldErrors, id string, defaults Name) {
 	}
 }
 
-// CheckDefaults checks that the section of defaults that an object begins with exists, and
-// that no section begins with itself. The error is an *InvalidError.
+// CheckDefaults checks that the section of defaults that an object is based on exists, and that no
+// section is based on itself. The error is an *InvalidError.
 func (in Intent) CheckDefaults(o Object) error {
 	var fe FieldErrors
 	checkDefaults(in, &fe, o.ID(), defaultsOf(o))
@@ -274,7 +274,7 @@ func (in Intent) CheckDefaults(o Object) error {
 	return fe.Err()
 }
 
-// defaultsOf names the section of defaults that an object begins with; empty: none.
+// defaultsOf names the section of defaults that an object is based on; empty: none.
 func defaultsOf(o Object) Name {
 	return Match(o,
 		func(f Frontend) Name { return f.Defaults },
@@ -302,9 +302,9 @@ func checkAllDefaults(in Intent) error {
 	return nil
 }
 
-// beginsWith lists the ids of the objects that begin with the section of defaults of that
+// basedOn lists the ids of the objects that are based on the section of defaults of that
 // id.
-func beginsWith(in Intent, id string) []string {
+func basedOn(in Intent, id string) []string {
 	s, ok := strings.CutPrefix(id, sectionPrefix+SectionDefaults+"/")
 	if !ok {
 		return nil

@@ -37,9 +37,8 @@ const (
 	storeKeywords     = " crt-base key-base load "
 )
 
-// Uses lists what each line of the section has HAProxy reach outside of haproxy.cfg, in the
-// order of the lines. Where HAProxy's own reading depends on its version, all readings
-// count.
+// Uses lists what each line of the section makes HAProxy use outside of haproxy.cfg, in the order
+// of the lines. If versions of HAProxy interpret a line differently, all interpretations count.
 func (s Section) Uses() [][]Use {
 	out := make([][]Use, len(s.Natives))
 	for i, n := range s.Natives {

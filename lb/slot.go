@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// A Slot is one server line of a backend whose members change while HAProxy runs.
-// The line keeps its name and takes one member after the other, so that
-// membership needs no reload. Who serves is told by the member, never by the
-// slot's name.
+// A Slot is one server line of a backend whose members change while HAProxy runs. The line keeps
+// its name while its members change, so that a change needs no reload. Identify servers by the
+// member, never by the name of the slot.
 type Slot struct {
 	// Member in the slot; nil: the slot is spare and in maintenance.
 	Member *Member
-	// Former is where the last member of a spare slot was; zero: not known to
-	// have had one. It does not show in haproxy.cfg.
+	// Former is the address of the last member of a spare slot; zero: none is known. It is not
+	// written to haproxy.cfg.
 	Former HostPort
 }
 
@@ -30,7 +29,7 @@ func SlotIndex(server string) int {
 	return n - 1
 }
 
-// A Server is one server line as haproxy.cfg has it.
+// A Server is one server line of haproxy.cfg.
 type Server struct {
 	Name    string
 	Address HostPort
@@ -69,8 +68,8 @@ func (p ResolvedBackend) Servers() []Server {
 	return out
 }
 
-// Emptied is the backend with all its slots spare: what a reload would be needed
-// for to change. A backend without slots is itself.
+// Emptied is the backend with all its slots spare. What remains cannot change without a reload. A
+// backend without slots is returned unchanged.
 func (p ResolvedBackend) Emptied() ResolvedBackend {
 	if p.Slots != nil {
 		p.Slots = make([]Slot, len(p.Slots))
@@ -79,8 +78,8 @@ func (p ResolvedBackend) Emptied() ResolvedBackend {
 	return p
 }
 
-// Same reports whether two backends are one value: copies that share everything. It
-// costs next to nothing; backends that are merely equal may be told apart.
+// Same reports whether two backends are copies that share everything. It is cheap; for equal
+// backends that do not share everything it may be false.
 func (p ResolvedBackend) Same(o ResolvedBackend) bool {
 	return p.Key == o.Key && p.Type == o.Type && p.Service == o.Service && p.Version == o.Version && shared(p.Versions, o.Versions) &&
 		p.Balance == o.Balance && p.Host == o.Host && p.Mode == o.Mode && p.Health == o.Health && p.Placement == o.Placement && p.HashStable == o.HashStable && p.Disabled == o.Disabled && p.Transport == o.Transport &&
@@ -88,8 +87,8 @@ func (p ResolvedBackend) Same(o ResolvedBackend) bool {
 		shared(p.Members, o.Members) && shared(p.Slots, o.Slots)
 }
 
-// SameAnswer reports whether two values of a service share one answer's
-// instances and hold the same.
+// SameAnswer reports whether two values of a service have the instances of the same answer, and the
+// same hold.
 func (s Service) SameAnswer(o Service) bool {
 	return s.Index == o.Index && shared(s.Instances, o.Instances) && s.Hold.equal(o.Hold)
 }
@@ -99,45 +98,44 @@ func shared[T any](a, b []T) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-// A ServerState is how one server line stands in a running HAProxy.
+// A ServerState is the state of one server line in a running HAProxy.
 type ServerState struct {
 	Backend Name
 	Server  string
 	Address HostPort
 	Weight  int
-	// Maintenance: it gets no traffic and is not checked. Draining: it gets no
-	// new traffic but what belongs to a session.
+	// Maintenance: it gets no traffic and is not checked. Draining: it gets no new traffic except
+	// requests of existing sessions.
 	Maintenance, Draining bool
 	// Unresolved: it is in maintenance because HAProxy cannot resolve its host name.
 	Unresolved bool
-	// Up is HAProxy's own opinion, by its checks.
+	// Up is the result of HAProxy's own checks.
 	Up bool
-	// Deviation says in words what is not as the file has it that the worker was started
-	// with, weight, state and the address of a slot aside: "has check port 1, expected
-	// 8080". Empty: nothing, or nobody knows.
+	// Deviation says how the server differs from the file that the worker was started with: "has
+	// check port 1, expected 8080". It does not compare the weight, the state and the address of a
+	// slot. Empty: it does not differ, or that is unknown.
 	Deviation string
 	// Added: that file does not have the line. It is compared with the first of its backend.
 	Added bool
 }
 
-// A ServerOp changes one server line of a running HAProxy. The fields that are
-// set take effect in the order in which they stand here.
+// A ServerOp changes one server line of a running HAProxy. The fields that are set take effect in
+// the order of this struct.
 type ServerOp struct {
 	Backend Name
 	Server  string
-	// Add makes the line, as the first of its backend is: in maintenance, and checked once
-	// it is in use. Spare lines are made after all else.
+	// Add creates the line with the options of the first line of its backend: in maintenance, and
+	// checked once it is in use. Spare lines are created last.
 	Add     bool
 	Address *HostPort
-	// Unused demands of another Address that no connection to the former one is
-	// in use: HAProxy 2.6 would reuse it for the server's next requests once its
-	// own is over.
+	// Unused requires, for another Address, that no connection to the former one is in use: HAProxy
+	// 2.6 would reuse it for the server's next requests once its own is over.
 	Unused bool
 	// Maintenance takes the server out of use.
 	Maintenance bool
 	Weight      *int
-	// Up takes the checks' result back, as is right for another address: the
-	// server is up until its checks say otherwise.
+	// Up resets the result of checks, as is right for another address: the server is up until its
+	// checks say otherwise.
 	Up bool
 	// Ready puts the server to use.
 	Ready bool

@@ -6,19 +6,17 @@ import (
 	"time"
 )
 
-// A Snapshot is what Consul said about every watched service that it has
-// answered for, and what operators asked for single members. It is immutable: whoever
-// needs another one makes a copy.
+// A Snapshot has Consul's answers for all watched services, and the overrides of single members. It
+// is immutable.
 type Snapshot struct {
 	Services map[Name]Service
-	// Unanswered says why a watched service is not in Services, empty while
-	// Consul has just been asked.
+	// Unanswered says why a watched service is not in Services; empty: Consul has not answered yet.
 	Unanswered map[Name]string
-	// Overrides are what operators asked for single members; nil: nothing.
+	// Overrides are the states and weights that operators have set for single members; nil: none.
 	Overrides *Overrides
 }
 
-// A Service is Consul's last word on one service.
+// A Service is Consul's last usable answer for one service.
 type Service struct {
 	Name Name
 	// Index is Consul's index of that answer.
@@ -30,7 +28,7 @@ type Service struct {
 	Stale string
 	// Instances are sorted by address, then node and id.
 	Instances []Instance
-	// Hold says which instances are kept against Consul's word; nil: none.
+	// Hold says which instances are kept although Consul does not list them; nil: none.
 	Hold *Hold
 	// Released says why the last hold ended; empty: there was none in this run.
 	Released string
@@ -56,13 +54,12 @@ type Instance struct {
 	// Status is Consul's aggregated check status: passing, warning, critical or
 	// maintenance.
 	Status string
-	// Healthy says that traffic may go there: passing, or warning where that is
-	// accepted.
+	// Healthy: traffic may go there. The status is passing, or warning if that is accepted.
 	Healthy bool
-	// Held: Consul does not list it as usable any more, and is not believed yet.
+	// Held: Consul does not list it as usable any more, and the loss is not confirmed yet.
 	Held bool
-	// Refused says why traffic never goes there, whatever Consul says: the address
-	// administers this node (see Control). Empty: it may.
+	// Refused says why traffic never goes there: the address administers this node (see Control).
+	// Empty: it may.
 	Refused string
 }
 
@@ -86,10 +83,9 @@ func (s Service) Healthy(v Version) int {
 	return n
 }
 
-// Missing lists the versions that get traffic by a split and have no healthy
-// instance. One that is held serves those who are there already, and is no reason
-// to send others to it, as long as Consul still lists any of the service: only
-// where it lists none at all, those that are held are all there is to choose from.
+// Missing lists the versions that get traffic by a split and have no healthy instance. Held
+// instances keep the traffic that they have. They count as healthy here only if Consul lists no
+// instance of the service at all.
 func (s Service) Missing(split Split) []Version {
 	listed := slices.ContainsFunc(s.Instances, func(i Instance) bool { return i.Healthy && !i.Held })
 	return slices.DeleteFunc(split.Active(), func(v Version) bool {

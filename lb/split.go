@@ -122,7 +122,7 @@ func (s Split) String() string {
 	return strings.Join(parts, ",")
 }
 
-// A SplitSpec is a split as somebody wrote it, unchecked.
+// A SplitSpec is a split as written by a user, not yet checked.
 type SplitSpec struct {
 	Shares []ShareSpec
 	// Malformed says why the shares cannot be read, e.g. "is no object"; empty: they can.

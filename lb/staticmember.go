@@ -17,7 +17,7 @@ type StaticMember struct {
 	Disabled bool
 }
 
-// A MemberSpec is a static member as somebody wrote it, unchecked.
+// A MemberSpec is a static member as written by a user, not yet checked.
 type MemberSpec struct {
 	Host     string
 	Port     int

@@ -2,9 +2,9 @@ package lb
 
 import "strings"
 
-// ServerStats is what a running HAProxy counts for one server line. Counters
-// start at 0 with each worker, and go on when another member takes the line: what
-// a member did is told by the difference between two readings of the same line.
+// ServerStats has the counters of one server line in a running HAProxy. Counters start at 0 with
+// each worker, and continue when another member takes the line. The difference between two readings
+// belongs to the member in between.
 type ServerStats struct {
 	// Server names the line in haproxy.cfg.
 	Server string
@@ -25,11 +25,11 @@ type ServerStats struct {
 	Requests int64
 	// Responses by class; those that HAProxy gives itself are not among them.
 	Responses Responses
-	// ConnectErrors are requests that failed because no connection came about,
-	// Redispatches those that another member got for that reason.
+	// ConnectErrors are requests that failed because the connection failed, Redispatches those that
+	// another member got for that reason.
 	ConnectErrors int64
 	Redispatches  int64
-	// ResponseErrors are answers that did not come, or not whole, or not in time.
+	// ResponseErrors are responses that were missing, incomplete or late.
 	ResponseErrors int64
 	// ResponseTimeMS is the mean time to the head of a response in milliseconds:
 	// of all responses up to 512, then of about the last 512.
@@ -51,9 +51,9 @@ func (r Responses) Total() int64 {
 	return r.Informational + r.Success + r.Redirection + r.ClientError + r.ServerError + r.Other
 }
 
-// Stats finds the line of a member among those of its backend; false: none has
-// it, e.g. because HAProxy has not followed yet. A slot out of use may still have
-// the address of a former member, and does not count.
+// Stats finds the line of a member among those of its backend; false: none has it, e.g. because the
+// change has not reached HAProxy yet. A slot out of use may still have the address of a former
+// member, and does not count.
 func (m Member) Stats(lines []ServerStats) (ServerStats, bool) {
 	for _, s := range lines {
 		if s.Server == m.ServerName() || s.Address == m.Address && !strings.HasPrefix(s.Status, "MAINT") {

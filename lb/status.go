@@ -18,10 +18,9 @@ type Status struct {
 	// Problem says why the newest configuration is not in effect; empty when it
 	// is.
 	Problem string
-	// Warnings are sentences: what HAProxy does not get of what was asked for, or is in
-	// Consul, because it leads to an address that administers this node; and raw lines
-	// that stay in effect and would be refused now. At most 100 of each. They do not make
-	// the agent unready.
+	// Warnings are sentences, e.g. about members that HAProxy does not get because their addresses
+	// administer this node, and about raw lines that stay in effect and would be refused now. They
+	// are bounded. They do not make the agent unready.
 	Warnings []string
 	// Empty are the backends without members, or with none whose host name resolves, by key. They do not make the agent unready.
 	Empty     []EmptyBackend
@@ -29,28 +28,28 @@ type Status struct {
 	Discovery []ServiceStatus // sorted by service
 }
 
-// HAProxyStatus is the state of the HAProxy that the agent looks after.
+// HAProxyStatus is the state of the HAProxy that the agent manages.
 type HAProxyStatus struct {
 	Running bool
-	// Idle: it does not run, and need not: Pacemaker has it run elsewhere.
+	// Idle: it does not run here, because Pacemaker runs it elsewhere.
 	Idle       bool
 	Version    string
 	MasterPID  int
 	WorkerPID  int
 	Reloads    int
 	OldWorkers int // still ending after a reload
-	// Lost says which of its sockets do not lead to it any more; HAProxy is asked by those
-	// that are left, and reloaded to have them back.
+	// Lost says which of its sockets do not lead to it any more. The agent uses the others, and
+	// reloads HAProxy to restore them.
 	Lost string
 }
 
-// ServiceStatus is what is known of one watched service.
+// ServiceStatus is the state of one watched service.
 type ServiceStatus struct {
 	Service Name
 	// Known is false until Consul has answered for the first time.
 	Known    bool
 	Seen     time.Time
-	Stale    string // why the answer is not confirmed, or is not there
+	Stale    string // why the answer is missing or not confirmed
 	Versions []VersionCount
 	// Hold says which instances are kept against Consul's word; nil: none.
 	Hold *Hold
@@ -59,8 +58,8 @@ type ServiceStatus struct {
 	Page     string // see Service
 }
 
-// ServiceStatuses says what is known of every service that the intent needs or
-// the snapshot has, sorted by service.
+// ServiceStatuses returns the state of every service that the intent needs or the snapshot has,
+// sorted by service.
 func ServiceStatuses(in Intent, snap Snapshot) []ServiceStatus {
 	names := map[Name]bool{}
 	for _, n := range in.Services() {
@@ -81,7 +80,7 @@ func ServiceStatuses(in Intent, snap Snapshot) []ServiceStatus {
 	return out
 }
 
-// Stale lists the services that Consul does not answer for, with its reasons.
+// Stale lists the services that Consul does not answer for, with the reasons.
 func (s Status) Stale() []string {
 	var stale []string
 	for _, d := range s.Discovery {
@@ -92,8 +91,7 @@ func (s Status) Stale() []string {
 	return stale
 }
 
-// Ready says whether the agent does its work: HAProxy runs what was asked for.
-// The reasons are sentences, empty when it is ready.
+// Ready reports whether HAProxy runs what was asked for. Otherwise the reasons are sentences.
 func (s Status) Ready() (bool, []string) {
 	var reasons []string
 	if !s.HAProxy.Running && !s.HAProxy.Idle {

@@ -8,7 +8,7 @@ import (
 // MaxWait bounds how long a switch may wait for a healthy instance.
 const MaxWait = 10 * time.Minute
 
-// A SwitchSpec is a switch as somebody wrote it, unchecked.
+// A SwitchSpec is a switch as written by a user, not yet checked.
 type SwitchSpec struct {
 	Service  string // empty: the one that the backend has
 	Version  string
@@ -45,9 +45,8 @@ func ParseWait(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// Switched is the backend that s is about, as s wants it. Errors:
-// *NotFoundError; *ConflictError for a static backend; *InvalidError for a split
-// that its balance algorithm cannot do.
+// Switched is the backend after the switch s. Errors: *NotFoundError; *ConflictError for a static
+// backend; *InvalidError for a split that its balance algorithm does not support.
 func (in Intent) Switched(s Switch) (Backend, error) {
 	b, ok := in.Backends[s.Backend]
 	if !ok {

@@ -50,8 +50,8 @@ const (
 // commands of HAProxy. No Name has a "+".
 func fileWord(n Name) string { return strings.ReplaceAll(string(n), ":", "+") }
 
-// keyOrder sorts the files of a certificate: clients that say nothing of what they support
-// get the first.
+// keyOrder sorts the files of a certificate: clients that do not say what they support get the
+// first.
 func keyOrder(f PEMFile) int { return slices.Index([]string{"RSA", "ECDSA", "Ed25519"}, f.KeyType) }
 
 // TLSFiles are the files of a certificate, in the order of their numbers.
@@ -121,8 +121,7 @@ func usedCertificates(in Intent) []Certificate {
 	return slices.SortedFunc(maps.Values(used), func(a, b Certificate) int { return cmp.Compare(a.Key, b.Key) })
 }
 
-// Reissued is the configuration with the certificates that an intent of the same revision
-// has now.
+// Reissued is the configuration with the certificates of an intent of the same revision.
 func (c Config) Reissued(in Intent) Config {
 	c.Certificates = usedCertificates(in)
 	return c
@@ -160,8 +159,8 @@ func (c Config) Served(f Frontend) []Certificate {
 	return out
 }
 
-// SpeaksTLS reports whether HAProxy gets the TLS addresses of a frontend. Without the
-// authority for its clients it does not: it would let everybody in.
+// SpeaksTLS reports whether HAProxy gets the TLS addresses of a frontend. It does not if the
+// authority for clients is missing, because HAProxy would accept every client.
 func (c Config) SpeaksTLS(f Frontend) bool {
 	if f.TLS == nil {
 		return false
@@ -216,14 +215,14 @@ func (c Config) listFile(f Frontend) TLSFile {
 	return TLSFile{Name: name, Role: ListRole(f.Key), Text: []byte(text.String())}
 }
 
-// A TLSLines is what a frontend's TLS adds to its section of haproxy.cfg.
+// TLSLines are the lines of haproxy.cfg for a frontend's TLS.
 type TLSLines struct {
 	Binds []string // what bind lines say after the keyword
 	Rules []string // lines for HTTP
 }
 
-// TLSLines are the lines for a frontend. quote makes one word of a path. Without names the
-// digests are left out: what changes at run time leaves these lines as they are.
+// TLSLines are the lines for a frontend. quote makes one word of a path. Without names, the digests
+// in file names, which change at run time, are left out.
 func (c Config) TLSLines(f Frontend, quote func(string) string, names bool) TLSLines {
 	if !c.SpeaksTLS(f) {
 		return TLSLines{}

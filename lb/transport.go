@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Transport is how HAProxy speaks to the members of a backend. The zero value is TCP
+// A Transport is the protocol between HAProxy and the members of a backend. The zero value is TCP
 // without TLS, and HTTP/1.1 in mode http.
 type Transport struct {
 	// Protocol of HTTP: "h2", or empty for HTTP/1.1.

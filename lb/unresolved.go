@@ -9,8 +9,8 @@ import (
 // mostNames bounds how many hosts a sentence lists.
 const mostNames = 5
 
-// UnresolvedMembers are the members of the backend among servers, by the names of those
-// that HAProxy keeps in maintenance because it cannot resolve their host names.
+// UnresolvedMembers are the members of the backend with these server names, which HAProxy cannot
+// resolve and keeps in maintenance.
 func (p ResolvedBackend) UnresolvedMembers(servers []string) []Member {
 	var out []Member
 	for _, m := range p.Members {
@@ -21,14 +21,13 @@ func (p ResolvedBackend) UnresolvedMembers(servers []string) []Member {
 	return out
 }
 
-// Unresolved tells what it means that HAProxy cannot resolve the names of these servers of
-// a backend. With all of its members it has none in effect; else text is a sentence about
-// those, or empty.
+// Unresolved describes the effect of host names that HAProxy cannot resolve. If all members are
+// affected, the backend is empty; otherwise text is a sentence about them, or empty.
 func (in Intent) Unresolved(p ResolvedBackend, servers []string) (e EmptyBackend, isEmpty bool, text string) {
 	return lost(in, p, p.UnresolvedMembers(servers), "HAProxy cannot resolve the host names of its members: ", "HAProxy cannot resolve ")
 }
 
-// Unrouted tells the same of members that this machine has no route to.
+// Unrouted is Unresolved for members that this machine has no route to.
 func (in Intent) Unrouted(p ResolvedBackend, isRouted func(Host) bool) (e EmptyBackend, isEmpty bool, text string) {
 	var members []Member
 	for _, m := range p.Members {
@@ -60,8 +59,8 @@ func lost(in Intent, p ResolvedBackend, members []Member, all, some string) (e E
 	return EmptyBackend{}, false, p.ID() + ": " + some + list + ", so these members get no requests"
 }
 
-// IsElsewhere reports whether raw lines of the backend have HAProxy connect in another way
-// than this machine's routes say.
+// IsElsewhere reports whether raw lines of the backend make HAProxy connect independently of this
+// machine's routes.
 func (b Backend) IsElsewhere() bool {
 	return slices.ContainsFunc(b.Natives, func(n RawLine) bool {
 		return slices.ContainsFunc(lineWords(n), func(word string) bool { return isOneOf(" namespace usesrc socks4 interface ", word) })

@@ -20,7 +20,7 @@ type UnusedInstance struct {
 	// Reason is a clause.
 	Reason string
 	Checks []Check
-	// HAProxy is what HAProxy says of the server; nil: it is no member of the backend.
+	// HAProxy is the health of the server in HAProxy; nil: it is not a member of the backend.
 	HAProxy *ServerHealth
 }
 
@@ -38,13 +38,13 @@ const (
 	UnusedVersion   UnusedKind = "version"   // the backend uses other versions
 )
 
-// A ServerHealth is what HAProxy says of one server.
+// A ServerHealth is the health of one server in HAProxy.
 type ServerHealth struct {
 	Address HostPort
 	// Status is HAProxy's, e.g. "UP", "DOWN 1/2", "MAINT", "DRAIN", "no check".
 	Status string
 	// Check is the result of the last check, e.g. "L4CON"; empty without checks.
-	// Code is that of HTTP, Output what the check met.
+	// Code is the HTTP status, Output the details.
 	Check  string
 	Code   int
 	Output string
@@ -113,8 +113,8 @@ func (h ServerHealth) CheckText() string {
 	return text
 }
 
-// CheckOutput is what the last check saw, in words where HAProxy's are about TLS: it says
-// little of what is wrong with a certificate.
+// CheckOutput is the details of the last check. Where HAProxy's text about TLS says little, it
+// explains what may be wrong with a certificate.
 func CheckOutput(result, output string) string {
 	switch {
 	case result != "L6RSP":
@@ -189,11 +189,10 @@ func CheckMeaning(result string) string {
 	return ""
 }
 
-// Unused lists what the backend sends no requests to, sorted by how much it calls for
-// attention: registrations that are not valid, members that HAProxy does not use or that
-// have weight 0, then
-// instances that are not healthy, then those of other versions. health is what HAProxy
-// says of the backend's servers; it may lack some.
+// Unused lists what the backend sends no requests to, the most urgent first: registrations that are
+// not valid, members that HAProxy does not use or that have weight 0, then instances that are not
+// healthy, then those of other versions. health is what HAProxy says of the backend's servers; it
+// may lack some.
 func (p ResolvedBackend) Unused(snap Snapshot, health []ServerHealth) []UnusedInstance {
 	service := snap.Services[p.Service]
 	if p.Type == "static" {

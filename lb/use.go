@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// A UseKind is what HAProxy does with something outside of haproxy.cfg that a
-// raw line names.
+// A UseKind is the kind of something outside of haproxy.cfg that a raw line names.
 type UseKind int
 
 // The kinds of uses.
@@ -17,32 +16,32 @@ const (
 	// CertificateFile is a file, or a directory of files, with certificates, keys,
 	// authorities or revocations.
 	CertificateFile
-	// Socket is anything that is listened on, connected to or written to and is no
-	// network address.
+	// Socket is anything except a network address that HAProxy listens on, connects to or writes
+	// to.
 	Socket
-	// Program is one that HAProxy runs, or a right over the machine that it uses.
+	// Program is a program that HAProxy runs, or a privilege that it uses on the machine.
 	Program
 	// Environment is an environment variable of HAProxy.
 	Environment
-	// Destination is an address or a port that clients, or what they send, choose:
-	// nobody knows where such a line leads.
+	// Destination is an address or a port that clients choose, so that it is unknown where the line
+	// leads.
 	Destination
-	// Unreadable is a line that HAProxy and others could read in two ways.
+	// Unreadable is a line that parsers could interpret differently.
 	Unreadable
 	// Unknown is a keyword, option, action or filter that HAProxy 2.6 to 3.2 does
 	// not have.
 	Unknown
 )
 
-// A Use is one thing outside of haproxy.cfg that a raw line has HAProxy reach.
+// A Use is one thing outside of haproxy.cfg that a raw line makes HAProxy use.
 type Use struct {
 	Kind UseKind
 	By   string // the word that names it, e.g. "crt", "-f", "map"
 	Name string // the file, socket or variable, or what is not known; without quotes
 }
 
-// Uses lists what the line has HAProxy reach outside of haproxy.cfg, each once.
-// Where HAProxy's own reading depends on its version, all readings count.
+// Uses lists what the line makes HAProxy use outside of haproxy.cfg, each once. If versions of
+// HAProxy interpret the line differently, all interpretations count.
 func (n RawLine) Uses() []Use {
 	u := uses{}
 	u.readable(n, u.line)
@@ -66,8 +65,7 @@ func (u *uses) readable(n RawLine, judge func()) {
 	}
 }
 
-// ExpressionUses lists what a sample expression, or an argument that may be one,
-// has HAProxy reach.
+// ExpressionUses lists what a sample expression, or an argument that may be one, makes HAProxy use.
 func ExpressionUses(text string) []Use {
 	u := uses{words: strings.Fields(text)}
 	u.expressions()

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// maxWeight is the greatest weight HAProxy takes.
+// maxWeight is the largest weight that HAProxy accepts.
 const maxWeight = 256
 
 // scaleWeights brings Consul's weights (0 to 65535) into HAProxy's range: as
@@ -50,10 +50,9 @@ type cohort struct {
 // in Consul; the members of one version stay in Consul's proportion. The share
 // of a version without members goes to the others.
 //
-// Every member gets a weight of at least 1 as long as the shares stay within one
-// percent of all traffic of what they are to be. Where a version has more
-// members than its share has units of weight, the surplus gets 0: a version
-// must not get more traffic because it has more instances.
+// Every member gets a weight of at least 1 as long as each share is within one percent of all
+// traffic of its target. Where a version has more members than its share has units of weight, the
+// surplus gets 0: a version must not get more traffic because it has more instances.
 func shareWeights(members []Member, split Split) {
 	cohorts := findCohorts(members, split)
 	if len(cohorts) == 0 {

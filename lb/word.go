@@ -9,13 +9,13 @@ import (
 // (configuration manual, 2.2 "Quoting and escaping").
 type Words struct {
 	Raw    []string // as written, quotes included; empty for blanks and comments
-	Values []string // what they stand for, environment variables not expanded
+	Values []string // without quotes and escapes; environment variables are not expanded
 	// Expands: HAProxy replaces an environment variable, which it does within
 	// double quotes.
 	Expands bool
 }
 
-// errQuote is a quote that HAProxy would look for the other half of.
+// errQuote says that a quote is not closed.
 var errQuote = errors.New("has a quote without its other half")
 
 // SplitWords reads the words of a line, with or without its line break. With an error
@@ -26,7 +26,7 @@ func SplitWords(text string) (Words, error) {
 	return w, err
 }
 
-// Split is SplitWords into w, whose memory it uses again.
+// Split is SplitWords into w, whose memory it reuses.
 func (w *Words) Split(text string) error {
 	w.Raw, w.Values, w.Expands = nil, w.Values[:0], false
 	if !strings.ContainsAny(text, `'"\#`) {

@@ -67,8 +67,8 @@ func (f *Files) Follow(certificate, key string) error {
 // Certificate is the pair that was read last and is good.
 func (f *Files) Certificate() *tls.Certificate { return f.current.Load() }
 
-// Problem is a sentence for everybody that says that the files are not in use; empty: they
-// are.
+// Problem is a sentence, which anybody may read, that says that the files are not in use; empty:
+// they are.
 func (f *Files) Problem() string {
 	if f.refused.Load() {
 		return "the files of tls-cert and tls-key cannot be used: the former certificate stays"

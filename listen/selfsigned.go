@@ -83,7 +83,7 @@ func NewSelfSigned(cfg SelfSignedConfig) (*SelfSigned, error) {
 // Certificate is the certificate now.
 func (s *SelfSigned) Certificate() *tls.Certificate { return s.current.Load() }
 
-// Problem is a sentence for everybody that says that the certificate is not in its file;
+// Problem is a sentence, which anybody may read, that says that the certificate is not in its file;
 // empty: it is.
 func (s *SelfSigned) Problem() string {
 	if s.unsaved.Load() {

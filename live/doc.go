@@ -1,6 +1,6 @@
-// Package live serves the agent's websocket (docs/streams.md): the sub-protocol
-// thalassa.v1, in which a client subscribes to topics of a stream.Hub and is sent
-// their state and then what changes.
+// Package live serves the agent's websocket (docs/streams.md): the sub-protocol thalassa.v1, in
+// which a client subscribes to topics of a stream.Hub, and receives their state and then their
+// changes.
 //
 // # A websocket's life
 //
@@ -15,10 +15,9 @@
 //
 // # Limits
 //
-// A message from a client has at most 256 KiB, 32 topics and 5000 keys. The first
-// one must come within 10 seconds, one frame must be read within 10 seconds, and
-// a client that does not answer a ping within 15 seconds is gone. How much may
-// wait for one client is the hub's to say (stream.Config).
+// A message from a client has at most 256 KiB, 32 topics and 5000 keys. The first one must come
+// within 10 seconds, one frame must be read within 10 seconds, and a client that does not answer a
+// ping within 15 seconds is gone. The hub decides how much may wait for one client (stream.Config).
 //
 // # Tests
 //

@@ -46,9 +46,9 @@ type Peer struct {
 	// Check returns nil while the peer has the rights that it had. ErrChanged asks it to
 	// connect again; any other error ends its session. nil: it always has them.
 	Check func() error
-	// Hub has the topics of the peer; nil: that of Config.
+	// Hub has the topics that the peer may see; nil: that of Config.
 	Hub *stream.Hub
-	// Left is called when the websocket has ended, or was not opened; nil: nothing is.
+	// Left is called when the websocket has ended, or was not opened; nil: no call.
 	Left func()
 }
 
@@ -153,7 +153,7 @@ func (s *Server) Refuses(p Peer) string {
 	return why
 }
 
-// Refused is how many websockets were refused because there were too many, ever.
+// Refused is the total number of websockets that were refused because there were too many.
 func (s *Server) Refused() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

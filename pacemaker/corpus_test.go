@@ -1,13 +1,8 @@
 package pacemaker_test
 
 import (
-	"archive/tar"
-	"cmp"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -21,40 +16,24 @@ import (
 	"thalassa/pacemaker"
 )
 
-// corpus reads the CIBs of Pacemaker's scheduler tests, and what its scheduler makes of
-// each, from the archive that THALASSA_SCHEDULER_CIBS names.
-func corpus(t *testing.T) (cibs, summaries map[string]string) {
+// corpus reads the CIBs of Pacemaker's scheduler tests, and what its scheduler makes of each.
+// step says how many of them are one that is tested: all if somebody has named the archive, which
+// takes minutes, else every eighth.
+func corpus(t *testing.T) (cibs, summaries map[string]string, step int) {
 	t.Helper()
-	f, err := os.Open(cmp.Or(os.Getenv("THALASSA_SCHEDULER_CIBS"), filepath.Join("..", "..", "shared", "data", "pacemaker-scheduler.tar.gz")))
-	if err != nil {
-		t.Skip("the CIBs of Pacemaker's scheduler tests are not here; THALASSA_SCHEDULER_CIBS names their archive")
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cibs, summaries = map[string]string{}, map[string]string{}
-	for archive := tar.NewReader(z); ; {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return cibs, summaries
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(io.LimitReader(archive, 16<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(h.Name), filepath.Ext(h.Name))
-		switch filepath.Ext(h.Name) {
+	cibs, summaries, step = map[string]string{}, map[string]string{}, 8
+	if testkit.SchedulerCIBs(t, func(file string, data []byte) {
+		name := strings.TrimSuffix(file, filepath.Ext(file))
+		switch filepath.Ext(file) {
 		case ".xml":
 			cibs[name] = string(data)
 		case ".summary":
 			summaries[name] = string(data)
 		}
+	}) {
+		step = 1
 	}
+	return cibs, summaries, step
 }
 
 var (
@@ -67,13 +46,9 @@ var (
 // else on every eighth.
 func TestSchedulerCases(t *testing.T) {
 	testkit.Needs(t, "Pacemaker")
-	cibs, summaries := corpus(t)
+	cibs, summaries, step := corpus(t)
 	if !pacemaker.New(pacemaker.Config{}).Installed() {
 		testkit.Missing(t, "Pacemaker's tools are not installed; make setup installs them")
-	}
-	step := 8
-	if os.Getenv("THALASSA_SCHEDULER_CIBS") != "" {
-		step = 1
 	}
 	for i, name := range slices.Sorted(maps.Keys(cibs)) {
 		if i%step != 0 {

@@ -1,11 +1,11 @@
 // Package routes serves files and other web applications at paths below the address of
 // the API.
 //
-// A [Route] comes from an [Entry] of the settings. A [Router] finds the route of a path and
-// serves requests. Who may use a route, and whether a page of another site has sent the
-// request, is decided by its caller: this package is told who the caller is.
+// [Parse] makes a [Route] from each [Entry] of the settings. A [Router] finds the route of a path
+// and serves requests. The caller of this package decides who may use a route and whether a page of
+// another site has sent the request, and passes the identity of the client.
 //
-// Which path belongs to which route is decided with values alone. A path that two programs
-// may understand in two ways is refused. What proves to us who a caller is never reaches an
-// application, and an application cannot set a cookie of ours.
+// The match of paths and routes is pure. A path that two programs may interpret differently is
+// refused. The package must never pass a client's credentials for the API to an application, or let
+// an application set one of the API's cookies.
 package routes

@@ -118,8 +118,8 @@ func (s *said) isNew(text string) bool {
 	return true
 }
 
-// open opens a regular file or a directory below that of the route. No link leads out of
-// it, and a FIFO is not waited for. Names that begin with a dot do not exist.
+// open opens a regular file or a directory below that of the route. It follows no link that leads
+// out of it, and does not wait for a FIFO. Names that begin with a dot are treated as missing.
 func (s fileServer) open(name string) (*os.File, fs.FileInfo, error) {
 	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
 		return nil, nil, fs.ErrNotExist

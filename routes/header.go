@@ -8,7 +8,7 @@ import (
 )
 
 // isIdentity reports whether a header of a request tells an application who the client is,
-// or where it comes from. Some applications take an underscore for a hyphen.
+// or where it comes from. Some applications regard an underscore as a hyphen.
 func isIdentity(name string) bool {
 	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	return slices.ContainsFunc([]string{
@@ -20,8 +20,8 @@ func isIdentity(name string) bool {
 		}, name)
 }
 
-// cleanRequest takes what proves to us who a caller is, and what others claim of it, out of
-// the headers of a request.
+// cleanRequest removes the caller's credentials for the API from the headers of a request, and all
+// headers that claim to identify the caller.
 func cleanRequest(h http.Header, by Caller) {
 	for name := range h {
 		if isIdentity(name) {
@@ -41,7 +41,7 @@ func cleanRequest(h http.Header, by Caller) {
 	}
 }
 
-// withoutCookies is Cookie headers as one, without the cookies of some names.
+// withoutCookies joins Cookie headers into one, without the cookies of some names.
 func withoutCookies(headers, names []string) string {
 	var kept []string
 	for _, header := range headers {
@@ -121,7 +121,7 @@ func forbiddenAnswers() []string {
 	return []string{"Alt-Svc", "Clear-Site-Data", "Public-Key-Pins", "Service-Worker-Allowed", "Strict-Transport-Security"}
 }
 
-// cleanResponse takes out of an answer what concerns more than the route.
+// cleanResponse removes the headers of an answer that affect more than the route.
 func (p *proxy) cleanResponse(res *http.Response) {
 	h := res.Header
 	h.Del("Trailer")
@@ -141,8 +141,8 @@ func (p *proxy) cleanResponse(res *http.Response) {
 	}
 }
 
-// confineCookies limits the cookies that an application sets to its route. It drops those
-// that would be read as ours.
+// confineCookies limits the cookies that an application sets to its route. It drops those that
+// would be read as the API's own.
 func (p *proxy) confineCookies(h http.Header, ours []string) {
 	lines := h.Values("Set-Cookie")
 	h.Del("Set-Cookie")

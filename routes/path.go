@@ -20,12 +20,12 @@ func find[T any](path string, all []T, pathOf func(T) string) (found T, ok bool)
 	return found, ok
 }
 
-// mostDecodings is how often a path is decoded to find out what others may make of it.
+// mostDecodings is how often a path is decoded to find out how applications may read it.
 const mostDecodings = 5
 
-// checkRequestPath refuses a path of a request that an application, or a file system, may
-// understand in another way than this program: one that leads upwards, has an empty segment,
-// or hides a separator.
+// checkRequestPath refuses a path of a request that an application, or a file system, may interpret
+// differently from this program: one that leads upwards, has an empty segment, or hides a
+// separator.
 func checkRequestPath(u *url.URL, route string) error {
 	raw := u.EscapedPath()
 	if !strings.HasPrefix(raw, route) {

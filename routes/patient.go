@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// stallTime is how long a client may take none of an answer, or send none of its body.
+// stallTime is how long a client may read nothing of an answer, or send nothing of its body.
 const stallTime = 30 * time.Second
 
-// A patient is a ResponseWriter whose time begins again with each part of the answer, so
-// that an answer may take as long as its client goes on.
+// A patient is a ResponseWriter whose deadline is renewed with each part of the answer, so that an
+// answer may take as long as its client keeps reading.
 type patient struct {
 	http.ResponseWriter
 	control *http.ResponseController

@@ -22,7 +22,7 @@ const (
 	expectContinueFor = time.Second
 )
 
-// A proxy passes requests of a route on to its application.
+// A proxy forwards requests of a route to its application.
 type proxy struct {
 	route     Route
 	transport *http.Transport
@@ -32,7 +32,7 @@ type proxy struct {
 // exchangeKey is where the context of a request holds its *exchange.
 type exchangeKey struct{}
 
-// An exchange is one request on its way.
+// An exchange is one forwarded request.
 type exchange struct {
 	by     Caller
 	answer http.Header // that the client gets
@@ -90,7 +90,7 @@ func (f finalAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &final, nil
 }
 
-// untraced is a context without the trace by which the reverse proxy hears of informational
+// untraced is a context without the trace by which the reverse proxy learns of informational
 // answers.
 type untraced struct{ context.Context } //nolint:containedctx // it is one
 
@@ -117,10 +117,10 @@ func refuse(cfg Config, route Route, network, address string) error {
 	return nil
 }
 
-// serve passes a request on and its answer back.
+// serve forwards a request, and sends the answer back.
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, by Caller) error {
 	if !r.ProtoAtLeast(1, 1) || len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
-		// What follows on the connection may have been meant as a part of this request.
+		// The following bytes on the connection may belong to this request.
 		w.Header().Set("Connection", "close")
 	}
 	x := &exchange{by: by, answer: w.Header()}
@@ -135,7 +135,8 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, by Caller) error {
 	return nil
 }
 
-// forget takes back the headers of the API's own answers. Those are for errors, too.
+// forget removes the headers that the API has set for its own answers. They are needed if the
+// request fails.
 func forget(h http.Header) {
 	for _, name := range []string{"Cache-Control", "X-Content-Type-Options", "Content-Security-Policy", "Cross-Origin-Resource-Policy"} {
 		h.Del(name)

@@ -60,14 +60,14 @@ type Route struct {
 	// Timeout is how long the application may take to begin its answer.
 	Timeout time.Duration
 
-	// page makes the route one that is only looked at; nil: it is not.
+	// page makes the route read-only; nil: it is not.
 	page *page
 }
 
-// A page is an application of which only pages are shown.
+// A page is an application of which only GET and HEAD requests are served.
 type page struct {
 	policy string // Content-Security-Policy
-	absent string // what to say where its socket does not exist
+	absent string // the error message if its socket does not exist
 }
 
 // A Target is the address of an application.
@@ -89,8 +89,8 @@ func HAProxyStats(socket string) Route {
 	}
 }
 
-// Parse makes routes of entries. own are the first segments of the paths that no route may
-// take, without slashes. The error joins what is wrong with each entry and names its path.
+// Parse makes routes from entries. own are the first segments of paths that routes must not use,
+// without slashes. The error joins the errors of all entries; each names its path.
 func Parse(entries []Entry, own []string) ([]Route, error) {
 	var problems []error
 	if len(entries) > MaxRoutes {
@@ -100,7 +100,7 @@ func Parse(entries []Entry, own []string) ([]Route, error) {
 	for i, e := range entries {
 		r, err := e.parse(own)
 		if err == nil && slices.ContainsFunc(out, func(o Route) bool { return o.Path == r.Path }) {
-			err = errors.New("path: is there twice")
+			err = errors.New("path: is set twice")
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", cmp.Or(e.Path, "["+strconv.Itoa(i)+"]"), err))
@@ -162,7 +162,7 @@ func (r Route) withProxy(e Entry) (Route, error) {
 	return r, nil
 }
 
-// checkPath checks the path of a route, which is written in one way only.
+// checkPath checks the path of a route, which must be in canonical form.
 func checkPath(path string, own []string) error {
 	const expected = "expected a path such as /grafana/"
 	inner, begins := strings.CutPrefix(path, "/")

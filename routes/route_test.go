@@ -71,7 +71,7 @@ func TestParseNamesTheRoute(t *testing.T) {
 		}
 	}
 	twice := routes.Entry{Path: "/a/", Files: "/srv"}
-	if _, err := routes.Parse([]routes.Entry{twice, twice}, nil); err == nil || !strings.Contains(err.Error(), "/a/: path: is there twice") {
+	if _, err := routes.Parse([]routes.Entry{twice, twice}, nil); err == nil || !strings.Contains(err.Error(), "/a/: path: is set twice") {
 		t.Errorf("twice: %v", err)
 	}
 }

@@ -84,8 +84,8 @@ func (r *Router) Replace(all []Route) {
 	}
 }
 
-// Find is the place with the longest path that a decoded path of a request is below; nil:
-// there is none. A nil Router has none.
+// Find returns the place with the longest path that contains the decoded path of a request; nil:
+// there is none. A nil Router has no places.
 func (r *Router) Find(path string) *Place {
 	if r == nil {
 		return nil
@@ -94,19 +94,19 @@ func (r *Router) Find(path string) *Place {
 	return p
 }
 
-// A Caller is who sent a request, and what of it proves that.
+// A Caller is who sent a request, and which parts of the request are credentials for the API.
 type Caller struct {
-	Name string // empty: nobody has to say who they are
+	Name string // empty: the API needs no authentication
 	Role auth.Role
-	// Authorization says that the header of this name is the application's own. Else it is
-	// not passed on.
+	// Authorization reports that the header Authorization is for the application. Otherwise it is
+	// not forwarded.
 	Authorization bool
-	// Cookies are the names of cookies that are never passed on, and that an application
-	// cannot set.
+	// Cookies are the names of cookies that are never forwarded, and that an application cannot
+	// set.
 	Cookies []string
 }
 
-// A Place is a route that is served.
+// A Place is a route in service, with its requests.
 type Place struct {
 	route Route
 	free  chan struct{} // one slot for each request under way
@@ -153,9 +153,9 @@ func invalid(message string) *ServeError {
 	return &ServeError{Status: http.StatusBadRequest, Code: "invalid", Message: message}
 }
 
-// Serve answers a request of a caller whom the role of the route allows it. It returns a
-// *ServeError, with nothing written, if the request is refused or the application does not
-// answer. It ends early when the route does.
+// Serve serves a request. The caller of Serve has checked the role of the route. Serve returns a
+// *ServeError, with nothing written, if the request is refused or the application does not answer.
+// It ends early if the route is removed or changed.
 func (p *Place) Serve(w http.ResponseWriter, r *http.Request, by Caller) error {
 	if r.URL.Path+"/" == p.route.Path {
 		redirectToFolder(w, r, p.route.Path)
@@ -182,7 +182,7 @@ func (p *Place) Serve(w http.ResponseWriter, r *http.Request, by Caller) error {
 	return p.serve(patient, r, by)
 }
 
-// check refuses requests that others may understand in another way than this program.
+// check refuses requests that applications may interpret differently from this program.
 func (p *Place) check(r *http.Request) error {
 	if r.URL.Host != "" || r.URL.Scheme != "" {
 		return invalid("the request line has a whole URL, and this is not a proxy for any host")

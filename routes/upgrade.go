@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// IsWebsocket reports whether a request asks for a websocket. Browsers let any page send
-// one to any host.
+// IsWebsocket reports whether a request asks for a websocket. Browsers let any page open a
+// websocket to any host, so callers must check its origin.
 func IsWebsocket(r *http.Request) bool {
 	return slices.ContainsFunc(r.Header.Values("Upgrade"), func(v string) bool { return strings.Contains(strings.ToLower(v), "websocket") })
 }
 
-// checkWebsocket refuses what may not be a websocket for an application (RFC 6455, 4.2.1).
+// checkWebsocket refuses invalid websocket handshakes (RFC 6455, 4.2.1).
 func checkWebsocket(r *http.Request) error {
 	if !IsWebsocket(r) {
 		return nil

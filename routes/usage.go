@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// A Usage is how often a route was used since it is there.
+// A Usage has the counters of a route since it was added or changed.
 type Usage struct {
 	Path string
 	// Answers are the requests that were answered, by the class of the status: 1xx, which
 	// are websockets, to 5xx.
 	Answers map[string]uint64
-	// Seconds are how long all these took. A websocket counts from its beginning to its end.
+	// Seconds is the total duration of these requests. A websocket counts from its beginning to its
+	// end.
 	Seconds float64
 	Open    int // requests under way
 }

@@ -10,7 +10,7 @@ import (
 // MaxEdits is the maximum number of edits in a changeset.
 const MaxEdits = 20000
 
-// A Changeset is several edits that become one revision, or of which none is carried out.
+// A Changeset is a list of edits that become one revision together, or fail together.
 type Changeset struct {
 	// Edits are made in this order; the origins of single edits do not matter.
 	Edits  []lb.Edit
@@ -33,7 +33,7 @@ func (c Changeset) Check() error {
 	return fe.Err()
 }
 
-// Apply makes the intent after all edits; in stays as it is. Errors are those of
+// Apply returns the intent after all edits; it does not change in. Errors are those of
 // lb.Intent.ApplyAll.
 func (c Changeset) Apply(in lb.Intent) (lb.Intent, error) { return in.ApplyAll(c.Edits) }
 
@@ -45,8 +45,8 @@ func About(edit int, err error) error {
 	return &lb.EditError{Index: edit, Err: err}
 }
 
-// Named is an error about one of the edits, which nobody has numbered, with the object that
-// the edit is about. Other errors stay as they are.
+// Named adds the object of the edit to an error about one of the edits, for callers who have not
+// numbered them. It returns other errors unchanged.
 func (c Changeset) Named(err error) error {
 	about, ok := errors.AsType[*lb.EditError](err)
 	if !ok || about.Index >= len(c.Edits) {
@@ -55,7 +55,7 @@ func (c Changeset) Named(err error) error {
 	return &lb.EditError{Index: about.Index, Object: c.Edits[about.Index].ID(), Err: about.Err}
 }
 
-// Single is an error about the only edit of a changeset, without its number.
+// Single removes the number from an error about the only edit of a changeset.
 func Single(err error) error {
 	if about, ok := errors.AsType[*lb.EditError](err); ok {
 		return about.Err
@@ -87,8 +87,8 @@ func (c Changeset) Objects() []string {
 	return out
 }
 
-// Ineffective are one sentence for each raw line of the edits that has no effect on
-// frontends and backends; see lb.Section.Ineffective.
+// Ineffective returns a sentence for each raw line of the edits that has no effect on frontends and
+// backends; see lb.Section.Ineffective.
 func (c Changeset) Ineffective() []string {
 	var out []string
 	for _, e := range c.Edits {

@@ -11,8 +11,8 @@ import (
 // maxDifference bounds a Difference, in bytes.
 const maxDifference = 1 << 20
 
-// Difference is how a text becomes another one, in the unified format with three lines of
-// context; "" for equal ones. It has a megabyte at most, and then says that it was cut.
+// Difference is the difference of two texts in the unified format, with three lines of context; ""
+// if they are equal. It has at most a megabyte, and says if it was cut.
 func Difference(nameBefore, nameAfter string, before, after []byte) string {
 	text := udiff.Unified(nameBefore, nameAfter, string(before), string(after))
 	if len(text) <= maxDifference {
@@ -21,8 +21,8 @@ func Difference(nameBefore, nameAfter string, before, after []byte) string {
 	return text[:maxDifference] + "\n… " + strconv.Itoa(len(text)-maxDifference) + " more bytes\n"
 }
 
-// Towards lists the edits that make the objects of one intent those of another. Each holds
-// only while its object is as it is in from.
+// Towards lists the edits that turn one intent into another. Each has the condition that its object
+// is as in from.
 func Towards(from, to lb.Intent) []lb.Edit {
 	changes := from.Changes(to)
 	out := make([]lb.Edit, 0, len(changes))

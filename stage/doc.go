@@ -1,4 +1,4 @@
-// Package stage has what is asked for before it is carried out: changesets, of which all
-// edits become one revision or none, and what a changeset would do. It decides with values
-// alone.
+// Package stage prepares changes before they are carried out: changesets, whose edits become one
+// revision together, drafts, previews, and the edits that lead from one intent to another. It is
+// pure: it does no I/O and reads no clock.
 package stage

@@ -13,11 +13,10 @@ import (
 // MaxDrafts is the maximum number of drafts at the same time.
 const MaxDrafts = 100
 
-// A Draft is a change that is collected before it is carried out. What it changes is shown
-// on top of what is configured, so that a change by somebody else shows at once. A Draft is
-// not changed after it was made.
+// A Draft collects a change before it is carried out. It is shown as an overlay of the current
+// configuration, so that changes by others appear at once. A Draft is immutable.
 type Draft struct {
-	// ID is a name of lb.ParseName, which whoever began it chose, or a number.
+	// ID is a name as of lb.ParseName, chosen by its author, or a number.
 	ID string
 	// Origin is who began it, and when; its message becomes that of the revision.
 	Origin  lb.Origin
@@ -27,17 +26,17 @@ type Draft struct {
 	Edits []DraftEdit
 }
 
-// A DraftObject is what a draft makes of one object.
+// A DraftObject is the change of one object in a draft.
 type DraftObject struct {
 	ID string // "backend/live"
-	// Base is the entity tag that the object had when the draft first changed it; empty:
-	// there was none.
+	// Base is the entity tag that the object had when the draft first changed it; empty: it did not
+	// exist.
 	Base  string
 	After lb.Object // nil: it is deleted
 }
 
-// View is an intent with what the draft changes. References may not hold, if somebody else
-// has changed what they lead to.
+// View is an intent with the changes of the draft. Its references may be invalid if somebody else
+// has changed their targets.
 func (d Draft) View(in lb.Intent) lb.Intent {
 	return in.With(changesOf(d.Objects))
 }
@@ -50,7 +49,7 @@ func changesOf(objects []DraftObject) []lb.ObjectChange {
 	return out
 }
 
-// With is the draft with further edits, made on what it shows of an intent. Errors are
+// With is the draft with further edits, applied to its View of an intent. Errors are
 // those of lb.Intent.ApplyAll.
 func (d Draft) With(in lb.Intent, edits []lb.Edit, now time.Time) (Draft, error) {
 	view := d.View(in)
@@ -67,7 +66,7 @@ func (d Draft) With(in lb.Intent, edits []lb.Edit, now time.Time) (Draft, error)
 	return out, nil
 }
 
-// set takes one change of an object over. What is as configured again is no change.
+// set adds the change of one object, or removes it if the object is as configured again.
 func (d *Draft) set(in lb.Intent, change lb.ObjectChange) {
 	i, isThere := slices.BinarySearchFunc(d.Objects, change.ID, compareID)
 	o := DraftObject{ID: change.ID, Base: tagOf(in.Object(change.ID)), After: change.After}
@@ -94,8 +93,8 @@ func tagOf(o lb.Object) string {
 	return o.ETag()
 }
 
-// Conflicts lists the objects that somebody else has changed since the draft first did, and
-// that are not as the draft wants them. They are sorted.
+// Conflicts lists, sorted, the objects that somebody else has changed since the draft first did,
+// and that differ from the draft.
 func (d Draft) Conflicts(in lb.Intent) []string {
 	var out []string
 	for _, o := range d.Objects {
@@ -106,8 +105,7 @@ func (d Draft) Conflicts(in lb.Intent) []string {
 	return out
 }
 
-// Rebased is the draft without conflicts: what others have changed since is replaced by
-// what the draft wants.
+// Rebased is the draft without conflicts: a commit replaces what others have changed since.
 func (d Draft) Rebased(in lb.Intent) Draft {
 	d.Objects = slices.Clone(d.Objects)
 	for i, o := range d.Objects {
@@ -116,8 +114,8 @@ func (d Draft) Rebased(in lb.Intent) Draft {
 	return d
 }
 
-// Without is the draft without what it changes of some objects, which then are as they are
-// configured. The error is an *lb.InvalidError that names an object that it does not change.
+// Without is the draft without its changes of some objects. The error is an *lb.InvalidError that
+// names an object that it does not change.
 func (d Draft) Without(ids []string) (Draft, error) {
 	var fe lb.FieldErrors
 	for i, id := range ids {
@@ -129,15 +127,15 @@ func (d Draft) Without(ids []string) (Draft, error) {
 	return d, fe.Err()
 }
 
-// Only is the draft with what it changes of some objects, and nothing else.
+// Only is the draft with its changes of some objects, and no others.
 func (d Draft) Only(ids []string) Draft {
 	d.Objects = slices.DeleteFunc(slices.Clone(d.Objects), func(o DraftObject) bool { return !slices.Contains(ids, o.ID) })
 	return d
 }
 
-// Changeset is what it takes to make an intent what the draft wants, in the name of by. It
-// holds only while the objects are as they are in the intent. The error is an
-// *lb.ConflictError that names the objects of Conflicts.
+// Changeset has the edits that carry out the draft on an intent, in the name of by. Each has the
+// condition that its object is as in the intent. The error is an *lb.ConflictError that names the
+// objects of Conflicts.
 func (d Draft) Changeset(in lb.Intent, by lb.Origin) (Changeset, error) {
 	if conflicts := d.Conflicts(in); len(conflicts) > 0 {
 		return Changeset{}, &lb.ConflictError{
@@ -148,7 +146,7 @@ func (d Draft) Changeset(in lb.Intent, by lb.Origin) (Changeset, error) {
 	return Changeset{Edits: Towards(in, d.View(in)), Origin: by}, nil
 }
 
-// Size is about how many bytes the draft takes, without its history.
+// Size is the approximate size of the draft in bytes, without its history.
 func (d Draft) Size() int { return fixedSize + sizeOf(d.Objects) }
 
 // fixedSize is that of an object with its names.

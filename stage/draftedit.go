@@ -25,14 +25,14 @@ type DraftEdit struct {
 	Time          time.Time
 	// Objects are the ids of those that it changed in the draft, sorted.
 	Objects []string
-	// Before is what the draft made of them before, if anything.
+	// Before are their changes in the draft before this edit, if any.
 	Before []DraftObject
 	// IsFinal: it cannot be undone, because Before would be too large.
 	IsFinal bool
 }
 
-// Since is the draft with the edit that made it of a former one, in the name of by. A draft
-// that does not differ has no more edits than before. It forgets the oldest edits where there
+// Since is the draft with one more entry in its history: the edit that turned former into it, in
+// the name of by. Without a difference there is no entry. The oldest entries are dropped if there
 // are too many.
 func (d Draft) Since(former Draft, by lb.Origin) Draft {
 	edit := DraftEdit{Number: 1, Author: by.Author, Cause: by.Cause, Time: by.Time, Before: without(former.Objects, d.Objects)}
@@ -73,8 +73,8 @@ func without(objects, others []DraftObject) []DraftObject {
 	return out
 }
 
-// Undone is the draft without its last edit. The error is an *lb.ConflictError where there is
-// none, or none that can be undone.
+// Undone is the draft without its last edit. The error is an *lb.ConflictError if there is none, or
+// if it cannot be undone.
 func (d Draft) Undone(now time.Time) (Draft, error) {
 	id := "drafts/" + d.ID
 	if len(d.Edits) == 0 {

@@ -6,7 +6,7 @@ import "thalassa/lb"
 type Preview struct {
 	Base    uint64            // the revision that it was made on
 	Changes []lb.ObjectChange // sorted by id; empty: nothing would change
-	// Path is what it would take: "runtime", "reload" or "none".
+	// Path is how it would reach HAProxy: "runtime", "reload" or "none".
 	Path string
 	// Reasons say what needs the reload, e.g. "frontend/web created".
 	Reasons []string

@@ -45,7 +45,7 @@ func (w *writeState) end() {
 	w.begun = time.Time{}
 }
 
-// Problem is a sentence for everybody that says why the database does not take a write
+// Problem is a sentence, which anybody may read, that says why the database does not take a write
 // now; empty: it took the last one.
 func (d *DB) Problem() string {
 	if d.broken.Load() != nil {

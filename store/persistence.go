@@ -285,7 +285,7 @@ func add[O lb.Object](r *persistenceReader, path, list string, f fields, decode 
 	switch {
 	case !ok:
 	case r.in.Object(object.ID()) != nil:
-		r.fail(path, "is there twice", "each key once")
+		r.fail(path, "is set twice", "each key once")
 	default:
 		r.in.Put(object)
 	}

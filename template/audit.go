@@ -9,9 +9,8 @@ import (
 	"thalassa/lb"
 )
 
-// check refuses a view with a control character in it, so that no value can
-// span lines. lb's parsers let none through; values made in other ways pass
-// here.
+// check refuses a view with a control character in it, so that no value can span lines. lb's
+// parsers accept none, but values may be made in other ways.
 func (v View) check() error {
 	p := v.Process
 	if err := checkTexts("process", []string{p.StatsSocket, p.SocketUser, p.StateFile, p.PeersSocket, v.page(), p.User, p.Group, p.Log}); err != nil {
@@ -90,8 +89,8 @@ func (b BackendView) texts() []string {
 	return out
 }
 
-// audit reads out back, with this package's scanner and with the library's, and
-// compares it with what went in.
+// audit parses out with this package's scanner and with the library's, and compares the result with
+// the View.
 func (t *Template) audit(v View, out []byte) error {
 	skeleton, err := t.skeleton(v)
 	if err != nil {

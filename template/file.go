@@ -8,11 +8,10 @@ import (
 	"thalassa/lb"
 )
 
-// A File is a haproxy.cfg that somebody else has written, read as HAProxy reads it.
+// A File is a parsed haproxy.cfg of any origin, read as HAProxy reads it.
 type File struct {
 	Sections []FileSection
-	// Directives are the lines of HAProxy's preprocessor (.if and its like), wherever they
-	// stand.
+	// Directives are the lines of HAProxy's preprocessor (such as .if), from anywhere in the file.
 	Directives []FileLine
 	// Comments is how many lines are comments, or end in one.
 	Comments int
@@ -30,13 +29,13 @@ type FileLine struct {
 	Number int      // from 1
 	Text   string   // without the blanks around it and without a comment
 	Raw    []string // its words as written, quotes included
-	Words  []string // what the words stand for; variables of the environment not replaced
-	// Expands: HAProxy replaces a variable of the environment.
+	Words  []string // the words without quotes; environment variables are not expanded
+	// Expands: HAProxy expands an environment variable in this line.
 	Expands bool
 }
 
-// ReadFile reads a haproxy.cfg, with two parsers that have to agree on its sections. Line
-// breaks may be those of DOS. The error is an *lb.InvalidError that names lines.
+// ReadFile reads a haproxy.cfg with two parsers, which must agree on its sections. Lines may end
+// with CR LF. The error is an *lb.InvalidError that names lines.
 func ReadFile(text []byte) (File, error) {
 	r := fileReader{}
 	number := 0
@@ -65,7 +64,7 @@ type fileReader struct {
 	fe       lb.FieldErrors
 }
 
-// add takes one line over.
+// add adds one line.
 func (r *fileReader) add(number int, text string) error {
 	l, err := newLine(number, text)
 	if err != nil {

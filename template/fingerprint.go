@@ -8,8 +8,8 @@ import (
 	"thalassa/lb"
 )
 
-// Fingerprint is that of Render. It costs a fraction of it, since nothing is read back. The
-// error is an *lb.RefusedError of stage "render".
+// Fingerprint computes the fingerprint of Render's result. It is much cheaper, because nothing is
+// read back. The error is an *lb.RefusedError of stage "render".
 func (t *Template) Fingerprint(c lb.Config) (string, error) {
 	bind, err := t.peersBind(newView(c))
 	if err != nil {
@@ -22,10 +22,9 @@ func (t *Template) Fingerprint(c lb.Config) (string, error) {
 	return fingerprint, nil
 }
 
-// fingerprint names the rendering of c with all slots spare, and without the lines of slots
-// that are as the first of their backend: what changes while HAProxy runs leaves it as it
-// is. A template that makes something else of the number of servers has other fingerprints
-// for other numbers.
+// fingerprint identifies the rendering of c with all slots spare, and without the lines of slots
+// that equal the first of their backend: changes at run time do not affect it. If a template uses
+// the number of servers elsewhere, each number has its own fingerprint.
 func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
 	pools := make([]lb.ResolvedBackend, len(c.Backends))
 	slotted := make(map[string]bool, len(c.Backends))
@@ -51,8 +50,8 @@ func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
 	return hex.EncodeToString(sum[:6]), nil
 }
 
-// foldSlots takes the lines of slots out of a text, in place, that are as the first of
-// their backend but for the name.
+// foldSlots removes, in place, the lines of slots that equal the first of their backend except for
+// the name.
 func foldSlots(text []byte, slotted map[string]bool) []byte {
 	kept := text[:0]
 	first, inSlotted := []byte(nil), false

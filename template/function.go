@@ -38,10 +38,9 @@ func quoteAny(v any) (string, error) {
 	return "", fmt.Errorf("quote takes a string or a list of strings, not %T", v)
 }
 
-// quote makes one word of haproxy.cfg that stands for s exactly. Within single
-// quotes HAProxy takes every character as it is, up to the next single quote,
-// which therefore goes outside with a backslash before it (HAProxy configuration
-// manual, 2.2).
+// quote makes one word of haproxy.cfg that HAProxy reads as s. Within single quotes, HAProxy reads
+// every character literally up to the next single quote, which is therefore written outside of the
+// quotes, with a backslash (HAProxy configuration manual, 2.2).
 func quote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, needsQuotes) {
 		return s

@@ -8,7 +8,7 @@ import (
 	"thalassa/lb"
 )
 
-// A section is a part of haproxy.cfg with the lines that stand in it.
+// A section is a section of haproxy.cfg with its lines.
 type section struct {
 	kind, name string
 	rawName    string   // as written, quotes included

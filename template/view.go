@@ -9,9 +9,8 @@ import (
 	"thalassa/lb"
 )
 
-// A View is what a template sees of a configuration. It holds all that has an
-// effect on HAProxy and nothing else: two configurations with the same View
-// make HAProxy behave the same.
+// A View is the input of a template. It contains everything of a configuration that affects
+// HAProxy, and nothing else: HAProxy behaves the same with two configurations of the same View.
 type View struct {
 	// Fingerprint is 12 hex digits that name this rendering. It is empty in the
 	// rendering that the fingerprint itself is computed from.
@@ -20,21 +19,20 @@ type View struct {
 	// Process.StatsSocket.
 	SocketPath string
 	Process    ProcessView
-	// Stats is HAProxy's own statistics page; nil when there is to be none.
+	// Stats is HAProxy's statistics page; nil: no page.
 	Stats *StatsView
-	// Page is the same page for the agent, which shows it to its callers; nil when there is
-	// to be none.
+	// Page is the same page for the agent, which shows it to its callers; nil: no page.
 	Page *PageView
-	// Resolving says that some server has a host name instead of an address, so
-	// that a resolvers section is needed.
+	// Resolving: a server has a host name instead of an address, so that a resolvers section is
+	// needed.
 	Resolving bool
 	Frontends []FrontendView // sorted by key
 	Backends  []BackendView  // sorted by key
 	// Global and Defaults are raw lines for the template's own sections of these kinds.
 	Global   []string
 	Defaults []string
-	// NamedDefaults are sections of defaults, each behind the one that it begins with. They
-	// have to stand before the template's own defaults, which hold for all that name none.
+	// NamedDefaults are sections of defaults, each after the one that it is based on. They must
+	// come before the template's own defaults, which apply to all sections that name none.
 	NamedDefaults []SectionView
 	// Sections are the other raw sections, sorted by kind and name.
 	Sections []SectionView
@@ -44,7 +42,7 @@ type View struct {
 type ProcessView struct {
 	StatsSocket   string        // path; needs quote
 	SocketUser    string        // owner of the stats socket, or empty; needs quote
-	StateFile     string        // how servers stood before a reload, or empty; needs quote
+	StateFile     string        // file with the states of servers before a reload, or empty; needs quote
 	PeersSocket   string        // path of the socket for stick tables, or empty; needs quote
 	PeersBind     string        // the bind line for stick tables after its keyword, or empty
 	LocalPeer     string        // name of this node among peers
@@ -55,7 +53,7 @@ type ProcessView struct {
 	HardStopAfter time.Duration // 0: unbounded
 }
 
-// A StatsView says where the statistics page goes.
+// A StatsView says where HAProxy serves its statistics page.
 type StatsView struct {
 	Name string // of its listen section; no frontend or backend has it
 	Bind string // address
@@ -72,7 +70,7 @@ type PageView struct {
 type FrontendView struct {
 	Key     string
 	Mode    string   // "http" or "tcp"
-	Binds   []string // an address each, or addresses with options, as those with TLS; empty where Natives bind
+	Binds   []string // one address each, or addresses with options, as for TLS; empty if Natives bind
 	Backend string   // default backend, may be empty when there are rules
 	// Keepalive is "default", "close" or "server-close". "default" leaves the
 	// choice to HAProxy, except that Rules ask for PretendKeepalive then.
@@ -135,16 +133,14 @@ type HealthView struct {
 type ServerView struct {
 	Name    string
 	Address string // host:port, IPv6 in brackets
-	// Resolve says that the address holds a host name.
+	// Resolve: the address has a host name.
 	Resolve  bool
 	Interval time.Duration // between two checks
 	Weight   int           // 0 to 256
-	// Spare says that nobody is behind this line yet, or that an operator has taken its
-	// member out of use: it must carry "disabled",
-	// and a member may take it while HAProxy runs.
+	// Spare: no member uses this line, or an operator has taken its member out of use. The line
+	// needs "disabled"; a member may take it while HAProxy runs.
 	Spare bool
-	// ID is the number of the line in its backend where it is to be said; 0: it need not
-	// be.
+	// ID is the number of the line in its backend if it must be written, else 0.
 	ID int
 	// HashKey says that the line needs "hash-key addr-port": its address decides which
 	// requests it gets.
@@ -163,7 +159,7 @@ func numbers(p lb.ResolvedBackend) bool {
 	return max(len(p.Members), len(p.Slots)) >= manyLines && !slices.ContainsFunc(p.Natives, isServer)
 }
 
-// newView projects c. Slices are in c's order.
+// newView makes the View of c. Slices are in c's order.
 func newView(c lb.Config) View { return viewOf(c, true) }
 
 // viewOf is newView. Without names the names of files of certificates lack what changes while

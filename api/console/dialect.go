@@ -22,11 +22,11 @@ const root = "/api/v1"
 type Source interface {
 	// View has the state cluster.StateNone on a node of no cluster.
 	View() cluster.Status
-	// Configuration is the element of the CIB, with its secrets. It is not changed.
+	// Configuration returns the element of the CIB, with its secrets. Callers must not change it.
 	Configuration() (*cibxml.Element, cluster.Epoch, error)
 	// MaskedCIB is the CIB as XML, without secrets.
 	MaskedCIB() ([]byte, error)
-	// Monitor is what crm_mon says, as XML, without secrets.
+	// Monitor returns the output of crm_mon as XML, without secrets.
 	Monitor(ctx context.Context) (*cibxml.Element, error)
 }
 

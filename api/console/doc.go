@@ -2,8 +2,8 @@
 // clients: the configuration and the status of the Pacemaker cluster as JSON whose values
 // are strings.
 //
-// The documents have hawk-apiserver's fields. They differ where those lost something:
-// what does not exist is 404, rules are served, sets have all of their pairs, and alerts,
-// tags, access rights and fencing levels are there. Secrets are masked. Changes are
+// The documents have hawk-apiserver's fields. They differ where hawk-apiserver omitted something:
+// an object that does not exist is 404, rules are included, sets have all of their pairs, and
+// alerts, tags, access rights and fencing levels are included. Secrets are masked. Changes are
 // requests of /cluster/config.
 package console

@@ -133,7 +133,7 @@ func (r *artifactRepository) load(ctx context.Context, v version) (data []byte, 
 	return data, true, nil
 }
 
-// A statusError is an answer that is no success.
+// A statusError is the status of an unsuccessful answer.
 type statusError int
 
 func (e statusError) Error() string { return "it answers " + strconv.Itoa(int(e)) }

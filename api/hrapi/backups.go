@@ -165,7 +165,7 @@ func (b *backups) write(v version, data []byte, abandoned func() bool) (version,
 		return v, err
 	}
 	if !bytes.Equal(back, data) {
-		return v, fmt.Errorf("%s: has other bytes than were written", path)
+		return v, fmt.Errorf("%s: does not have the bytes that were written", path)
 	}
 	for _, o := range old {
 		if err := os.Remove(filepath.Join(b.dir, o.file())); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -175,8 +175,8 @@ func (b *backups) write(v version, data []byte, abandoned func() bool) (version,
 	return v, nil
 }
 
-// room lists the oldest versions of a name, which a new one takes the place of. The error
-// is an *lb.ConflictError: there is no room for another name, or for so many bytes.
+// room lists the oldest versions of a name, which a new one replaces. The error is an
+// *lb.ConflictError if there is no room for another name, or for so many bytes.
 func room(all []version, v version) (old []version, err error) {
 	names, own, total := map[string]bool{v.name: true}, []version(nil), v.size
 	for _, o := range all {
@@ -198,8 +198,7 @@ func room(all []version, v version) (old []version, err error) {
 	return old, nil
 }
 
-// load reads one backup. isThere is false where there is none; all are those that there
-// are.
+// load reads one backup. isThere is false if it does not exist; all are the existing ones.
 func (b *backups) load(name string, number int) (in lb.Intent, isThere bool, all []version, err error) {
 	wanted := version{name: name, number: number}
 	var data []byte // of do, as found is, until it has returned in time

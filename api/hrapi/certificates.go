@@ -97,7 +97,7 @@ func (h certificateHandlers) upload(c echo.Context) (certs.Upload, error) {
 	return certs.Upload{Chain: text, MissingIssuer: c.QueryParam("allowMissingIssuer") == "1"}, err
 }
 
-// A duplicateError is a certificate that exists already. A request with If-Match replaces it.
+// A duplicateError says that a certificate exists already. A request with If-Match replaces it.
 type duplicateError struct{ name lb.Name }
 
 func (e *duplicateError) Error() string { return string(e.name) + " exists" }

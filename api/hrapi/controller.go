@@ -24,14 +24,14 @@ const (
 	firstPort, endPort         = 9010, 9100
 )
 
-// controllerHandlers carry out the draft, and start HAProxy.
+// controllerHandlers commit the draft, and start and stop HAProxy.
 type controllerHandlers struct {
 	staging
 
 	cfg Config
 }
 
-// commit carries out the draft. The statistics page is part of it.
+// commit commits the draft, together with the statistics page.
 func (h controllerHandlers) commit(c echo.Context) error {
 	ctx := c.Request().Context()
 	m, err := h.model(ctx)
@@ -72,8 +72,8 @@ func startedWord(applied lb.Applied) string {
 	return "Stored: " + applied.Reason
 }
 
-// stageDashboard has the draft with the statistics page where the settings want it. A page
-// that is there keeps its port.
+// stageDashboard adds the statistics page to the draft as the settings say. An existing page keeps
+// its port.
 func (h controllerHandlers) stageDashboard(c echo.Context) error {
 	in, err := h.agent.Staged(c.Request().Context(), DraftID)
 	if err != nil {
@@ -148,7 +148,7 @@ func (h controllerHandlers) dashboardBind(ctx context.Context) (lb.Bind, error) 
 	return bind, err
 }
 
-// dashboard redirects to the statistics page where that answers.
+// dashboard redirects to the statistics page if that answers.
 func (h controllerHandlers) dashboard(c echo.Context) error {
 	bind, err := h.dashboardBind(c.Request().Context())
 	if err != nil {
@@ -184,7 +184,7 @@ func (h controllerHandlers) exportCDB(c echo.Context) error {
 	return api.Respond(c, http.StatusOK, "application/x-cdb", data)
 }
 
-// start starts HAProxy where it does not run.
+// start starts HAProxy if it does not run.
 func (h controllerHandlers) start(c echo.Context) error {
 	status, err := h.agent.Status(c.Request().Context())
 	if err != nil {
@@ -196,7 +196,7 @@ func (h controllerHandlers) start(c echo.Context) error {
 	return h.reload(c, "started")
 }
 
-// restart reloads HAProxy, which loses no connection.
+// restart reloads HAProxy, so no connection is lost.
 func (h controllerHandlers) restart(c echo.Context) error { return h.reload(c, "restarted") }
 
 func (h controllerHandlers) reload(c echo.Context, word string) error {
@@ -214,8 +214,8 @@ func (h controllerHandlers) reload(c echo.Context, word string) error {
 	return done(c, object{"haproxy status": word, "pid": status.HAProxy.WorkerPID})
 }
 
-// stop ends the HAProxy of this agent, and no other. It stays down until it is started, or
-// the configuration changes.
+// stop stops the HAProxy of this agent and no other. It stays down until it is started or the
+// configuration changes.
 func (h controllerHandlers) stop(c echo.Context) error {
 	if h.cfg.Stop == nil {
 		return &lb.ConflictError{ID: "haproxy", Reason: "this agent does not stop it for /v1 unless the setting v1-stop allows that"}

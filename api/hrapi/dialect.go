@@ -15,29 +15,28 @@ import (
 // DraftID is the draft that all changes of the dialect are collected in.
 const DraftID = "v1"
 
-// A Config is what the dialect needs beside the agent.
+// A Config has the settings of the dialect and what it needs beside the agent.
 type Config struct {
 	// Dashboard is the IP address that HAProxy's statistics page listens on after a
 	// commit, at a port from 9010 to 9099. Empty: there is no page.
 	Dashboard string
-	// Variables are what a text of haproxy.cfg may refer to.
+	// Variables are the variables for texts of haproxy.cfg.
 	Variables Variables
 	// HAProxyConfig reads haproxy.cfg as last written, and Reload reloads HAProxy: see
 	// api.Config.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)
 	Reload        func(ctx context.Context, by lb.Origin) (lb.Applied, error)
-	// Backups is the folder of backups, which is made when the first one is saved. Empty:
-	// there are none.
+	// Backups is the folder of backups, which is created for the first one. Empty: no backups.
 	Backups string
 	// Pending is the file of the configuration that is pending. Empty: it is kept in
 	// memory.
 	Pending string
-	// Artifacts is the URL of an artifact repository that backups go to as well; empty:
-	// there is none. ArtifactCredentials is a file with what it asks for: "NAME:PASSWORD", or
-	// a bearer token; empty: nothing.
+	// Artifacts is the URL of an artifact repository that backups go to as well; empty: there is
+	// none. ArtifactCredentials is a file with its credentials: "NAME:PASSWORD", or a bearer token;
+	// empty: none.
 	Artifacts, ArtifactCredentials string
-	// Stop ends the HAProxy of this agent; *lb.UnavailableError, *lb.ConflictError. nil: the
-	// settings do not allow that.
+	// Stop stops the HAProxy of this agent. Errors: *lb.UnavailableError, *lb.ConflictError. nil:
+	// the settings do not allow that.
 	Stop func(ctx context.Context, by lb.Origin) error
 }
 
@@ -62,7 +61,8 @@ func New(cfg Config) *Dialect {
 	return d
 }
 
-// Problem is a sentence that says what the dialect could not do; empty: nothing.
+// Problem is a sentence about what has failed, for example a backup in the artifact repository;
+// empty: nothing.
 func (d *Dialect) Problem() string {
 	if d.artifacts == nil {
 		return ""

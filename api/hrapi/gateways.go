@@ -74,7 +74,7 @@ func (h gatewayHandlers) show(c echo.Context) error {
 	return done(c, withBeyond(out, g.Beyond))
 }
 
-// withBeyond adds the fields of a frontend or backend that the dialect has no words for.
+// withBeyond adds the list of fields of a frontend or backend that the dialect cannot express.
 func withBeyond(out object, fields []string) object {
 	if len(fields) > 0 {
 		out["beyond"] = fields
@@ -294,7 +294,7 @@ func (h gatewayHandlers) showPool(c echo.Context) error {
 	return done(c, object{"pool": pool})
 }
 
-// inBoth changes the draft where the gateway and the pool in the path exist.
+// inBoth changes the draft if the gateway and the pool in the path exist.
 func (h gatewayHandlers) inBoth(c echo.Context, change func(m *gateway.Model, name, pool string) error) (string, error) {
 	name, pool, err := names(c, "gateway", "pool")
 	if err != nil {

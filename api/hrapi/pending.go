@@ -11,8 +11,8 @@ import (
 	"thalassa/internal/safefile"
 )
 
-// A pendingConfig is the configuration that a commit makes the running one: a text that was
-// uploaded, or a revision that was in effect before.
+// A pendingConfig is the configuration that a commit puts into effect: a text that was uploaded, or
+// a revision that was in effect before.
 type pendingConfig struct {
 	// Number counts the texts, from 1.
 	Number int `json:"number"`
@@ -37,7 +37,8 @@ func (p pendingConfig) name() string {
 
 func revisionName(n uint64) string { return "revision-" + strconv.FormatUint(n, 10) }
 
-// A pendingFile keeps the pending configuration. Who holds its turn may read and change it.
+// A pendingFile keeps the pending configuration. Only the holder of its turn may read and change
+// it.
 type pendingFile struct {
 	path     string // empty: it is kept in memory
 	turn     chan struct{}

@@ -120,7 +120,7 @@ func (h poolHandlers) showPolicy(c echo.Context) error {
 	return done(c, object{"policy": p.Policy, "weights": json.RawMessage(strconv.Itoa(p.Weight) + ".0")})
 }
 
-// inPool changes the draft where the pool in the path exists.
+// inPool changes the draft if the pool in the path exists.
 func (h poolHandlers) inPool(c echo.Context, change func(m *gateway.Model, name string) error) (string, error) {
 	name, err := param(c, "pool")
 	if err != nil {

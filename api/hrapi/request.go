@@ -18,8 +18,7 @@ import (
 	"thalassa/lb"
 )
 
-// An object is a JSON object of an answer. Its keys are sorted, with two blanks for each
-// level.
+// An object is a JSON object of an answer. It is encoded with sorted keys, indented by two spaces.
 type object = map[string]any
 
 // maxBody bounds a body.
@@ -120,7 +119,7 @@ func pairs(f fields, name string) ([]pair, error) {
 			return nil, invalid(name+"."+text, "is no text", `"ip:port"`)
 		}
 		if seen[text] {
-			return nil, invalid(name+"."+text, "is there twice", "each name once")
+			return nil, invalid(name+"."+text, "is set twice", "each name once")
 		}
 		seen[text] = true
 		out = append(out, pair{text, address})
@@ -151,7 +150,7 @@ func (s staging) model(ctx context.Context) (*gateway.Model, error) {
 	return gateway.New(in, s.agent.Snapshot(ctx), dashboardKey), err
 }
 
-// change changes the draft, and changes nothing where change has an error.
+// change changes the draft, unless change returns an error.
 func (s staging) change(c echo.Context, change func(*gateway.Model) error) error {
 	snap := s.agent.Snapshot(c.Request().Context())
 	return s.stage(c, func(in lb.Intent) (lb.Intent, error) {
@@ -203,8 +202,8 @@ func unchanged(c echo.Context, in lb.Intent) bool {
 	return o != nil && api.Unchanged(c, o.ETag())
 }
 
-// A missingError is something that a request needs and that there is not: the key and the
-// value of the answer.
+// A missingError says that something that a request needs does not exist: the key and the value of
+// the answer.
 type missingError struct{ what, name string }
 
 func (e *missingError) Error() string { return e.what + ": " + e.name }
@@ -217,8 +216,7 @@ func answer(c echo.Context, err error, ok func() object) error {
 	return done(c, ok())
 }
 
-// failed answers with 404 where something is missing, and else leaves the error to the
-// server.
+// failed answers with 404 if something is missing, and leaves other errors to the server.
 func failed(c echo.Context, err error) error {
 	if e, is := errors.AsType[*missingError](err); is {
 		return missing(c, e.what, e.name)

@@ -178,7 +178,7 @@ func (h databaseHandlers) save(c echo.Context, name string, data []byte) error {
 	return done(c, out)
 }
 
-// restore makes the draft show what a backup has. HAProxy gets it by a commit.
+// restore puts the content of a backup into the draft. A commit carries it out.
 func (h databaseHandlers) restore(c echo.Context) error {
 	if err := h.agent.CheckDeliberate(c); err != nil {
 		return err
@@ -238,8 +238,8 @@ func (h databaseHandlers) fromRepository(ctx context.Context, v version) (in lb.
 	return in, true, nil
 }
 
-// restored is an intent with the frontends and backends of a backup in the place of its
-// own. The dashboard, sections and certificates stay.
+// restored is an intent with the frontends and backends of a backup instead of its own. The
+// dashboard, sections and certificates stay.
 func restored(in, saved lb.Intent) lb.Intent {
 	var changes []lb.ObjectChange
 	for _, f := range in.SortedFrontends() {

@@ -126,8 +126,7 @@ func (h targetHandlers) delete(c echo.Context) error {
 	return answer(c, err, func() object { return object{"Deleted target": name} })
 }
 
-// check connects to a target. One that does not answer is disabled in the draft, and
-// nothing else happens.
+// check connects to a target. It disables a target that does not answer in the draft.
 func (h targetHandlers) check(c echo.Context) error {
 	if err := h.agent.CheckDeliberate(c); err != nil {
 		return err

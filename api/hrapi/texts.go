@@ -19,15 +19,15 @@ import (
 	"thalassa/stage"
 )
 
-// textHandlers take whole texts of haproxy.cfg. What a text defines takes the place of all
-// frontends, backends and sections; certificates and the statistics page stay.
+// textHandlers accept whole texts of haproxy.cfg. What a text defines replaces all frontends,
+// backends and sections; certificates and the statistics page stay.
 type textHandlers struct {
 	agent   *api.Agent
 	cfg     Config
 	pending *pendingFile
 }
 
-// hold waits for the pending configuration, and keeps others from it until done is called.
+// hold waits for the pending configuration, and locks it until done is called.
 func (h textHandlers) hold(ctx context.Context) (done func(), err error) {
 	select {
 	case h.pending.turn <- struct{}{}:
@@ -86,8 +86,8 @@ func (p plan) blame(err error) error {
 	return p.read.Blame(&lb.EditError{Index: i, Err: about.Err})
 }
 
-// carryOut makes a plan the running configuration. Somebody else's change in between is not
-// lost: it is planned again.
+// carryOut makes a plan the running configuration. After a change by somebody else in between, it
+// plans again.
 func (h textHandlers) carryOut(c echo.Context, wanted func() (plan, error)) (p plan, applied lb.Applied, err error) {
 	const attempts = 3
 	for i := 1; ; i++ {
@@ -121,7 +121,7 @@ func (h textHandlers) upload(c echo.Context) error {
 	return done(c, h.report(p, applied))
 }
 
-// report says what became of a text.
+// report is the answer about a text.
 func (h textHandlers) report(p plan, applied lb.Applied) object {
 	word := startedWord(applied)
 	replaced := []object{}
@@ -235,7 +235,7 @@ func (h textHandlers) showText(c echo.Context) error {
 	return api.Respond(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, []byte(expanded))
 }
 
-// put keeps a text as what is pending, once HAProxy has checked it.
+// put stores a text as the pending configuration, once HAProxy has checked it.
 func (h textHandlers) put(c echo.Context) error {
 	text, err := h.read(c, false)
 	if err != nil {
@@ -265,7 +265,8 @@ func (h textHandlers) put(c echo.Context) error {
 	return done(c, object{"updated": "pending"})
 }
 
-// invalidConfiguration is an error of a text in pyHrapi's words; others stay.
+// invalidConfiguration turns an error about a text into pyHrapi's form; it returns others
+// unchanged.
 func invalidConfiguration(err error) error {
 	const message = "invalid configuration"
 	out := &api.ResponseError{Status: http.StatusBadRequest, Code: "invalid", Message: message}
@@ -280,7 +281,7 @@ func invalidConfiguration(err error) error {
 	return err
 }
 
-// delete forgets what is pending.
+// delete deletes the pending configuration.
 func (h textHandlers) delete(c echo.Context) error {
 	free, err := h.hold(c.Request().Context())
 	if err != nil {
@@ -300,7 +301,7 @@ func (h textHandlers) delete(c echo.Context) error {
 	return done(c, object{"deleted": "pending"})
 }
 
-// commit makes what is pending the running configuration, and what was running pending.
+// commit swaps the pending and the running configuration.
 func (h textHandlers) commit(c echo.Context) error {
 	ctx := c.Request().Context()
 	free, err := h.hold(ctx)

@@ -11,7 +11,7 @@ import (
 	"thalassa/lb"
 )
 
-// Variables are what a text of haproxy.cfg may refer to.
+// Variables are the values of the variables in texts of haproxy.cfg.
 type Variables struct {
 	// IP is the address of endpoints: @{gateway:endpoint:ip}.
 	IP string
@@ -32,8 +32,8 @@ func (v Variables) texts() map[string]string {
 	}
 }
 
-// expand replaces the variables of a text. What is no variable is an *lb.InvalidError that
-// names the lines, a port beyond PortMax a conflict.
+// expand replaces the variables of a text. An unknown variable is an *lb.InvalidError that names
+// the lines; a port beyond PortMax is an *lb.ConflictError.
 func (v Variables) expand(text string) (string, error) {
 	var fe lb.FieldErrors
 	fixed := v.texts()

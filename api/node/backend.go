@@ -7,8 +7,8 @@ import (
 	"thalassa/lb"
 )
 
-// A Backend is a backend as the API gives it. Its members are those that are in use: of a
-// static backend the ones that it lists, of a dynamic one those that Consul has.
+// A Backend is a backend in answers of the API. Its members are those in use: for a static backend
+// the listed ones, for a dynamic one those from Consul.
 type Backend struct {
 	definition
 
@@ -16,7 +16,7 @@ type Backend struct {
 	// "agent-check", or empty.
 	WeightsBy string   `json:"weightsBy,omitempty"`
 	Members   []Member `json:"members"`
-	// Overrides are those of members that it does not have now, and may have again.
+	// Overrides are those of members that the backend does not have now, but may have again.
 	Overrides []DormantOverride `json:"overrides,omitempty"`
 	// Unused are the first MaxUnused instances and members that get no requests, where
 	// that was asked for.
@@ -66,8 +66,8 @@ type definition struct {
 	TLS *MemberTLS `json:"tls,omitempty"`
 }
 
-// A MemberTLS is how HAProxy speaks TLS to the members of a backend; lb.MemberTLS has the
-// meaning of its fields.
+// A MemberTLS is how HAProxy uses TLS to the members of a backend; lb.MemberTLS documents its
+// fields.
 type MemberTLS struct {
 	Verify      string   `json:"verify"`
 	ServerName  string   `json:"serverName,omitempty"`
@@ -108,7 +108,7 @@ type Health struct {
 	Interval    *int64 `json:"interval"` // milliseconds
 }
 
-// backendBody is a backend as the API takes it.
+// backendBody is a backend in a request.
 type backendBody struct {
 	ID         string          `json:"id,omitempty"`
 	JSONTyp    string          `json:"_type,omitempty"`
@@ -140,8 +140,8 @@ type backendBody struct {
 	WeightsBy json.RawMessage `json:"weightsBy,omitempty"` // likewise
 }
 
-// memberBody takes what a listing of members shows, so that a body read before can be put
-// back; host, port, target, weight and disabled count.
+// memberBody accepts all fields of a listed member, so that an answer can be sent back; only host,
+// port, target, weight and disabled count.
 type memberBody struct {
 	ID        string          `json:"id,omitempty"`
 	Name      string          `json:"name,omitempty"`
@@ -223,7 +223,7 @@ func splitSpec(raw json.RawMessage) *lb.SplitSpec {
 	return out
 }
 
-// NewBackend makes the answer for a backend with the members that it has now.
+// NewBackend makes the JSON document of a backend with the members that it has now.
 func NewBackend(p lb.ResolvedBackend) Backend {
 	out := Backend{definition: newDefinition(p.Backend), Members: NewListedMembers(p)}
 	if p.AgentCheck {
@@ -232,7 +232,7 @@ func NewBackend(p lb.ResolvedBackend) Backend {
 	return out
 }
 
-// NewBackendDefinition makes the answer for a backend as operators defined it.
+// NewBackendDefinition makes the JSON document of a backend as operators defined it.
 func NewBackendDefinition(b lb.Backend) BackendDefinition {
 	out := BackendDefinition{definition: newDefinition(b)}
 	if b.Type == "static" {

@@ -10,7 +10,7 @@ import (
 // Restored is what a restore does beside changing frontends and backends.
 type Restored struct {
 	Backup BackupHeader `json:"backup"`
-	// Members are what was asked for members, and is asked again.
+	// Members are the restored states and weights of members.
 	Members []RestoredMember `json:"members"`
 	// Drafts are the IDs of the drafts that the backup brings.
 	Drafts []string `json:"drafts"`
@@ -26,12 +26,12 @@ type BackupHeader struct {
 	Revision uint64    `json:"revision"`          // the newest one that it has
 }
 
-// NewBackupHeader makes the answer for a header.
+// NewBackupHeader makes the JSON document of a header.
 func NewBackupHeader(h backup.Header) BackupHeader {
 	return BackupHeader{Time: h.Time, Node: h.Node, Program: h.Program, Revision: h.Revision}
 }
 
-// A RestoredMember is what is asked for a member again.
+// A RestoredMember is a restored state or weight of a member.
 type RestoredMember struct {
 	Backend string    `json:"backend"`
 	Member  string    `json:"member"` // HOST:PORT
@@ -40,7 +40,7 @@ type RestoredMember struct {
 	Until   time.Time `json:"until,omitzero"`
 }
 
-// NewRestoredMembers makes the answer for overrides.
+// NewRestoredMembers makes the JSON document of overrides.
 func NewRestoredMembers(list []lb.Override) []RestoredMember {
 	out := make([]RestoredMember, len(list))
 	for i, o := range list {

@@ -7,7 +7,7 @@ import (
 	"thalassa/lb"
 )
 
-// canaryBody is a canary as the API takes it; lb.CanarySpec has the meaning of its fields.
+// canaryBody is a canary in a request; lb.CanarySpec documents its fields.
 type canaryBody struct {
 	Version     string  `json:"version"`
 	Steps       []int   `json:"steps"`
@@ -32,8 +32,7 @@ func ParseCanary(key string, body []byte) (lb.Canary, error) {
 	return c, fe.Err()
 }
 
-// A Canary is a deploy in steps and how far it is; lb.CanaryState has the meaning of its
-// fields.
+// A Canary is a deploy in steps with its progress; lb.CanaryState documents its fields.
 type Canary struct {
 	Backend     string         `json:"backend"` // key
 	Service     string         `json:"service"`
@@ -85,7 +84,7 @@ type CanaryStep struct {
 	Judged     bool           `json:"judged,omitempty"`
 }
 
-// NewCanary makes the answer for a canary.
+// NewCanary makes the JSON document of a canary.
 func NewCanary(s lb.CanaryState) Canary {
 	out := Canary{
 		Backend: string(s.Backend), Service: string(s.Service), Version: string(s.Version), From: selectionOf(s.Others),

@@ -7,7 +7,7 @@ type Catalog struct {
 	Services []lb.Name `json:"services"` // sorted; at most 10,000
 }
 
-// NewCatalog makes the answer for a list of names.
+// NewCatalog makes the JSON document of a list of names.
 func NewCatalog(names []lb.Name) Catalog {
 	return Catalog{Services: append([]lb.Name{}, names...)}
 }

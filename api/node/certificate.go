@@ -9,7 +9,7 @@ import (
 	"thalassa/lb"
 )
 
-// A Certificate is what is stored under a name, without keys. Its first fields describe the
+// A Certificate is a stored certificate, without keys. Its first fields describe the
 // certificate of the first key, or the first authority.
 type Certificate struct {
 	ID   string `json:"id"`    // "certificate/KEY"
@@ -24,7 +24,7 @@ type Certificate struct {
 	Files []CertificateFile `json:"files"`
 	// UsedBy are the ids of the objects that name it; nil in a document of what changed.
 	UsedBy []string `json:"usedBy,omitzero"`
-	// ACME is what is ordered, and how that stands; absent: operators store the certificate.
+	// ACME is the order and its state; absent: operators store the certificate.
 	ACME *Order `json:"acme,omitempty"`
 }
 
@@ -34,7 +34,7 @@ type Order struct {
 	*OrderState
 }
 
-// An OrderSpec is what is ordered; lb.ACME has the meaning of its fields.
+// An OrderSpec is what is ordered; lb.ACME documents its fields.
 type OrderSpec struct {
 	Domains     []string `json:"domains"`
 	Challenge   string   `json:"challenge"`
@@ -44,29 +44,28 @@ type OrderSpec struct {
 	KeyType     string   `json:"keyType"`
 }
 
-// An OrderState is how an order stands. Revisions do not have it.
+// An OrderState is the state of an order. Revisions do not have it.
 type OrderState struct {
 	State  string `json:"state"`  // "waiting", "ordering", "issued" or "failed"
-	Issued bool   `json:"issued"` // false: a stand-in serves, which clients refuse
+	Issued bool   `json:"issued"` // false: a stand-in is served, which clients refuse
 	Step   string `json:"step,omitempty"`
 	// LastRenewal is when the last certificate was issued; absent: none was.
 	LastRenewal *time.Time `json:"lastRenewal,omitempty"`
 	Next        *time.Time `json:"next,omitempty"`  // of the attempts
-	Error       string     `json:"error,omitempty"` // of the last attempt, or what is waited for
+	Error       string     `json:"error,omitempty"` // of the last attempt, or what the order waits for
 	Failures    int        `json:"failures,omitempty"`
-	// Alone says why this node shares its orders with no other node.
+	// Alone says why this node does not share its orders with other nodes.
 	Alone string `json:"alone,omitempty"`
 }
 
-// A CertificateFile is what HAProxy loads as one file; lb.PEMFile has the meaning of its
-// fields.
+// A CertificateFile is what HAProxy loads as one file; lb.PEMFile documents its fields.
 type CertificateFile struct {
 	Digest  string `json:"digest"`
 	KeyType string `json:"keyType,omitempty"`
 	Chain   []X509 `json:"chain"`
 }
 
-// An X509 is what one certificate says; lb.X509 has the meaning of its fields.
+// An X509 is what one certificate says; lb.X509 documents its fields.
 type X509 struct {
 	Subject   string    `json:"subject"`
 	Issuer    string    `json:"issuer"`
@@ -78,7 +77,7 @@ type X509 struct {
 	SHA256    string    `json:"sha256"`
 }
 
-// NewCertificate makes the answer for a certificate that objects of an intent may name.
+// NewCertificate makes the JSON document of a certificate that objects of an intent may name.
 func NewCertificate(c lb.Certificate, in lb.Intent) Certificate {
 	return newCertificate(c, orEmpty(in.CertificateUsers(c.Key)))
 }
@@ -117,7 +116,7 @@ func newCertificate(c lb.Certificate, users []string) Certificate {
 	return out
 }
 
-// NewOrderedCertificate is NewCertificate with how its order stands.
+// NewOrderedCertificate is NewCertificate with the state of the order.
 func NewOrderedCertificate(c lb.Certificate, in lb.Intent, s lb.OrderStatus) Certificate {
 	out := NewCertificate(c, in)
 	if out.ACME != nil {
@@ -154,9 +153,9 @@ func newX509(x lb.X509) X509 {
 	return out
 }
 
-// ParseCertificate decodes the body of a request that stores a certificate: chain and key
-// in PEM, and optionally allowMissingIssuer; or acme, which says what to order. What is in
-// the PEM is not checked.
+// ParseCertificate decodes the body of a request that stores a certificate: chain and key in PEM,
+// and optionally allowMissingIssuer; or acme, which says what to order. It does not check the PEM
+// texts.
 func ParseCertificate(body []byte) (upload certs.Upload, order *lb.ACME, err error) {
 	var in struct {
 		Chain              string          `json:"chain"`

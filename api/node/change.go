@@ -8,7 +8,7 @@ import (
 	"thalassa/lb"
 )
 
-// switchBody is an A/B switch as the API takes it.
+// switchBody is an A/B switch in a request.
 type switchBody struct {
 	Name     string          `json:"name"`
 	Version  string          `json:"version"`
@@ -34,7 +34,7 @@ func ParseSwitch(key string, body []byte) (lb.Switch, error) {
 	return s, fe.Err()
 }
 
-// Applied is what became of an accepted change; lb.Applied has the meaning of its fields.
+// Applied is what became of an accepted change; lb.Applied documents its fields.
 type Applied struct {
 	Applied    bool    `json:"applied"`
 	Path       string  `json:"path"` // "runtime", "reload" or "none"
@@ -47,7 +47,7 @@ type Applied struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// NewApplied makes the answer for a change.
+// NewApplied makes the JSON document of a change.
 func NewApplied(a lb.Applied) Applied {
 	return Applied{
 		Applied: a.Applied, Path: a.Path, Reason: a.Reason, Revision: a.Revision,
@@ -65,7 +65,7 @@ type Revision struct {
 	Changes []Change  `json:"changes"`
 }
 
-// A Change is what a revision did to one object. Before is null for an object that it
+// A Change is the change of one object by a revision. Before is null for an object that it
 // created, After for one that it removed.
 type Change struct {
 	ID     string          `json:"id"`
@@ -83,7 +83,7 @@ type Difference struct {
 	Config *string `json:"config"`
 }
 
-// NewRevision makes the answer for a revision.
+// NewRevision makes the JSON document of a revision.
 func NewRevision(r lb.Revision) (Revision, error) {
 	changes, err := NewChanges(r.Changes)
 	return Revision{Number: r.Number, Author: r.Author, Cause: r.Cause, Message: r.Message, Time: r.Time, Changes: changes}, err
@@ -99,7 +99,7 @@ func definitionOf(o lb.Object) (json.RawMessage, error) {
 	))
 }
 
-// A Recorded is a haproxy.cfg that was in effect; lb.Recorded has the meaning of its fields.
+// A Recorded is a haproxy.cfg that was in effect; lb.Recorded documents its fields.
 type Recorded struct {
 	Number      uint64    `json:"number"`
 	Time        time.Time `json:"time"`
@@ -111,7 +111,7 @@ type Recorded struct {
 	Size        int       `json:"size"` // of the text in bytes
 }
 
-// NewRecorded makes the answer for a recorded haproxy.cfg, without its text.
+// NewRecorded makes the JSON document of a recorded haproxy.cfg, without its text.
 func NewRecorded(r lb.Recorded) Recorded {
 	return Recorded{
 		Number: r.Number, Time: r.Time, Revision: r.Revision, Cause: r.Cause, Author: r.Author, Path: r.Path,

@@ -20,7 +20,7 @@ const (
 	methodDelete = "DELETE"
 )
 
-// changesetBody is a changeset as the API takes it.
+// changesetBody is a changeset in a request.
 type changesetBody struct {
 	Message string     `json:"message"`
 	Edits   []editBody `json:"edits"`
@@ -40,7 +40,7 @@ type editBody struct {
 	IfNoneMatch string `json:"ifNoneMatch"`
 }
 
-// A Changeset is a changeset as the API takes it.
+// A Changeset is a parsed changeset of a request.
 type Changeset struct {
 	stage.Changeset
 
@@ -237,7 +237,7 @@ func joinPath(path, field string) string {
 	return path + "." + field
 }
 
-// A Preview is what a changeset would do; stage.Preview has the meaning of its fields.
+// A Preview is what a changeset would do; stage.Preview documents its fields.
 type Preview struct {
 	Base     uint64   `json:"base"`
 	Path     string   `json:"path"`
@@ -248,7 +248,7 @@ type Preview struct {
 	Config string `json:"config,omitempty"`
 }
 
-// NewPreview makes the answer for a preview.
+// NewPreview makes the JSON document of a preview.
 func NewPreview(p stage.Preview) (Preview, error) {
 	changes, err := NewChanges(p.Changes)
 	return Preview{
@@ -257,7 +257,7 @@ func NewPreview(p stage.Preview) (Preview, error) {
 	}, err
 }
 
-// NewChanges makes the answer for what changes of objects.
+// NewChanges makes the JSON documents of changes of objects.
 func NewChanges(changes []lb.ObjectChange) ([]Change, error) {
 	out := make([]Change, len(changes))
 	for i, c := range changes {

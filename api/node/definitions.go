@@ -12,7 +12,7 @@ type Definitions struct {
 	Sections map[string]Section `json:"sections"`
 }
 
-// NewDefinitions makes the answer for an intent.
+// NewDefinitions makes the JSON document of an intent.
 func NewDefinitions(in lb.Intent) Definitions {
 	out := Definitions{
 		Revision:  in.Revision,

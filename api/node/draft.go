@@ -22,7 +22,7 @@ type Draft struct {
 	Conflicts []string `json:"conflicts,omitempty"`
 }
 
-// NewDraft makes the answer for a draft. in is what is configured now.
+// NewDraft makes the JSON document of a draft. in is what is configured now.
 func NewDraft(d stage.Draft, in lb.Intent) Draft {
 	out := Draft{
 		ID: d.ID, Message: d.Origin.Message, Author: d.Origin.Author, Time: d.Origin.Time, Changed: d.Changed,
@@ -38,8 +38,8 @@ func NewDraft(d stage.Draft, in lb.Intent) Draft {
 type DraftDifference struct {
 	Draft   Draft   `json:"draft"`
 	Preview Preview `json:"preview"`
-	// Problem says why the draft cannot be committed now; empty: it can. Output is what
-	// HAProxy says of it.
+	// Problem says why the draft cannot be committed now; empty: it can. Output is HAProxy's output
+	// about it.
 	Problem string `json:"problem,omitempty"`
 	Output  string `json:"output,omitempty"`
 }

@@ -21,7 +21,7 @@ type DraftEdit struct {
 	Objects []string `json:"objects"`
 }
 
-// NewDraftEdits makes the answer for edits, newest first.
+// NewDraftEdits makes the JSON document of edits, newest first.
 func NewDraftEdits(edits []stage.DraftEdit) []DraftEdit {
 	out := make([]DraftEdit, 0, len(edits))
 	for _, e := range slices.Backward(edits) {

@@ -12,7 +12,7 @@ type FieldError struct {
 // Error joins path, problem and expectation into one sentence.
 func (e FieldError) Error() string { return lb.FieldError(e).Error() }
 
-// NewFieldErrors makes the answer for bad fields.
+// NewFieldErrors makes the JSON document of bad fields.
 func NewFieldErrors(list []lb.FieldError) []FieldError {
 	out := make([]FieldError, len(list))
 	for i, f := range list {

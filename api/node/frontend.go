@@ -5,7 +5,7 @@ import (
 	"thalassa/lb"
 )
 
-// A Frontend is a frontend as the API takes and gives it.
+// A Frontend is a frontend in requests and answers of the API.
 type Frontend struct {
 	ID        string        `json:"id,omitempty"`
 	Type      string        `json:"_type,omitempty"`
@@ -29,8 +29,8 @@ type Frontend struct {
 	AcceptProxy []string `json:"acceptProxy,omitempty"`
 }
 
-// A FrontendTLS says where a frontend speaks TLS, and how; lb.FrontendTLS has the meaning of
-// its fields.
+// A FrontendTLS says at which addresses a frontend uses TLS, and how; lb.FrontendTLS documents its
+// fields.
 type FrontendTLS struct {
 	Bind         string   `json:"bind"` // comma-separated host:port
 	Certificates []string `json:"certificates"`
@@ -111,7 +111,7 @@ func (in Frontend) spec() lb.FrontendSpec {
 	return s
 }
 
-// NewFrontend makes the answer for a frontend.
+// NewFrontend makes the JSON document of a frontend.
 func NewFrontend(f lb.Frontend) Frontend {
 	s := f.Spec()
 	out := Frontend{

@@ -1,15 +1,15 @@
 package node
 
-// An ImportedFile says what became of a haproxy.cfg.
+// An ImportedFile is the result of importing a haproxy.cfg.
 type ImportedFile struct {
 	Lines    []ImportedLine `json:"lines"`
 	Comments int            `json:"comments"` // which are not carried over
-	// Differences are what HAProxy does in another way than with the original.
+	// Differences lists where HAProxy behaves differently from the original.
 	Differences []ImportDifference `json:"differences,omitempty"`
 }
 
-// An ImportDifference is what HAProxy does in another way; imports.Difference has the meaning
-// of its fields.
+// An ImportDifference is a difference in HAProxy's behavior; imports.Difference documents its
+// fields.
 type ImportDifference struct {
 	Objects []string `json:"objects"`
 	Setting string   `json:"setting"`
@@ -19,7 +19,7 @@ type ImportDifference struct {
 	Why     string   `json:"why,omitempty"`
 }
 
-// An ImportedLine says what became of a line.
+// An ImportedLine is the result for one line.
 type ImportedLine struct {
 	Number  int    `json:"number"`
 	Text    string `json:"text"`

@@ -2,7 +2,7 @@ package node
 
 import "thalassa/lb"
 
-// A Member is one member of a backend as the API gives it.
+// A Member is one member of a backend in answers of the API.
 type Member struct {
 	ID        string            `json:"id"`
 	Name      string            `json:"name"`    // the Consul service; empty in a static backend
@@ -11,7 +11,7 @@ type Member struct {
 	Port      int               `json:"port"`
 	LastKnown int64             `json:"lastKnown,omitempty"` // milliseconds since the epoch
 	Meta      map[string]string `json:"meta"`                // of the Consul instance
-	// Stats is what HAProxy counts, where that was asked for and is known.
+	// Stats are HAProxy's statistics, if requested and known.
 	Stats *ServerStats `json:"stats,omitempty"`
 	// Override is what an operator asked for the member; nil: nothing.
 	Override *Override `json:"override,omitempty"`
@@ -22,8 +22,8 @@ type Member struct {
 	Disabled bool   `json:"disabled,omitempty"`
 }
 
-// NewListedMembers makes the answer for the members that a backend has: of a static one
-// all that it lists. It is never nil.
+// NewListedMembers makes the JSON documents of the members of a backend; for a static one all that
+// it lists. It is never nil.
 func NewListedMembers(p lb.ResolvedBackend) []Member {
 	if p.Type != "static" {
 		return NewMembers(p.Members)
@@ -47,7 +47,7 @@ func NewListedMembers(p lb.ResolvedBackend) []Member {
 	return out
 }
 
-// NewMember makes the answer for a member.
+// NewMember makes the JSON document of a member.
 func NewMember(m lb.Member) Member {
 	out := Member{
 		ID: m.ID(), Name: string(m.Service), Version: string(m.Version),
@@ -62,7 +62,7 @@ func NewMember(m lb.Member) Member {
 	return out
 }
 
-// NewMembers makes the answer for a list of members; it is never nil.
+// NewMembers makes the JSON document of a list of members; it is never nil.
 func NewMembers(list []lb.Member) []Member {
 	out := make([]Member, len(list))
 	for i, m := range list {
@@ -79,7 +79,7 @@ type DrainingMember struct {
 	Replaced    bool `json:"replaced"` // see lb.ServerConnections
 }
 
-// NewDrainingMembers makes the answer for a list of them; it is never nil.
+// NewDrainingMembers makes the JSON document of a list of them; it is never nil.
 func NewDrainingMembers(list []lb.DrainingMember) []DrainingMember {
 	out := make([]DrainingMember, len(list))
 	for i, m := range list {
@@ -114,7 +114,7 @@ type Responses struct {
 	Other         int64 `json:"other"`
 }
 
-// NewServerStats makes the answer for the figures of a server.
+// NewServerStats makes the JSON document of the figures of a server.
 func NewServerStats(s lb.ServerStats) ServerStats {
 	return ServerStats{
 		Server: s.Server, Status: s.Status, Weight: s.Weight, Check: s.Check, Sessions: s.Sessions, Queue: s.Queue,

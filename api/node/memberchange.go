@@ -9,7 +9,7 @@ import (
 	"thalassa/lb"
 )
 
-// An Override is what an operator asked for one member.
+// An Override is the state or weight that an operator has set for one member.
 type Override struct {
 	State string `json:"state"` // "ready", "drain" or "maint"
 	// Weight is a number, or a text such as "50%" of the member's own weight.
@@ -20,7 +20,7 @@ type Override struct {
 	Since  time.Time       `json:"since"`
 }
 
-// newOverride makes the answer for an override; nil for nil.
+// newOverride makes the JSON document of an override; nil for nil.
 func newOverride(o *lb.Override) *Override {
 	if o == nil {
 		return nil
@@ -35,7 +35,7 @@ func newOverride(o *lb.Override) *Override {
 	return out
 }
 
-// String is what the override asks for: "drain", "ready with weight 50%".
+// String is the state and weight: "drain", "ready with weight 50%".
 func (o Override) String() string {
 	if len(o.Weight) == 0 {
 		return o.State
@@ -66,7 +66,7 @@ func NewDormantOverrides(p lb.ResolvedBackend, o *lb.Overrides) []DormantOverrid
 	return out
 }
 
-// memberChangeBody is a change of a member as the API takes it.
+// memberChangeBody is a change of a member in a request.
 type memberChangeBody struct {
 	State  string          `json:"state,omitempty"`
 	Weight json.RawMessage `json:"weight,omitempty"`

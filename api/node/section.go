@@ -5,7 +5,7 @@ import (
 	"thalassa/lb"
 )
 
-// A Section is a raw section as the API gives it.
+// A Section is a raw section in answers of the API.
 type Section struct {
 	ID       string   `json:"id,omitempty"`    // "section/KIND/NAME", "section/global" or "section/defaults"
 	Type     string   `json:"_type,omitempty"` // "section"
@@ -14,7 +14,7 @@ type Section struct {
 	Natives  []string `json:"natives"`
 }
 
-// NewSection makes the answer for a section.
+// NewSection makes the JSON document of a section.
 func NewSection(s lb.Section) Section {
 	spec := s.Spec()
 	return Section{ID: s.ID(), Type: "section", Key: s.Key(), Defaults: spec.Defaults, Natives: spec.Natives}

@@ -6,7 +6,7 @@ import (
 	"thalassa/lb"
 )
 
-// Status is how agent, HAProxy and discovery stand; lb.Status has the meaning of its fields.
+// Status is the state of agent, HAProxy and discovery; lb.Status documents its fields.
 type Status struct {
 	Version   string          `json:"version"` // of the agent
 	Label     string          `json:"label,omitempty"`
@@ -29,7 +29,7 @@ func (s Status) Ready() (bool, []string) {
 	return lb.Status{Problem: s.Problem, HAProxy: lb.HAProxyStatus(s.HAProxy)}.Ready()
 }
 
-// An EmptyBackend is a backend without members; lb.EmptyBackend has the meaning of its fields.
+// An EmptyBackend is a backend without members; lb.EmptyBackend documents its fields.
 type EmptyBackend struct {
 	ID       string   `json:"id"`
 	RoutedBy []string `json:"routedBy"`
@@ -52,7 +52,7 @@ func newEmptyBackends(list []lb.EmptyBackend) []EmptyBackend {
 	return out
 }
 
-// HAProxyStatus is how the running HAProxy stands.
+// HAProxyStatus is the state of HAProxy.
 type HAProxyStatus struct {
 	Running    bool   `json:"running"`
 	Idle       bool   `json:"idle,omitempty"`
@@ -69,7 +69,7 @@ type Reloaded struct {
 	HAProxy HAProxyStatus `json:"haproxy"` // after the reload
 }
 
-// ServiceStatus is how a watched service stands.
+// ServiceStatus is the state of a watched service.
 type ServiceStatus struct {
 	Service  string         `json:"service"`
 	Known    bool           `json:"known"`
@@ -99,14 +99,14 @@ type Hold struct {
 	Doubt  string    `json:"doubt,omitempty"`
 }
 
-// A Service is a watched service with the instances that Consul told of.
+// A Service is a watched service with its instances in Consul.
 type Service struct {
 	ServiceStatus
 
 	Instances []Instance `json:"instances"`
 }
 
-// An Instance is an instance of a service; lb.Instance has the meaning of its fields.
+// An Instance is an instance of a service; lb.Instance documents its fields.
 type Instance struct {
 	ID      string            `json:"id"`
 	Node    string            `json:"node"`
@@ -127,7 +127,7 @@ type Instance struct {
 	HAProxy []InstanceServer `json:"haproxy,omitempty"`
 }
 
-// An InstanceServer is what HAProxy says of the server that an instance is in one backend.
+// An InstanceServer is the state in HAProxy of the server for an instance in one backend.
 type InstanceServer struct {
 	Backend string `json:"backend"`
 	ServerHealth
@@ -143,7 +143,7 @@ func newInstanceServers(list []lb.InstanceServer) []InstanceServer {
 	return out
 }
 
-// NewStatus makes the answer for the status.
+// NewStatus makes the JSON document of the status.
 func NewStatus(s lb.Status) Status {
 	return Status{
 		Version: s.Version, Label: s.Label, Started: s.Started, Revision: s.Revision, InEffect: s.InEffect, Problem: s.Problem, Warnings: s.Warnings,
@@ -151,7 +151,7 @@ func NewStatus(s lb.Status) Status {
 	}
 }
 
-// NewServiceStatuses makes the answer for a list of services; it is never nil.
+// NewServiceStatuses makes the JSON document of a list of services; it is never nil.
 func NewServiceStatuses(list []lb.ServiceStatus) []ServiceStatus {
 	out := make([]ServiceStatus, len(list))
 	for i, s := range list {
@@ -160,7 +160,7 @@ func NewServiceStatuses(list []lb.ServiceStatus) []ServiceStatus {
 	return out
 }
 
-// NewServiceStatus makes the answer for a service.
+// NewServiceStatus makes the JSON document of a service.
 func NewServiceStatus(s lb.ServiceStatus) ServiceStatus {
 	out := ServiceStatus{Service: string(s.Service), Known: s.Known, Seen: s.Seen, Stale: s.Stale, ConsulPage: s.Page, Versions: make([]VersionCount, len(s.Versions))}
 	for i, v := range s.Versions {
@@ -175,10 +175,10 @@ func NewServiceStatus(s lb.ServiceStatus) ServiceStatus {
 	return out
 }
 
-// String is what to tell people of a hold: reason and doubt.
+// String is reason and doubt, for people.
 func (h Hold) String() string { return lb.Hold{Reason: h.Reason, Doubt: lb.Doubt(h.Doubt)}.String() }
 
-// NewService makes the answer for a service with its instances, the checks that do not
+// NewService makes the JSON document of a service with its instances, the checks that do not
 // pass, and what lb.ServersOf says of each instance.
 func NewService(status lb.ServiceStatus, s lb.Service, servers [][]lb.InstanceServer) Service {
 	out := Service{ServiceStatus: NewServiceStatus(status), Instances: make([]Instance, len(s.Instances))}

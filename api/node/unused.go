@@ -9,8 +9,7 @@ import (
 // MaxUnused bounds a list of unused instances.
 const MaxUnused = 200
 
-// A Check is a health check in Consul that does not pass; lb.Check has the meaning of
-// its fields.
+// A Check is a health check in Consul that does not pass; lb.Check documents its fields.
 type Check struct {
 	ID     string `json:"id"`
 	Name   string `json:"name,omitempty"`
@@ -19,7 +18,7 @@ type Check struct {
 	OfNode bool   `json:"ofNode,omitempty"`
 }
 
-// A Fault is what is wrong with one registration; lb.Fault has the meaning of its fields.
+// A Fault is what is wrong with one registration; lb.Fault documents its fields.
 type Fault struct {
 	ID      string  `json:"id"`
 	Node    string  `json:"node"`
@@ -29,8 +28,8 @@ type Fault struct {
 	Checks  []Check `json:"checks,omitempty"`
 }
 
-// An UnusedInstance is what a backend sends no requests to; lb.UnusedInstance has the
-// meaning of its fields.
+// An UnusedInstance is an instance or member that a backend sends no requests to; lb.UnusedInstance
+// documents its fields.
 type UnusedInstance struct {
 	ID      string        `json:"id,omitempty"`
 	Node    string        `json:"node,omitempty"`
@@ -43,8 +42,7 @@ type UnusedInstance struct {
 	HAProxy *ServerHealth `json:"haproxy,omitempty"`
 }
 
-// A ServerHealth is what HAProxy says of one server; lb.ServerHealth has the meaning of
-// its fields.
+// A ServerHealth is the health of one server in HAProxy; lb.ServerHealth documents its fields.
 type ServerHealth struct {
 	Status string    `json:"status"`
 	Check  string    `json:"check,omitempty"`
@@ -53,7 +51,7 @@ type ServerHealth struct {
 	Since  time.Time `json:"since,omitzero"`
 }
 
-// NewFault makes the answer for a fault, without its checks.
+// NewFault makes the JSON document of a fault, without its checks.
 func NewFault(f lb.Fault) Fault {
 	return Fault{ID: f.ID, Node: f.Node, Address: f.Address, Version: f.Version, Reason: f.Problem}
 }
@@ -70,7 +68,7 @@ func newChecks(list []lb.Check) []Check {
 	return out
 }
 
-// NewUnused makes the answer for what a backend does not use: the first MaxUnused. It is
+// NewUnused makes the JSON document of what a backend does not use: the first MaxUnused. It is
 // never nil.
 func NewUnused(list []lb.UnusedInstance) []UnusedInstance {
 	out := make([]UnusedInstance, min(len(list), MaxUnused))

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// claims are what a provider says of a user.
+// claims are a provider's claims about a user.
 type claims map[string]any
 
 // find finds a claim by its name, or inside of objects by names with dots between them.

@@ -13,15 +13,16 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A Config says which provider it is, and what this client is to it.
+// A Config describes the provider, and this client's registration there.
 type Config struct {
 	Issuer   string // URL
 	ClientID string
-	// Secret reads the client's secret for each use; empty: it has none.
+	// Secret returns the client's secret; it is called for each use. An empty result: the client
+	// has none.
 	Secret func() (string, error)
 	CAFile string // PEM; empty: the CAs of the system
-	// Scopes are asked for; nil: openid, and of profile, email and groups those that the
-	// provider knows.
+	// Scopes are the requested scopes; nil: openid, and those of profile, email and groups that the
+	// provider supports.
 	Scopes      []string
 	GroupsClaim string // a dot leads into an object
 	NameClaim   string // empty: preferred_username, a verified email, or sub
@@ -37,7 +38,7 @@ const (
 	maxLogins = 16
 )
 
-// A Client logs users in at one provider. Make it with New; all methods may be called
+// A Client logs users in at one provider. Create it with New; all methods may be called
 // concurrently.
 type Client struct {
 	cfg   Config
@@ -48,7 +49,7 @@ type Client struct {
 	provider *provider     // nil: not read yet
 }
 
-// A provider is what the provider says of itself.
+// A provider is the provider's own description (discovery document).
 type provider struct {
 	*oidc.Provider
 	read     time.Time
@@ -57,7 +58,7 @@ type provider struct {
 	verifier *oidc.IDTokenVerifier
 }
 
-// New makes a Client. It asks nobody. The error is about the CA file.
+// New makes a Client. It sends no request. The error is about the CA file.
 func New(cfg Config) (*Client, error) {
 	client, err := newHTTPClient(cfg.CAFile, strings.HasPrefix(cfg.Issuer, "https:"))
 	if err != nil {
@@ -69,8 +70,8 @@ func New(cfg Config) (*Client, error) {
 // ErrBusy says that too many logins wait for the provider.
 var ErrBusy = errors.New("too many logins wait for the identity provider")
 
-// An AwayError says that the provider cannot be asked now: it does not answer, answers
-// nonsense, or is not set up here. The user cannot help it.
+// An AwayError says that the provider cannot be used now: it does not answer, its answer is
+// invalid, or it is not set up correctly. The user cannot change that.
 type AwayError struct{ Err error }
 
 // Error names the reason.

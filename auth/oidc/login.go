@@ -16,8 +16,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// An Attempt is a login that has begun. Only the browser that began it may have it, and
-// nobody may change it.
+// An Attempt is a login that has begun. The caller must give it only to the browser that began it,
+// protected against changes.
 type Attempt struct {
 	State    string    `json:"state"`
 	Nonce    string    `json:"nonce"`
@@ -44,8 +44,8 @@ type User struct {
 }
 
 // Begin begins a login. The browser has to open the address; the provider sends it back to
-// redirect. The mark begins the state, by which the page there knows what to do. The error
-// is an AwayError.
+// redirect. The state parameter begins with mark, so that the page there knows what to do. The
+// error is an AwayError.
 func (c *Client) Begin(ctx context.Context, redirect, mark string) (Attempt, string, error) {
 	p, err := c.describe(ctx)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A Ticket asks a provider about a user who has logged in before. It has a secret of the
-// user's, and is kept in memory only.
+// A Ticket is used to ask a provider about a user who has logged in before. It contains a secret of
+// the user, so keep it in memory only.
 type Ticket struct {
 	access     *oauth2.Token
 	subject    string

@@ -22,7 +22,7 @@ import (
 	"thalassa/auth"
 )
 
-// A Config says how to reach thalassa-pam. The zero value asks nobody.
+// A Config says how to reach thalassa-pam. With the zero value, every question fails.
 type Config struct {
 	// Socket is the path of systemd's socket, for an agent that is not root.
 	Socket string
@@ -47,7 +47,7 @@ type Client struct {
 	waiting chan struct{} // filled by each question
 }
 
-// New makes a Client. It asks nobody.
+// New makes a Client. It starts nothing.
 func New(cfg Config) *Client {
 	return &Client{cfg: cfg, isRoot: os.Geteuid() == 0, turn: make(chan struct{}, 1), waiting: make(chan struct{}, 1+maxWaiting)}
 }
@@ -68,7 +68,7 @@ type answer struct {
 }
 
 // Login asks whether a user may log in with a password. The error is auth.ErrWrong, an
-// *auth.AccountError, auth.ErrBusy, or says why nobody has answered.
+// *auth.AccountError, auth.ErrBusy, or says why there is no answer.
 func (c *Client) Login(ctx context.Context, service, user, password string) (auth.Account, error) {
 	return c.ask(ctx, question{Service: service, User: user, Password: &password})
 }

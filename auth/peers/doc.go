@@ -1,6 +1,5 @@
-// Package peers carries what the agents of a cluster tell each other about sessions: it
-// writes this node's document to a store that all nodes reach, and reads those of the
-// others as soon as they change.
+// Package peers exchanges sessions between the agents of a cluster: it writes this node's document
+// to a store that all nodes share, and reads those of the others as soon as they change.
 //
-// The package must never look into a document: package auth seals and judges them.
+// The package must never interpret a document: package auth encrypts and checks them.
 package peers

@@ -66,8 +66,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// A Carrier keeps the sessions of this node and those of the others in step. Make it with
-// New; Problems may be called concurrently with Run.
+// A Carrier keeps the sessions of this node and those of the others in step. Create it with New;
+// Problems may be called concurrently with Run.
 type Carrier struct {
 	cfg   Config
 	first chan struct{} // closed once the documents have been read, or cannot be

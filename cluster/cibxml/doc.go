@@ -1,5 +1,5 @@
-// Package cibxml holds the XML of a Pacemaker cluster's configuration: a tree of elements
-// that loses nothing, and what in it may be a secret.
+// Package cibxml reads and writes the XML of a Pacemaker cluster's configuration as a tree of
+// elements, and masks what may be a secret in it.
 //
 // It is pure, and knows nothing of a running cluster: package pacemaker reads and writes
 // CIBs.

@@ -178,7 +178,7 @@ func (e *Element) ByID(id string) *Element {
 	return nil
 }
 
-// Remove takes away every element, at any depth, that out names.
+// Remove removes every element, at any depth, for which out returns true.
 func (e *Element) Remove(out func(*Element) bool) {
 	e.Children = slices.DeleteFunc(e.Children, out)
 	for _, c := range e.Children {
@@ -186,7 +186,7 @@ func (e *Element) Remove(out func(*Element) bool) {
 	}
 }
 
-// Clone is a copy that shares nothing.
+// Clone is a deep copy.
 func (e *Element) Clone() *Element {
 	c := &Element{Name: e.Name, Attrs: slices.Clone(e.Attrs), text: e.text}
 	for _, child := range e.Children {
@@ -195,8 +195,8 @@ func (e *Element) Clone() *Element {
 	return c
 }
 
-// Equal compares by what is meant: attributes in any order, children in theirs, without
-// comments.
+// Equal compares without comments; attributes may be in any order, children must be in the same
+// order.
 func (e *Element) Equal(o *Element) bool {
 	return o != nil && e.Name == o.Name && len(e.Attrs) == len(o.Attrs) && strings.TrimSpace(e.text) == strings.TrimSpace(o.text) &&
 		!slices.ContainsFunc(e.Attrs, func(a xml.Attr) bool { return o.Attr(a.Name.Local) != a.Value }) &&

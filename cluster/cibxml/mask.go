@@ -8,8 +8,8 @@ import (
 // Masked replaces a value that may be a secret.
 const Masked = "********"
 
-// Mask masks what stands in an element, and notes it; set is the set of name-value
-// pairs that it belongs to.
+// Mask masks the secrets in an element and calls note with each; set is the set of name-value pairs
+// that the element belongs to.
 func Mask(e *Element, set string, note func(value string)) {
 	if slices.Contains(PairSets(), e.Name) && set != "transient_attributes" {
 		set = e.Name

@@ -14,7 +14,7 @@ import (
 
 // What an Edit does.
 const (
-	Put    = "PUT"    // makes or replaces an object by Body
+	Put    = "PUT"    // creates or replaces an object by Body
 	Patch  = "PATCH"  // changes fields by Body, a JSON merge patch (RFC 7396)
 	Delete = "DELETE" // removes an object
 	Rename = "rename" // gives an object the id To; references follow
@@ -44,10 +44,10 @@ func (e Edit) name() string { return e.Kind.one(e.ID) }
 // one is an object of a kind for people: "primitives/vip".
 func (k Kind) one(id string) string { return string(k) + "/" + id }
 
-// Apply makes the edits in a configuration, in their order. version is the version of the
-// CIB, admin:epoch. What objects ask of each other must hold after the last edit only.
-// After an error, which is an *lb.EditError, the configuration is not to be used:
-// *lb.InvalidError, *lb.NotFoundError, *lb.ConflictError, *lb.PreconditionError.
+// Apply makes the edits in a configuration, in their order. version is the version of the CIB,
+// admin:epoch. References between objects need to be valid only after the last edit. The error is
+// an *lb.EditError with an *lb.InvalidError, *lb.NotFoundError, *lb.ConflictError or
+// *lb.PreconditionError. After an error, do not use the configuration.
 func Apply(configuration *cibxml.Element, version string, edits []Edit) error {
 	before := lacks(configuration)
 	duplicates := duplicateIDs(configuration)
@@ -70,7 +70,7 @@ func Apply(configuration *cibxml.Element, version string, edits []Edit) error {
 	return nil
 }
 
-// blame puts an error to the edit that is about an id, or else to the last.
+// blame attributes an error to the edit of an id, or else to the last edit.
 func blame(edits []Edit, id string, err error) error {
 	i := slices.IndexFunc(edits, func(e Edit) bool { return e.ID == id || e.To == id })
 	if i < 0 {
@@ -206,7 +206,7 @@ func mergePatch(target, patch map[string]any) map[string]any {
 	return target
 }
 
-// keep takes what a document leaves to what there is: XML that no field describes, ids and
+// keep copies from the old object what a document may omit: XML that no field describes, ids and
 // the order.
 func (o *Object) keep(old *Object) {
 	if o.Extra == nil {
@@ -232,8 +232,8 @@ func (o *Object) keep(old *Object) {
 	}
 }
 
-// isLike reports whether a part of a new document is an old part: by its id, or, if it has
-// none, by what an operation is known by.
+// isLike reports whether a part of a new document is the same as an old part: by its id, or,
+// without an id, by name and interval as for operations.
 func (o *Object) isLike(old Object) bool {
 	if o.ID != "" {
 		return o.ID == old.ID
@@ -311,8 +311,8 @@ func (c *change) write(o *Object) error {
 	return nil
 }
 
-// takeMembers takes the members of the object from where they are. Former ones that it
-// does not name go to where the object is.
+// takeMembers moves the members of the object into it. Former members that it does not name become
+// siblings of the object.
 func (c *change) takeMembers(o *Object, s *shape) (members, error) {
 	inside := members{}
 	for _, f := range s.refs {

@@ -29,8 +29,7 @@ func Elements(configuration *cibxml.Element, k Kind) []*cibxml.Element {
 	return out
 }
 
-// Find is the element of an object; nil: there is none. Nodes are found by their names,
-// too.
+// Find returns the element of an object; nil: there is none. It finds nodes also by name.
 func Find(configuration *cibxml.Element, k Kind, id string) *cibxml.Element {
 	list := Elements(configuration, k)
 	for _, attribute := range []string{"id", "uname"} {
@@ -52,6 +51,6 @@ func List(configuration *cibxml.Element, k Kind) []Object {
 	return out
 }
 
-// Same reports whether two elements of an object mean the same, members aside but for
-// their ids.
+// Same reports whether two elements of an object are equivalent. Of members, only the ids are
+// compared.
 func Same(k Kind, a, b *cibxml.Element) bool { return same(shallow(k, a), shallow(k, b)) }

@@ -102,9 +102,9 @@ func (s *shape) fields() []string {
 	return slices.Compact(out)
 }
 
-// Parse reads the JSON document of an object. Numbers and booleans are taken for strings
-// where those are expected, and null for a field that is not there. Attributes that are
-// unknown are taken if old has them; nil: there is none. The error is an *lb.InvalidError.
+// Parse reads the JSON document of an object. Where strings are expected, numbers and booleans are
+// converted; null means a missing field. Unknown attributes are accepted if old has them; old may
+// be nil. The error is an *lb.InvalidError.
 func Parse(k Kind, data []byte, old *Object) (Object, error) {
 	doc, err := parseDocument(data)
 	if err != nil {

@@ -79,7 +79,7 @@ func (k Kind) section() string {
 type shape struct {
 	// elements are the names that it may have; the first is the usual one.
 	elements []string
-	// attributes are those that Pacemaker knows, but id.
+	// attributes are those that Pacemaker knows, except id.
 	attributes []string
 	// hasAgent: class, provider and type are one field, agent.
 	hasAgent bool

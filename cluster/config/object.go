@@ -24,14 +24,14 @@ type Object struct {
 	Lists map[string][]Object
 	// Refs are ids by field: members, resources, objects, roles.
 	Refs map[string][]string
-	// Extra is the XML of children that no field describes. In something that is written,
-	// nil keeps what there is.
+	// Extra is the XML of children that no field describes. In an edit, nil keeps the existing
+	// ones.
 	Extra []string
-	// IDs are the ids of sets and of their pairs, by "params" and "params/NAME", where they
-	// are not the usual ones, which are made of the ids of what they belong to.
+	// IDs are the ids of sets and of their pairs, by "params" and "params/NAME", if they are not
+	// the usual ones, which are derived from the id of their parent.
 	IDs map[string]string
-	// Order has the ids of the sets of pairs if they do not come in the usual order, in which
-	// the plain one is the first. Of two values of a name, Pacemaker takes the first.
+	// Order has the ids of the sets of pairs if they are not in the usual order, in which the plain
+	// set is the first. Of two values of a name, Pacemaker uses the first.
 	Order []string
 }
 

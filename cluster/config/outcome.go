@@ -2,15 +2,15 @@ package config
 
 import "thalassa/cluster"
 
-// An Outcome is what edits make of a cluster.
+// An Outcome is the result of edits.
 type Outcome struct {
-	// Epoch is that of the CIB from which it was computed.
+	// Epoch is the version of the CIB from which the result was computed.
 	Epoch cluster.Epoch `json:"epoch"`
 	// Changes of the configuration, one line each. Empty: there is nothing to do.
 	Changes []string `json:"changes"`
-	// Warnings are what Pacemaker says of the configuration.
+	// Warnings are Pacemaker's messages about the configuration.
 	Warnings []string `json:"warnings"`
-	// Predicted is what the scheduler has foretold.
+	// Predicted is the prediction of Pacemaker's scheduler.
 	Predicted cluster.Consequences `json:"simulation"`
 	// Cluster is the final status. nil: nothing has been changed.
 	Cluster *cluster.Status `json:"cluster,omitempty"`

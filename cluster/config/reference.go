@@ -94,7 +94,7 @@ func isObject(e *cibxml.Element) bool {
 	return false
 }
 
-// A lack is a reference to something that is not there.
+// A lack is a reference to something that does not exist.
 type lack struct{ id, by, what, attribute string }
 
 // problem is the error for it: of the object that is gone, or of the one that refers.
@@ -124,8 +124,8 @@ func lacks(configuration *cibxml.Element) []lack {
 	return out
 }
 
-// removeReferences removes what names an id: constraints, and the entries of sets, tags,
-// roles and fencing levels. What has no entries left goes as well.
+// removeReferences removes what refers to an id: constraints, and the entries of sets, tags, roles
+// and fencing levels. It also removes what has no entries left.
 func removeReferences(configuration *cibxml.Element, id string) {
 	for _, r := range references(configuration) {
 		if r.id != id {

@@ -1,57 +1,37 @@
 package config
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"thalassa/cluster/cibxml"
+	"thalassa/internal/testkit"
 )
 
 // corpus gives the configurations of Pacemaker's scheduler tests, all where
-// THALASSA_SCHEDULER_CIBS names their archive, else every eighth.
+// THALASSA_SCHEDULER_CIBS names their archive, else every eighth, or one in 32 in a short run.
 func corpus(t *testing.T, try func(t *testing.T, configuration *cibxml.Element)) {
 	t.Helper()
-	path, step := os.Getenv("THALASSA_SCHEDULER_CIBS"), 1
-	if path == "" {
-		path, step = filepath.Join("..", "..", "..", "shared", "data", "pacemaker-scheduler.tar.gz"), 8
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Skip("the CIBs of Pacemaker's scheduler tests are not here; THALASSA_SCHEDULER_CIBS names their archive")
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for archive := tar.NewReader(z); ; {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return
+	var names []string
+	cibs := map[string][]byte{}
+	step := 8
+	if testkit.SchedulerCIBs(t, func(name string, data []byte) {
+		if filepath.Ext(name) == ".xml" {
+			names, cibs[name] = append(names, name), data
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if filepath.Ext(h.Name) != ".xml" {
+	}) {
+		step = 1
+	} else if testing.Short() {
+		step = 32
+	}
+	for i, name := range names {
+		if i%step != 0 {
 			continue
 		}
-		if n++; n%step != 0 {
-			continue
-		}
-		data, err := io.ReadAll(io.LimitReader(archive, 16<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(filepath.Base(h.Name), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			root, err := cibxml.Parse(data)
+			root, err := cibxml.Parse(cibs[name])
 			if err != nil {
 				t.Fatal(err)
 			}

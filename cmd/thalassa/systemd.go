@@ -42,7 +42,7 @@ func newSystemd(log *slog.Logger) *systemd {
 	}
 	s, err := connectSystemd(path, log)
 	if err != nil {
-		log.Warn("systemd not told of the agent's state", "error", err)
+		log.Warn("notifying systemd failed", "error", err)
 		return nil
 	}
 	if usec, err := strconv.ParseInt(limit, 10, 64); err == nil && usec > 0 && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
@@ -73,7 +73,7 @@ func (s *systemd) tell(lines ...string) {
 		_, err = s.conn.Write([]byte(strings.Join(lines, "\n")))
 	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
-		s.log.Warn("systemd not told of the agent's state", "error", err)
+		s.log.Warn("notifying systemd failed", "error", err)
 	}
 }
 

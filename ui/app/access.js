@@ -18,7 +18,7 @@ export function AccessPage() {
     <p class="muted">From the token file and the access file of the agent. <code>thalassa user</code> and <code>thalassa token</code> change the latter.</p>
     <${Problem} error=${error} />
     ${!entries && !error && html`<${Loading} />`}
-    ${entries?.length === 0 && html`<${Empty} title="The agent asks for no login.">Everybody who reaches it may change everything.</${Empty}>`}
+    ${entries?.length === 0 && html`<${Empty} title="No login is needed">Everybody who can reach the agent may change everything.</${Empty}>`}
     ${entries && entries.length > 0 && html`<section class="panel" aria-label="Grants"><div class="scroll" tabindex="0" role="region" aria-label="Grants"><table>
       <thead><tr><th>Name</th><th>Kind</th><th>Role</th><th>On</th><th>File</th><th>Details</th></tr></thead>
       <tbody>${entries.map((e, i) => html`<tr key=${i}>

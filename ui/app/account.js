@@ -52,7 +52,7 @@ export function Account() {
       ${who.how && html` Logged in with ${means[who.how] ?? who.how}.`}</p>`}
     <section class="panel" aria-label="Sessions"><h2>${who?.role === "admin" && !who.on ? "Sessions of all users" : "Your sessions"}</h2>
     <${Problem} error=${error} />
-    ${sessions?.length === 0 && html`<${Empty} title="There are no sessions.">Requests with a token in a header have none.</${Empty}>`}
+    ${sessions?.length === 0 && html`<${Empty} title="There are no sessions.">Requests with a token in a header need no session.</${Empty}>`}
     ${sessions && sessions.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Sessions"><table>
       <thead><tr><th>Name</th><th>Role</th><th>Begun</th><th>From</th>${isShared && html`<th>Node</th>`}<th>With</th><th>Last used</th><th>Ends</th><th><span class="sr">Action</span></th></tr></thead>
       <tbody>${sessions.map((s) => html`<tr key=${s.id}>

@@ -95,7 +95,7 @@ function Entry({ group }) {
     ${e.durationMs ? html`<span class="took">${format.duration(e.durationMs)}</span>` : ""}`;
   if (!more) return html`<li class="event"><div class="summary">${head}</div></li>`;
   return html`<li class="event"><details><summary class="summary">${head}</summary><${Body} event=${e} />
-    ${parts.length > 0 && html`<h3 class="with">Events of the same cause</h3><ol class="parts" aria-label="Events of the same cause">${parts.map((p) => html`<${Entry} key=${p.seq} group=${{ main: p, parts: [] }} />`)}</ol>`}</details></li>`;
+    ${parts.length > 0 && html`<h3 class="with">Events with the same cause</h3><ol class="parts" aria-label="Events with the same cause">${parts.map((p) => html`<${Entry} key=${p.seq} group=${{ main: p, parts: [] }} />`)}</ol>`}</details></li>`;
 }
 
 /** @param {{event: Event}} props */

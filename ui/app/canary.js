@@ -58,7 +58,7 @@ function Figures({ canary: c }) {
   return html`<p class="more-right" aria-hidden="true">Scroll for more columns →</p><div class="scroll" tabindex="0" role="region" aria-label="Figures by version"><table>
     <thead><tr><th scope="col">Version</th><th scope="col">Requests</th><th scope="col">per second</th><th scope="col">5xx</th><th scope="col">Errors</th><th scope="col">Mean response</th></tr></thead>
     <tbody>${row(c.version, "new", c.new)}${row(c.from || format.unknown, "old", c.old)}</tbody></table></div>
-    <p class="muted">Of this step, within ${Math.round(c.measuredMs / 1000)} s. HAProxy gives mean times and no percentiles.</p>`;
+    <p class="muted">For this step, measured over ${Math.round(c.measuredMs / 1000)} s. HAProxy provides mean times, but no percentiles.</p>`;
 }
 
 /** @param {{canary: Canary}} props */

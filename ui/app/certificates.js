@@ -50,7 +50,7 @@ export function CertificatesPage() {
       <${Button} role="admin" on="certificate/" icon="plus" onClick=${() => query({ new: "1" })} ...${atOnce()}>Upload</${Button}></div>
     <${Problem} error=${error} onRetry=${again} />
     ${!list && !error && html`<${Loading} />`}
-    ${list?.length === 0 && html`<${Empty} title="No certificates">${mayUpload ? html`Upload one, or order it by ACME with <code>thalassa certificates put</code>.` : "None is stored that you may see."}</${Empty}>`}
+    ${list?.length === 0 && html`<${Empty} title="No certificates">${mayUpload ? html`Upload one, or order it by ACME with <code>thalassa certificates put</code>.` : "There are none that you may see."}</${Empty}>`}
     ${list && list.length > 0 && html`<${Search} text=${text} found=${found.length} all=${list.length} />
       ${found.length === 0 ? html`<${Empty} title="No matches"><${Button} kind="link" onClick=${() => query({ q: null })}>Show all</${Button}></${Empty}>`
         : html`<${Table} list=${found} onRemove=${setRemoving} onChange=${again} />`}`}
@@ -80,7 +80,7 @@ function Row({ certificate: c, onRemove, onChange }) {
   const users = c.usedBy ?? [];
   return html`<tr id=${c.id}><th scope="row"><b>${c.key}</b>${c.kind === "authority" && html` <${Badge}>${c.files[0]?.chain.length === 1 ? "authority" : `${c.files[0]?.chain.length} authorities`}</${Badge}>`}</th>
     <${Cell} label="Hosts">${few(c.names) || (c.kind === "authority" ? c.subject : format.unknown)}</${Cell}>
-    <${Cell} label="Expires"><${Badge} kind=${end.kind}>${end.text}</${Badge}><span class="sub">${isAwaited(c) ? "clients refuse what serves meanwhile" : html`<time datetime=${c.expires}>${format.clock(c.expires, at)}</time>`}</span></${Cell}>
+    <${Cell} label="Expires"><${Badge} kind=${end.kind}>${end.text}</${Badge}><span class="sub">${isAwaited(c) ? "until then, clients refuse the stand-in" : html`<time datetime=${c.expires}>${format.clock(c.expires, at)}</time>`}</span></${Cell}>
     <${Cell} label="Issuer">${isAwaited(c) ? format.unknown : c.issuer === c.subject ? "itself" : c.issuer}</${Cell}>
     <${Cell} label="Key">${[...new Set(c.files.map((f) => f.chain[0]?.algorithm))].join(", ") || format.unknown}</${Cell}>
     <${Cell} label="Used by">${users.length === 0 ? html`<span class="muted">${seesAll() ? "nothing" : "nothing that you may see"}</span>` : html`<ul>${users.slice(0, 5).map((id) => html`<li key=${id}><a href=${pathOf(id)}>${id}</a></li>`)}${users.length > 5 && html`<li>${users.length - 5} more</li>`}</ul>`}</${Cell}>
@@ -120,7 +120,7 @@ function Actions({ certificate: c, onRemove, onChange }) {
     setBusy(true);
     try {
       await call("POST", `${address(c.id)}/renew`);
-      toast({ text: `${c.key} is being ordered again. Source shows how that goes.`, kind: "good" });
+      toast({ text: `${c.key} is being ordered again. The column Source shows the progress.`, kind: "good" });
     } catch (failure) {
       toast({ text: `${c.key} is not ordered: ${/** @type {Error} */ (failure).message}`, kind: "bad" });
     }
@@ -152,9 +152,9 @@ function Remove({ certificate: c, onClose }) {
     }
   };
   return html`<${Dialog} title=${`Delete ${c.key}?`} busy=${busy} onClose=${onClose}>
-    <div class="body"><p>${c.kind === "authority" ? "The authorities are" : "The certificate is"} no longer stored under this name. What a frontend or backend uses cannot be deleted.</p>
-      ${c.acme && html`<p>It is not ordered any more.</p>`}
-      ${c.kind !== "authority" && html`<p class="muted">Its key stays stored as long as a kept revision names it.</p>`}
+    <div class="body"><p>${c.kind === "authority" ? "The authorities are" : "The certificate is"} no longer stored under this name. A certificate that a frontend or backend uses cannot be deleted.</p>
+      ${c.acme && html`<p>It will no longer be ordered or renewed.</p>`}
+      ${c.kind !== "authority" && html`<p class="muted">Its key stays stored as long as a revision refers to it.</p>`}
       <${Problem} error=${error} />
       ${error?.by?.length > 0 && html`<ul class="links">${error.by.map((/** @type {string} */ by) => html`<li key=${by}><a href=${pathOf(by)}>${by}</a></li>`)}</ul>`}</div>
     <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}><${Button} kind="danger" role="admin" on=${c.id} busy=${busy} disabled=${!etag} onClick=${run}>Delete</${Button}></footer></${Dialog}>`;

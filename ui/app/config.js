@@ -34,7 +34,7 @@ function Sections() {
   return html`<p class="muted">Sections that are neither frontends nor backends, and the lines that are added to the template's own sections global and defaults. Change them with <code>thalassa sections</code>.</p>
     <${Problem} error=${all.error} onRetry=${all.again} />
     ${!all.data && !all.error && html`<${Loading} />`}
-    ${all.data && list.length === 0 && html`<${Empty} title="No raw sections">An import or <code>thalassa sections put</code> makes some.</${Empty}>`}
+    ${all.data && list.length === 0 && html`<${Empty} title="No raw sections">An import or <code>thalassa sections put</code> creates them.</${Empty}>`}
     ${list.map((s) => html`<section key=${s.id} id=${s.id} class="panel text" aria-label=${s.key}><h2>${s.key.replace("/", " ")}${s.defaults ? html` <span class="sub">from ${s.defaults}</span>` : ""}</h2>
       <${Source} text=${s.natives.join("\n")} /></section>`)}`;
 }
@@ -97,7 +97,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text ?? "");
     toast({ text: "Copied.", kind: "good" });
   } catch {
-    toast({ text: "The browser does not allow this page to copy.", kind: "bad" });
+    toast({ text: "The browser does not allow copying from this page.", kind: "bad" });
   }
 }
 

@@ -28,7 +28,7 @@ function Path({ preview: p }) {
   if (p.changes.length === 0) return html`<p>Nothing would change.</p>`;
   const accepted = html`<p class="muted">HAProxy has checked the result and accepts it.</p>`;
   if (p.path !== "reload") {
-    return html`<p><${Badge} kind="good">no reload</${Badge}> ${p.path === "runtime" ? "HAProxy takes it over while it runs." : "HAProxy has nothing to do."}</p>${accepted}`;
+    return html`<p><${Badge} kind="good">no reload</${Badge}> ${p.path === "runtime" ? "HAProxy applies it while it runs." : "HAProxy has nothing to do."}</p>${accepted}`;
   }
   const reasons = p.reasons ?? [];
   return html`<p><${Badge} kind="fair">reload</${Badge}> One reload of HAProxy, which interrupts no request${reasons.length > 0 ? ", because:" : "."}</p>

@@ -28,10 +28,10 @@ export function Drafts() {
   const fresh = route.value.query.get("new") !== null;
   return html`<div class="head"><${Title}>Drafts</${Title}><span class="grow"></span>
       <${Button} role="admin" on=${changeable()} icon="plus" onClick=${() => query({ new: "1" })}>Draft</${Button}></div>
-    <p class="muted">A draft collects changes. Nothing of it is in effect until it is committed, as one change with at most one reload.</p>
+    <p class="muted">A draft collects changes. They take effect when it is committed, as one change with at most one reload.</p>
     <${Problem} error=${error} />
     ${!drafts && !error && html`<${Loading} />`}
-    ${drafts?.length === 0 && html`<${Empty} title="No drafts">Begin one to look at changes before they take effect.</${Empty}>`}
+    ${drafts?.length === 0 && html`<${Empty} title="No drafts">Create one to review changes before they take effect.</${Empty}>`}
     ${drafts && drafts.length > 0 && html`<ul class="rows drafts">${drafts.map((d) => html`<${DraftRow} key=${d.id} draft=${d} />`)}</ul>`}
     ${fresh && html`<${NewDraft} onClose=${() => query({ new: null })} />`}`;
 }
@@ -140,7 +140,7 @@ function OneDraft({ difference: { draft: d, preview, problem, output }, maySee, 
       ${conflicts.length > 0 ? html`<${ObjectChanges} changes=${preview.changes} drop=${dropButton} />`
         : html`<${PreviewPanels} preview=${preview} problem=${problem} output=${output} drop=${dropButton} />`}`
       : html`<section class="panel" aria-label="Pending edits"><h2>Pending edits</h2><ul class="links">${d.objects.map((o) => html`<li key=${o}><a href=${pathOf(o)}>${o}</a></li>`)}</ul>
-        <p class="muted">What a commit would do needs the role deploy.</p></section>`}
+        <p class="muted">You need the role deploy to see what a commit would do.</p></section>`}
     <${Edits} draft=${d} run=${run} />
     ${removing && html`<${DeleteDraft} draft=${d} onClose=${() => setRemoving(false)} />`}`;
 }

@@ -148,7 +148,7 @@ export function collected(what, data) {
 
 /** Properties of a button for what no draft collects: while one is edited, it does nothing. */
 export function atOnce() {
-  return editing.value ? { disabled: true, title: "This takes effect at once, and is no part of a draft. Leave the draft first." } : {};
+  return editing.value ? { disabled: true, title: "This takes effect at once and cannot be part of a draft. Leave the draft first." } : {};
 }
 
 /** Takes what the draft changes of objects out of it.

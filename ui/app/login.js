@@ -174,7 +174,7 @@ function Certificate() {
     return null;
   }
   return html`<p class="muted fingerprint">
-    The agent has signed its certificate itself. Its SHA-256, as <code>thalassa status</code> on the node shows it:${" "}
+    The agent's certificate is self-signed. On the node, <code>thalassa status</code> shows the same SHA-256:${" "}
     <code>${certificate.fingerprint}</code>
   </p>`;
 }

@@ -43,7 +43,7 @@ export function MemberState({ backend, member: m }) {
  * @param {{backend: Backend}} props */
 export function Dormant({ backend: b }) {
   if (!b.overrides?.length) return null;
-  return html`<p class="muted">Not here now, and to be as asked when they are back:</p>
+  return html`<p class="muted">Not members now. When they come back, they get these states again:</p>
     <ul class="links">${b.overrides.map((o) => html`<li key=${endpoint(o)}><span class="address">${endpoint(o)}</span>
       <${MemberState} backend=${b} member=${/** @type {any} */ ({ id: "", host: o.host, port: o.port, override: o })} /></li>`)}</ul>`;
 }
@@ -51,7 +51,7 @@ export function Dormant({ backend: b }) {
 const states = [
   { state: "drain", title: "Drain", words: "No new requests. Requests in progress end." },
   { state: "maint", title: "Maintenance", words: "No requests and no health checks." },
-  { state: "ready", title: "Ready", words: "In use, as Consul and the health checks have it." },
+  { state: "ready", title: "Ready", words: "In use, if Consul and the health checks agree." },
 ];
 
 /** @param {{backend: Backend, member: Member, onClose: () => void}} props */

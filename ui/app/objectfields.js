@@ -47,12 +47,12 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services, cat
       ${d.mode === "http" && field("protocol", "protocol", { label: "HTTP to members", options: [["h1", "HTTP/1.1"], ["h2", "HTTP/2, e.g. for gRPC"]] })}
       ${field("sendProxy", "sendProxy", { label: "PROXY protocol", options: [["", "not sent"], ["v1", "v1: text"], ["v2", "v2: binary"], ["v2-ssl", "v2 with the client's TLS"], ["v2-ssl-cn", "v2 with the client's TLS and certificate"]],
         hint: "Tells members the client's address at the beginning of each connection. Members must expect it." })}
-      ${field("tls.verify", "tlsVerify", { label: "TLS, verified by", placeholder: "no TLS", hint: html`Name of a stored authority, or <b>system</b>: those of the load balancer. <b>none</b>: whoever answers gets the requests.` })}
+      ${field("tls.verify", "tlsVerify", { label: "TLS, verified by", placeholder: "no TLS", hint: html`Name of a stored authority, or <b>system</b>: those of the load balancer. <b>none</b>: members are not verified.` })}
       ${d.tlsVerify.trim() && html`
         ${field("tls.serverName", "tlsName", { label: "Name in their certificates", placeholder: "shop.internal" })}
-        ${field("tls.sni", "tlsSNI", { label: "Server name that is asked for", options: [["serverName", "that name"], ["host", "the Host header of each request"], ["none", "none"]] })}
+        ${field("tls.sni", "tlsSNI", { label: "Server name (SNI)", options: [["serverName", "that name"], ["host", "the Host header of each request"], ["none", "none"]] })}
         ${field("tls.certificate", "tlsCertificate", { label: "Certificate shown to members", placeholder: "none", hint: "Name of a stored certificate, for members that demand one." })}
-        ${field("tls.minVersion", "tlsVersion", { label: "Oldest version of TLS", options: [["1.2", "TLS 1.2"], ["1.3", "TLS 1.3"]] })}
+        ${field("tls.minVersion", "tlsVersion", { label: "Minimum version of TLS", options: [["1.2", "TLS 1.2"], ["1.3", "TLS 1.3"]] })}
         ${field("tls.alpn", "tlsALPN", { label: "Protocols (ALPN)", placeholder: "none", hint: "Separated by commas, e.g. h2, http/1.1." })}`}</div>
     </${More}>
     <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives || errors.some((e) => /^(host|natives)/.test(e.path)))}>
@@ -89,7 +89,7 @@ export function FrontendFields({ draft: d, isNew, errors, onChange, backends }) 
     </${More}>
     <${More} title="Keep-alive, registration and raw lines" open=${Boolean(d.natives || d.register || d.acceptProxy || d.keepalive !== "default" || errors.some((e) => /^(natives|register|keepalive|acceptProxy)/.test(e.path)))}>
       ${d.mode === "http" && field("keepalive", "keepalive", { label: "Keep-alive", options: [["default", "default: keep connections open on both sides"], ["server-close", "server-close: close connections to members after each response"], ["close", "close: close both sides after each response"]] })}
-      ${field("acceptProxy", "acceptProxy", { label: "PROXY protocol from", placeholder: "10.0.0.7, 10.1.0.0/16", hint: "Addresses and networks of other load balancers, separated by commas. Their connections must begin with a header of the PROXY protocol, and their word on the client's address counts." })}
+      ${field("acceptProxy", "acceptProxy", { label: "PROXY protocol from", placeholder: "10.0.0.7, 10.1.0.0/16", hint: "Addresses and networks of other load balancers, separated by commas. Their connections must begin with a header of the PROXY protocol, which says the client's address." })}
       ${field("register.name", "register", { label: "Register in Consul as", placeholder: "not registered", hint: "Registers this frontend in Consul as a service of this name." })}
       ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One directive per line, in HAProxy's syntax. HAProxy checks them before they take effect." })}
     </${More}>`;

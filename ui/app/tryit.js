@@ -65,8 +65,8 @@ export function TryIt({ operation: o }) {
     <p class="actions"><code class="address">${o.method} ${address}</code>
       <${Button} type="submit" role=${role} on=${changeable()} kind=${isSafe ? "primary" : ""} busy=${busy}>${isSafe ? "Send" : "Send…"}</${Button}>
       ${busy && html`<${Button} onClick=${() => stop.current?.abort()}>Cancel</${Button}>`}</p>
-    ${asking && html`<div class="problem ask" role="alert"><div><p><b>${o.method} ${address} is carried out as you, and at once.</b></p>
-      ${editing.value && !values.draft && html`<p>It does not go to the draft that you edit, unless its parameter <code>draft</code> says so.</p>`}
+    ${asking && html`<div class="problem ask" role="alert"><div><p><b>${o.method} ${address} is carried out at once, with your rights.</b></p>
+      ${editing.value && !values.draft && html`<p>It does not change the draft that you are editing, unless the parameter <code>draft</code> names it.</p>`}
       <p class="actions"><${Button} onClick=${() => setAsking(false)}>Cancel</${Button}><${Button} kind="danger" role=${role} on=${changeable()} onClick=${run}>Send ${o.method}</${Button}></p></div></div>`}
     <${Problem} error=${error} />
     ${answer && html`<${Shown} answer=${answer} />`}

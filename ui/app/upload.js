@@ -68,7 +68,7 @@ export function Upload({ list, onClose }) {
 function replaced(c) {
   const users = c.usedBy ?? [];
   const use = users.length === 0 ? (seesAll() ? "Nothing uses it." : "Nothing that you may see uses it.") : `${users.slice(0, 3).join(", ")}${users.length > 3 ? ` and ${users.length - 3} more` : ""} ${users.length === 1 ? "uses" : "use"} it.`;
-  return `This replaces the certificate of this name. ${use}${c.acme ? " It is ordered by ACME now, and is not renewed any more then." : ""}`;
+  return `This replaces the certificate of this name. ${use}${c.acme ? " It is ordered by ACME now; after this it is no longer renewed." : ""}`;
 }
 
 /** Stores a certificate, and tells what came of it.
