@@ -25,6 +25,7 @@ type attempt struct {
 	ctx    context.Context //nolint:containedctx // of this attempt alone
 	cancel context.CancelCauseFunc
 	now    atomic.Pointer[string] // the step
+	orders atomic.Bool            // it makes an order, and does not only look
 }
 
 func (i *Issuer) newAttempt(ctx context.Context, w *want) *attempt {
@@ -45,7 +46,11 @@ func (i *Issuer) step(name string) { i.cfg.BeforeStep(name) }
 func (a *attempt) current() string { return *a.now.Load() }
 
 // A waitError says what an attempt waits for. It is no failure.
-type waitError struct{ text string }
+type waitError struct {
+	text string
+	// elsewhere: another node has the lock of the order.
+	elsewhere bool
+}
 
 func (e *waitError) Error() string { return e.text }
 
@@ -54,20 +59,74 @@ func (a *attempt) run() {
 	defer a.cancel(nil)
 	ctx, cancel := context.WithTimeout(a.ctx, attemptTime)
 	defer cancel()
+	release, err := a.join(ctx)
+	if err == nil {
+		err = a.work(ctx)
+	}
+	if cause := context.Cause(a.ctx); cause != nil && err != nil {
+		err = cause // the end of the program, or nobody wants it, or the lock is lost
+	}
+	a.i.note(a, err) // before the next may begin, which looks at what is noted
+	release()
+	waiting, waits := errors.AsType[*waitError](err)
+	a.i.mu.Lock()
+	delete(a.i.running, a.identity)
+	if !waits || !waiting.elsewhere {
+		delete(a.i.asked, a.identity)
+	}
+	a.i.mu.Unlock()
+}
+
+// join takes the lock that the order has on all nodes, and what they know of it. release is
+// never nil.
+func (a *attempt) join(ctx context.Context) (release func(), err error) {
+	if a.i.pool == nil {
+		return func() {}, nil
+	}
+	release, err = a.i.pool.take(ctx, a.identity, a.cancel)
+	if err != nil {
+		return release, err
+	}
+	return release, a.i.pool.fetch(ctx, a.identity)
+}
+
+// work makes the order if it is due, or asks when it will be.
+func (a *attempt) work(ctx context.Context) error {
+	r := a.i.record(a.identity)
+	now := a.i.cfg.Now()
+	a.i.mu.Lock()
+	since, isAsked := a.i.asked[a.identity]
+	a.i.mu.Unlock()
+	if isAsked && r.Order == nil && r.LastAttempt.After(since) {
+		isAsked = false // another node has just tried
+	}
+	due := r.due()
+	if isAsked {
+		due = r.Held
+	}
+	if due.After(now) {
+		return a.inquire(ctx)
+	}
+	a.orders.Store(true)
+	if err := a.hold(ctx); err != nil {
+		return err
+	}
 	err := a.obtain(ctx)
 	if isProblem(err, "accountdoesnotexist") { // the server has lost its accounts
 		if err = a.i.forgetAccount(ctx, a.ACME); err == nil {
 			err = a.obtain(ctx)
 		}
 	}
-	if cause := context.Cause(a.ctx); cause != nil && err != nil {
-		err = cause // the end of the program, or nobody wants it
+	return err
+}
+
+// hold makes sure that this node still has the lock of the order, before a step that no other
+// node may make as well.
+func (a *attempt) hold(ctx context.Context) error {
+	if a.i.pool == nil {
+		return nil
 	}
-	a.i.note(a, err) // before the next may begin, which looks at what is noted
-	a.i.mu.Lock()
-	delete(a.i.running, a.identity)
-	delete(a.i.asked, a.identity)
-	a.i.mu.Unlock()
+	return a.i.pool.announce(ctx, a.identity)
 }
 
 // note stores what became of an attempt, and tells of it.
@@ -78,15 +137,23 @@ func (i *Issuer) note(a *attempt, err error) {
 		return // it goes on with the next run, or is over
 	}
 	waiting, waits := errors.AsType[*waitError](err)
-	if err == nil {
-		return // keep has told
+	i.mu.Lock()
+	delete(i.waits, a.identity)
+	if waits {
+		pause := waitPause
+		if waiting.elsewhere {
+			pause = elsewherePause
+		}
+		i.waits[a.identity] = wait{errorText(waiting), waiting.elsewhere, now.Add(pause)}
+	} else if err != nil {
+		i.failed[a.identity]++
+	}
+	i.mu.Unlock()
+	if err == nil || waits {
+		return // keep has told of a success
 	}
 	change := func(r *record) {
 		r.Domains, r.Directory, r.KeyType, r.LastAttempt, r.LastError = a.Domains, a.Directory, a.KeyType, now, errorText(err)
-		if waits {
-			r.NextAttempt, r.LastError = now.Add(waitPause), errorText(waiting)
-			return
-		}
 		r.Failures++
 		pause := pauseAfter(r.Failures, i.cfg.Chance)
 		if held := heldFor(err, now); held > 0 {
@@ -99,20 +166,12 @@ func (i *Issuer) note(a *attempt, err error) {
 		}
 	}
 	if saveErr := i.update(ctx, a.identity, change); saveErr != nil {
-		i.mu.Lock() // as long as this run lasts
-		next := record{}
-		if r := i.records[a.identity]; r != nil {
-			next = *r
-		}
-		order := next.Order
-		change(&next)
-		next.Order = order
-		i.records[a.identity] = &next
-		i.mu.Unlock()
+		i.remember(a.identity, func(r *record) {
+			order := r.Order
+			change(r)
+			r.Order = order
+		})
 		i.cfg.Logger.ErrorContext(ctx, "the state of an order is not stored", "error", saveErr)
-	}
-	if waits {
-		return
 	}
 	next := i.record(a.identity).NextAttempt
 	i.cfg.Logger.WarnContext(ctx, "certificate not issued", "domains", a.Domains, "server", a.Directory, "error", errorText(err), "next", next)
@@ -130,16 +189,21 @@ func (i *Issuer) tell(w *want, e activity.Event) {
 		e.Object = activity.Object{ID: lb.Certificate{Key: name}.ID(), Type: "certificate", Key: string(name)}
 		i.cfg.Journal.Note(e)
 	}
+	if w.isOwn {
+		e.Object = activity.Object{ID: "agent", Type: "agent"}
+		e.Cause = "the certificate of the agent's own address"
+		i.cfg.Journal.Note(e)
+	}
 }
 
 // obtain makes the order, or continues it, until the issued certificate is stored.
 func (a *attempt) obtain(ctx context.Context) error {
 	if err := a.i.Check(a.ACME); err != nil {
-		return &waitError{err.Error()}
+		return &waitError{text: err.Error()}
 	}
 	if a.Challenge == lb.HTTP01 {
 		if _, err := a.i.cfg.Web.Reach(ctx); err != nil {
-			return &waitError{err.Error()}
+			return &waitError{text: err.Error()}
 		}
 	}
 	client, closeIdle, err := a.i.connect(ctx, a.ACME)
@@ -183,6 +247,9 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 		return o, nil
 	}
 	a.step("order")
+	if err := a.hold(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	made, err := client.AuthorizeOrder(ctx, acme.DomainIDs(a.Domains...))
@@ -197,7 +264,11 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 	}
 	next := *o
 	next.URL, next.Finalize, next.Authorizations, next.Expires = made.URI, made.FinalizeURL, made.AuthzURLs, made.Expires
-	return &next, a.save(ctx, &next)
+	if err := a.save(ctx, &next); err != nil {
+		a.i.remember(a.identity, func(r *record) { r.Order = &next })
+		return nil, err
+	}
+	return &next, nil
 }
 
 // save stores the order before its next step.
@@ -287,7 +358,7 @@ func (a *attempt) answer(ctx context.Context, client *acme.Client, domain string
 		return nil, err
 	}
 	a.step("http answer")
-	return a.i.serve(ctx, domain, challenge.Token, text)
+	return a.i.serve(ctx, a.identity, domain, challenge.Token, text)
 }
 
 // isToken reports whether a token has only the characters that RFC 8555 gives it: it
@@ -320,6 +391,9 @@ func (a *attempt) finish(ctx context.Context, client *acme.Client, o *order) err
 			return fmt.Errorf("making the request: %w", err)
 		}
 		a.step("finalize")
+		if err := a.hold(ctx); err != nil {
+			return err
+		}
 		chain, _, err = client.CreateOrderCert(long, o.Finalize, csr, true)
 		if err != nil { // the server may not have named the order in its answer
 			if found, err = a.waitValid(long, client, o, err); err != nil {
@@ -365,13 +439,13 @@ func (a *attempt) keep(ctx context.Context, chain [][]byte, key crypto.Signer) e
 	err = a.i.update(ctx, a.identity, func(r *record) {
 		*r = record{
 			Domains: a.Domains, Directory: a.Directory, KeyType: a.KeyType, StandIn: r.StandIn,
-			Files: files, IssuedAt: now, RenewAt: renewAt(files[0].Chain[0], now, a.i.cfg.Chance), LastAttempt: now,
+			Files: files, IssuedAt: now, RenewAt: renewAt(files[0].Chain[0], now, a.i.cfg.Chance), LastAttempt: now, Sequence: r.Sequence,
 		}
 	})
 	if err != nil {
 		return err
 	}
-	a.i.issued(ctx, a.want, before)
+	a.i.issued(ctx, a.want, before, "")
 	return nil
 }
 
@@ -396,8 +470,8 @@ func (a *attempt) accept(chain [][]byte, key crypto.Signer, now time.Time) (b ce
 	return b, nil
 }
 
-// issued announces a new certificate.
-func (i *Issuer) issued(ctx context.Context, w *want, before *record) {
+// issued announces a new certificate, and how it came, for people.
+func (i *Issuer) issued(ctx context.Context, w *want, before *record, how string) {
 	r := i.record(w.identity)
 	leaf, ok := r.leaf()
 	if !ok {
@@ -406,6 +480,9 @@ func (i *Issuer) issued(ctx context.Context, w *want, before *record) {
 	e := activity.Event{
 		Verb: activity.CertificateRenewed, Diff: []string{"serial " + serialOf(before) + " → " + leaf.Serial},
 		Reasons: []string{"expires on " + leaf.NotAfter.UTC().Format(time.RFC3339), "is renewed at " + r.RenewAt.UTC().Format(time.RFC3339)},
+	}
+	if how != "" {
+		e.Reasons = append([]string{how}, e.Reasons...)
 	}
 	i.cfg.Logger.InfoContext(ctx, "certificate issued", "domains", w.Domains, "serial", leaf.Serial, "expires", leaf.NotAfter, "renewal", r.RenewAt)
 	i.changed.Broadcast()
@@ -429,7 +506,7 @@ func (i *Issuer) forgetAccount(ctx context.Context, a lb.ACME) error {
 	if known != nil && known.URL != "" {
 		next := *known
 		next.URL = ""
-		if err := i.saveAccount(ctx, id, next); err != nil {
+		if _, err := i.saveAccount(ctx, id, next); err != nil {
 			return err
 		}
 	}

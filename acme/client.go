@@ -134,10 +134,11 @@ func (i *Issuer) account(ctx context.Context, client *acme.Client, a lb.ACME) er
 		if err != nil {
 			return err
 		}
-		known = &account{Directory: a.Directory, Email: a.Email, Key: digest}
-		if err := i.saveAccount(ctx, id, *known); err != nil {
+		made, err := i.saveAccount(ctx, id, account{Directory: a.Directory, Email: a.Email, Key: digest})
+		if err != nil {
 			return err
 		}
+		known = &made
 	}
 	key, err := i.keys.key(known.Key)
 	if err != nil {
@@ -173,8 +174,8 @@ func (i *Issuer) account(ctx context.Context, client *acme.Client, a lb.ACME) er
 	if client.KID == "" {
 		return &answerError{"has named no account"}
 	}
-	known = &account{Directory: a.Directory, Email: a.Email, Key: known.Key, URL: string(client.KID)}
-	return i.saveAccount(ctx, id, *known)
+	_, err = i.saveAccount(ctx, id, account{Directory: a.Directory, Email: a.Email, Key: known.Key, URL: string(client.KID)})
+	return err
 }
 
 // accountID names the account of a server and a mail address.

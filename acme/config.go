@@ -63,6 +63,13 @@ type Config struct {
 	// SkipSelfCheck asks the server to validate a challenge without testing the answer on this node
 	// first (false).
 	SkipSelfCheck bool
+	// Own are certificates that this node wants besides those of the intent (none). Their
+	// events are about the agent.
+	Own []lb.ACME
+	// Sharing has several nodes order together (each orders on its own), and Alone says why
+	// it is nil.
+	Sharing *Sharing
+	Alone   string
 	// Journal takes events (none).
 	Journal Journal
 	// Now is the clock (time.Now), and LookEvery how often the issuer checks what is due (15 s).

@@ -17,8 +17,10 @@ import (
 const (
 	// atOnce bounds the attempts that are under way.
 	atOnce = 4
-	// waitPause is the pause after an attempt that could not begin.
-	waitPause = 30 * time.Second
+	// waitPause is the pause after an attempt that could not begin, and elsewherePause after
+	// one that another node makes.
+	waitPause      = 30 * time.Second
+	elsewherePause = 5 * time.Second
 )
 
 // An Issuer orders the certificates that the intent asks for, and renews them in time. Create it
@@ -30,6 +32,7 @@ type Issuer struct {
 	slots   chan struct{} // one is taken for each attempt under way
 	tokens  *tokens
 	keys    keyring
+	pool    *pool // nil: this node orders on its own
 
 	registering sync.Mutex // guards the making of accounts
 	writing     sync.Mutex // guards changes of records
@@ -39,14 +42,27 @@ type Issuer struct {
 	accounts map[string]*account
 	wanted   map[string]*want    // by identity
 	running  map[string]*attempt // by identity
-	asked    map[string]bool     // identities that somebody wants renewed now
+	waits    map[string]wait     // by identity
+	unsaved  map[string]bool     // identities whose record is not on disk
+	failed   map[string]uint64   // attempts that failed since New, by identity
+	// asked is since when somebody wants a certificate renewed now, by identity.
+	asked map[string]time.Time
+}
+
+// A wait is why an attempt does not begin.
+type wait struct {
+	text string
+	// elsewhere: another node works on the order.
+	elsewhere bool
+	until     time.Time
 }
 
 // A want is an order that the intent asks for, and the certificates that it is for.
 type want struct {
 	lb.ACME
 	identity string
-	names    []lb.Name // sorted, at least one
+	names    []lb.Name // sorted
+	isOwn    bool      // of this node, besides the intent
 }
 
 // New reads what an earlier run has stored. It orders nothing; Run does.
@@ -63,15 +79,21 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	if cfg.BeforeStep == nil {
 		cfg.BeforeStep = func(string) {}
 	}
+	if cfg.Sharing == nil && cfg.Alone == "" {
+		cfg.Alone = "each node orders on its own"
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	i := &Issuer{
 		cfg: cfg, keys: keyring{cfg.Keys}, poke: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
 		records: map[string]*record{}, accounts: map[string]*account{}, wanted: map[string]*want{}, running: map[string]*attempt{},
-		asked: map[string]bool{},
+		waits: map[string]wait{}, unsaved: map[string]bool{}, failed: map[string]uint64{}, asked: map[string]time.Time{},
 	}
 	i.tokens = &tokens{web: cfg.Web, answers: map[string]string{}}
+	if cfg.Sharing != nil {
+		i.pool = newPool(i, *cfg.Sharing)
+	}
 	return i, i.load(ctx)
 }
 
@@ -81,12 +103,19 @@ func (i *Issuer) Changed() <-chan struct{} { return i.changed.Next() }
 // Run orders and renews until ctx ends, which is no error. The next Run continues an order that has
 // not ended.
 func (i *Issuer) Run(ctx context.Context) error {
-	var group sync.WaitGroup
+	var group, pool sync.WaitGroup
+	defer pool.Wait()
+	pooled, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave() // after the last attempt has stored what it has done
 	defer group.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if i.pool != nil {
+		pool.Go(func() { i.pool.run(pooled) })
+	}
 	group.Go(func() { i.follow(ctx) })
 	for {
+		i.saveUnsaved(ctx)
 		next := i.begin(ctx, &group)
 		timer := time.NewTimer(min(max(next.Sub(i.cfg.Now()), 10*time.Millisecond), i.cfg.LookEvery))
 		select {
@@ -117,6 +146,9 @@ func (i *Issuer) follow(ctx context.Context) {
 			continue
 		}
 		i.want(in)
+		if i.pool != nil {
+			i.pool.adopt(ctx)
+		}
 		i.forget(ctx)
 		i.look()
 		if err := i.cfg.Store.Wait(ctx, in.Revision); err != nil && ctx.Err() == nil {
@@ -137,6 +169,13 @@ func (i *Issuer) want(in lb.Intent) {
 			wanted[id] = &want{ACME: *c.ACME, identity: id}
 		}
 		wanted[id].names = append(wanted[id].names, c.Key)
+	}
+	for _, a := range i.cfg.Own {
+		id := a.Identity()
+		if wanted[id] == nil {
+			wanted[id] = &want{ACME: a, identity: id}
+		}
+		wanted[id].isOwn = true
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -164,10 +203,7 @@ func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
 		if r == nil {
 			r = &record{}
 		}
-		due := r.due()
-		if i.asked[id] {
-			due = r.Held
-		}
+		due := i.nextLook(id, r)
 		if due.After(now) {
 			if due.Before(next) {
 				next = due
@@ -188,6 +224,32 @@ func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
 		})
 	}
 	return next
+}
+
+// nextLook is when an attempt is to begin. The caller holds mu.
+func (i *Issuer) nextLook(id string, r *record) time.Time {
+	due := r.due()
+	if _, issued := r.leaf(); issued && r.Order == nil && r.LookAt.Before(due) {
+		due = r.LookAt
+	}
+	if i.pool != nil && i.pool.lacks(id, r) {
+		due = time.Time{}
+	}
+	if _, isAsked := i.asked[id]; isAsked {
+		due = r.Held
+	}
+	if w, waits := i.waits[id]; waits && w.until.After(due) {
+		return w.until
+	}
+	return due
+}
+
+// forgetWaits lets attempts begin that have waited for something of other nodes.
+func (i *Issuer) forgetWaits() {
+	i.mu.Lock()
+	clear(i.waits)
+	i.mu.Unlock()
+	i.look()
 }
 
 // Files are the certificate that was issued last for an order, or a stand-in until then; see
@@ -211,7 +273,7 @@ func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
 		err = i.cfg.Keys.Put(b.Files)
 	}
 	if err == nil {
-		err = i.update(context.Background(), id, func(r *record) {
+		err = i.updateHere(context.Background(), id, func(r *record) {
 			if len(r.StandIn) == 0 {
 				r.Domains, r.Directory, r.KeyType, r.StandIn = a.Domains, a.Directory, a.KeyType, storedFiles(b.Certificate.Files)
 			}
@@ -243,8 +305,9 @@ func (i *Issuer) Renew(c lb.Certificate) error {
 		return &lb.ConflictError{ID: c.ID(), Reason: "the server wants no further request before " + r.Held.UTC().Format(time.RFC3339)}
 	}
 	i.mu.Lock()
-	if i.running[id] == nil {
-		i.asked[id] = true
+	if i.running[id] == nil || !i.running[id].orders.Load() {
+		i.asked[id] = i.cfg.Now()
+		delete(i.waits, id)
 	}
 	i.mu.Unlock()
 	i.look()

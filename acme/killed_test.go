@@ -22,7 +22,16 @@ import (
 )
 
 // killedHere has the store and the server of a process that kills itself.
-type killedHere struct{ Dir, Step string }
+type killedHere struct {
+	Dir, Step string
+	// With an address of Consul it orders together with others, what Directory issues.
+	Consul, Key, Directory, CA string
+}
+
+// killedSteps are those of an order.
+func killedSteps() []string {
+	return []string{"account", "key", "order", "look", "authorization", "http answer", "accept", "validation", "ready", "finalize", "store", "record"}
+}
 
 const killedEnv = "THALASSA_ACME_KILLED"
 
@@ -37,8 +46,14 @@ func TestKilledHere(t *testing.T) {
 	must(t, err)
 	keys, err := store.OpenKeys(filepath.Join(here.Dir, "certificates"), nil)
 	must(t, err)
+	var shared *acme.Sharing
+	if here.Consul != "" {
+		shared = sharing(t, here.Consul, here.Key, here.Step)
+		n := &node{tb: t, db: db}
+		n.order(&testkit.Pebble{Directory: here.Directory, CA: here.CA}, "shop.example")
+	}
 	i, err := acme.New(t.Context(), acme.Config{
-		Store: db, Keys: keys, Web: noAnswers{}, SkipSelfCheck: true, AllowLocal: true,
+		Store: db, Keys: keys, Web: noAnswers{}, SkipSelfCheck: true, AllowLocal: true, Sharing: shared,
 		BeforeStep: func(step string) {
 			if step == here.Step {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -72,8 +87,8 @@ func TestKilled(t *testing.T) {
 	n.stop()
 	p.SetAway(false)
 	reset(t, dir, a)
-	for _, step := range []string{"account", "key", "order", "look", "authorization", "http answer", "accept", "validation", "ready", "finalize", "store", "record"} {
-		text, err := json.Marshal(killedHere{dir, step})
+	for _, step := range killedSteps() {
+		text, err := json.Marshal(killedHere{Dir: dir, Step: step})
 		must(t, err)
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledHere$", "-test.v")
 		cmd.Env = append(os.Environ(), killedEnv+"="+string(text))

@@ -32,6 +32,12 @@ type record struct {
 	LastError   string    `json:"lastError,omitempty"`
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
 	Held        time.Time `json:"held,omitzero"`
+	// Window is when the server wants the certificate renewed (RFC 9773); nil: it has not
+	// said. LookAt is when it is asked again.
+	Window *window   `json:"window,omitempty"`
+	LookAt time.Time `json:"lookAt,omitzero"`
+	// Sequence grows with each change that all nodes of a cluster know of.
+	Sequence uint64 `json:"sequence,omitempty"`
 }
 
 // An order is one at a server. Without a URL it has not been made yet.
@@ -162,30 +168,88 @@ func (i *Issuer) update(ctx context.Context, identity string, change func(*recor
 	defer i.writing.Unlock()
 	next := *i.record(identity)
 	change(&next)
-	doc, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
 	// What has been done at the server is stored though the attempt ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
+	if i.pool == nil {
+		return i.store(ctx, identity, &next)
+	}
+	next.Sequence++
+	if e := i.pool.find(recordPrefix + identity); e.record != nil {
+		next.Sequence = max(next.Sequence, e.record.Record.Sequence+1)
+	}
+	if err := i.pool.put(ctx, identity, &next); err != nil {
+		return &waitError{text: "storing the state of the order for all nodes: " + errorText(err)}
+	}
+	// From now on it holds; the copy on this disk is for times without Consul.
+	if err := i.store(ctx, identity, &next); err != nil {
+		i.cfg.Logger.ErrorContext(ctx, "the state of an order is not on this node's disk", "error", err)
+		i.mu.Lock()
+		i.records[identity], i.unsaved[identity] = &next, true
+		i.mu.Unlock()
+	}
+	return nil
+}
+
+// remember uses a record that cannot be stored now as long as this run lasts.
+func (i *Issuer) remember(identity string, change func(*record)) {
+	i.writing.Lock()
+	defer i.writing.Unlock()
+	next := *i.record(identity)
+	change(&next)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.records[identity], i.unsaved[identity] = &next, true
+}
+
+// updateHere is update for what is of this node alone.
+func (i *Issuer) updateHere(ctx context.Context, identity string, change func(*record)) error {
+	i.writing.Lock()
+	defer i.writing.Unlock()
+	next := *i.record(identity)
+	change(&next)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	return i.store(ctx, identity, &next)
+}
+
+// store stores a record on this node's disk, and uses it from then on. The caller holds
+// writing.
+func (i *Issuer) store(ctx context.Context, identity string, r *record) error {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
 	if err := i.cfg.Store.SaveOrder(ctx, recordPrefix+identity, doc); err != nil {
 		return fmt.Errorf("storing the state of the order: %w", err)
 	}
 	i.mu.Lock()
-	i.records[identity] = &next
+	i.records[identity] = r
+	delete(i.unsaved, identity)
 	i.mu.Unlock()
 	return nil
 }
 
-// saveAccount stores an account, and uses it from then on.
-func (i *Issuer) saveAccount(ctx context.Context, id string, a account) error {
+// saveAccount stores an account and returns the one to use from then on, which another node
+// may have made first.
+func (i *Issuer) saveAccount(ctx context.Context, id string, a account) (account, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	if i.pool != nil {
+		var err error
+		if a, err = i.pool.putAccount(ctx, id, a); err != nil {
+			return a, &waitError{text: "storing the account for all nodes: " + errorText(err)}
+		}
+	}
+	return a, i.storeAccount(ctx, id, a)
+}
+
+// storeAccount stores an account on this node's disk, and uses it from then on.
+func (i *Issuer) storeAccount(ctx context.Context, id string, a account) error {
 	doc, err := json.Marshal(a)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
-	defer cancel()
 	if err := i.cfg.Store.SaveOrder(ctx, accountPrefix+id, doc); err != nil {
 		return fmt.Errorf("storing the account: %w", err)
 	}
@@ -240,4 +304,14 @@ func (i *Issuer) forget(ctx context.Context) {
 		delete(i.records, identity)
 		i.mu.Unlock()
 	}
+	if i.pool != nil {
+		i.pool.sweep(ctx)
+	}
+}
+
+// isWanted reports whether this node is to have a certificate.
+func (i *Issuer) isWanted(identity string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.wanted[identity] != nil
 }

@@ -6,24 +6,35 @@ import (
 	"thalassa/lb"
 )
 
-// ownOrders is why orders are not shared.
-const ownOrders = "each node orders on its own"
-
 // Status is the state of an order.
 func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 	id := a.Identity()
 	r := i.record(id)
 	i.mu.Lock()
-	running, asked := i.running[id], i.asked[id]
+	running, wait := i.running[id], i.waits[id]
+	_, asked := i.asked[id]
+	failed := i.failed[id]
 	i.mu.Unlock()
 	s := lb.OrderStatus{
-		State: lb.OrderWaiting, Issued: len(r.Files) > 0, LastRenewal: r.IssuedAt, Next: r.due(), Error: r.LastError, Failures: r.Failures, Alone: ownOrders,
+		State: lb.OrderWaiting, Issued: len(r.Files) > 0, LastRenewal: r.IssuedAt, Next: r.due(), Error: r.LastError, Failures: r.Failures,
+		Failed: failed, Alone: i.cfg.Alone,
+	}
+	elsewhere := ""
+	if i.pool != nil {
+		s.Alone, elsewhere = i.pool.problem(), i.pool.elsewhere(id)
 	}
 	switch {
-	case running != nil:
+	case running != nil && running.orders.Load():
 		s.State, s.Step = lb.OrderUnderWay, running.current()
+	case elsewhere != "":
+		s.State, s.Step = lb.OrderUnderWay, "on node "+elsewhere
 	case asked:
 		s.State, s.Step = lb.OrderUnderWay, "queue"
+	case wait.text != "" && !wait.elsewhere && (!s.Issued || !r.due().After(i.cfg.Now())):
+		s.Error = wait.text
+		if s.Next.Before(wait.until) {
+			s.Next = wait.until
+		}
 	case r.Failures > 0:
 		s.State = lb.OrderFailed
 	case r.LastError != "":

@@ -32,6 +32,7 @@ type tokens struct {
 
 	mu      sync.Mutex // held while HAProxy is told, so that the last change wins
 	answers map[string]string
+	others  map[string]string // those for other nodes
 }
 
 // set changes the answers.
@@ -39,7 +40,27 @@ func (t *tokens) set(ctx context.Context, change func(answers map[string]string)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	change(t.answers)
-	return t.web.Answer(ctx, maps.Clone(t.answers))
+	return t.tell(ctx)
+}
+
+// setOthers changes the answers for other nodes.
+func (t *tokens) setOthers(ctx context.Context, others map[string]string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(others)+len(t.others) == 0 {
+		return nil
+	}
+	t.others = others
+	return t.tell(ctx)
+}
+
+func (t *tokens) tell(ctx context.Context) error {
+	all := maps.Clone(t.others)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, t.answers)
+	return t.web.Answer(ctx, all)
 }
 
 // keep sends the answers to HAProxy again and again until ctx ends, because another worker may take
@@ -50,8 +71,8 @@ func (t *tokens) keep(ctx context.Context) {
 	}
 }
 
-// serve has HAProxy answer a token, tries that, and returns what ends it.
-func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw func(), err error) {
+// serve has HAProxy answer a token on all nodes, tries that here, and returns what ends it.
+func (i *Issuer) serve(ctx context.Context, identity, domain, name, text string) (withdraw func(), err error) {
 	kept, end := context.WithCancel(context.WithoutCancel(ctx))
 	var keeping sync.WaitGroup
 	withdraw = func() {
@@ -62,11 +83,19 @@ func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw
 		if err := i.tokens.set(ctx, func(answers map[string]string) { delete(answers, name) }); err != nil {
 			i.cfg.Logger.WarnContext(ctx, "answer to a challenge not removed", "error", err)
 		}
+		if i.pool != nil {
+			i.pool.withdraw(ctx, identity)
+		}
 	}
 	if err := i.tokens.set(ctx, func(answers map[string]string) { answers[name] = text }); err != nil {
 		return withdraw, fmt.Errorf("setting the answer in HAProxy: %w", err)
 	}
 	keeping.Go(func() { i.tokens.keep(kept) })
+	if i.pool != nil {
+		if err := i.pool.offer(ctx, identity, map[string]string{name: text}); err != nil {
+			return withdraw, err
+		}
+	}
 	if i.cfg.SkipSelfCheck {
 		return withdraw, nil
 	}

@@ -47,7 +47,7 @@ func TestAnswerOverAWorkerThatTakesOver(t *testing.T) {
 	}))
 	defer w.Close()
 	i := &Issuer{cfg: Config{Web: w, Logger: slog.New(slog.DiscardHandler)}, tokens: &tokens{web: w, answers: map[string]string{}}}
-	withdraw, err := i.serve(t.Context(), "shop.example", "token", "text")
+	withdraw, err := i.serve(t.Context(), "", "shop.example", "token", "text")
 	if err != nil {
 		t.Error(err)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,6 +20,7 @@ type gaugeCollector struct {
 // A gauge is a figure of the moment with at most three labels.
 type gauge struct {
 	desc *prometheus.Desc
+	kind prometheus.ValueType
 	read func(scrape, func(v float64, labels ...string))
 }
 
@@ -29,7 +31,11 @@ func newGaugeCollector(read func(context.Context) scrape, names []string) gaugeC
 		if names != nil && !slices.Contains(names, g.name) {
 			continue
 		}
-		c.gauges = append(c.gauges, gauge{prometheus.NewDesc(g.name, g.help, g.labels, nil), g.read})
+		kind := prometheus.GaugeValue
+		if strings.HasSuffix(g.name, "_total") { // somebody else counts
+			kind = prometheus.CounterValue
+		}
+		c.gauges = append(c.gauges, gauge{prometheus.NewDesc(g.name, g.help, g.labels, nil), kind, g.read})
 	}
 	return c
 }
@@ -48,7 +54,7 @@ func (c gaugeCollector) Collect(ch chan<- prometheus.Metric) {
 	m := c.read(ctx)
 	for _, g := range c.gauges {
 		g.read(m, func(v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v, labels...)
+			ch <- prometheus.MustNewConstMetric(g.desc, g.kind, v, labels...)
 		})
 	}
 }
@@ -118,6 +124,20 @@ func gauges() []gaugeKind {
 				}
 			}
 		}},
+		{"thalassa_certificate_not_before_seconds", "When the first certificate of a stored chain began to be valid, in seconds since the epoch.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			for _, c := range m.intent.SortedCertificates() {
+				if len(c.Files) > 0 {
+					set(float64(c.NotBefore().Unix()), string(c.Key))
+				}
+			}
+		}},
+		{"thalassa_certificate_renewal_failures_total", "Attempts of this node to order or renew a certificate that failed, since the agent started.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			for _, c := range m.intent.SortedCertificates() {
+				if c.ACME != nil && m.orders != nil {
+					set(float64(m.orders.Status(*c.ACME).Failed), string(c.Key))
+				}
+			}
+		}},
 		{"thalassa_certificate_renewal_failures", "Attempts to order or renew a certificate that failed since the last success.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
 			for _, c := range m.intent.SortedCertificates() {
 				if c.ACME != nil && m.orders != nil {
@@ -136,7 +156,7 @@ func objectGauges() []string {
 	return []string{
 		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",
 		"thalassa_service_held", "thalassa_service_instances", "thalassa_certificate_not_after_seconds",
-		"thalassa_certificate_renewal_failures",
+		"thalassa_certificate_not_before_seconds", "thalassa_certificate_renewal_failures", "thalassa_certificate_renewal_failures_total",
 	}
 }
 

@@ -287,7 +287,7 @@ type failedOrders struct{}
 func (failedOrders) Check(lb.ACME) error        { return nil }
 func (failedOrders) Files(lb.ACME) []lb.PEMFile { return nil }
 func (failedOrders) Status(lb.ACME) lb.OrderStatus {
-	return lb.OrderStatus{State: "failed", Failures: 1}
+	return lb.OrderStatus{State: "failed", Failures: 1, Failed: 3}
 }
 func (failedOrders) Renew(lb.Certificate) error { return nil }
 

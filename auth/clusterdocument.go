@@ -117,7 +117,7 @@ func openDocument(key *ClusterKey, node string, sealed []byte) (d clusterDocumen
 	if len(sealed) > MaxDocument {
 		return d, fmt.Errorf("has %d bytes, expected at most %d", len(sealed), MaxDocument)
 	}
-	data, err := key.open(node, sealed)
+	data, err := key.Open(node, sealed)
 	if err != nil {
 		return d, err
 	}

@@ -7,13 +7,20 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 )
 
-// A ClusterKey encrypts and authenticates what the agents of a cluster tell each other about
-// sessions: nobody else can read or forge it. All methods may be called concurrently.
-type ClusterKey struct{ aead cipher.AEAD }
+// A ClusterKey encrypts and authenticates what the agents of a cluster tell each other: nobody
+// else can read or forge it. All methods may be called concurrently.
+type ClusterKey struct {
+	aead cipher.AEAD
+	id   string
+}
+
+// ID tells keys apart, and nothing else of them: 16 hexadecimal digits.
+func (k *ClusterKey) ID() string { return k.id }
 
 const (
 	minClusterKey = 32 // bytes
@@ -62,25 +69,31 @@ func newClusterKey(secret []byte, purpose string) (*ClusterKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := hkdf.Key(sha256.New, secret, nil, "thalassa id 1\n"+purpose, 8)
+	if err != nil {
+		return nil, err
+	}
 	aead, err := cipher.NewGCM(block)
-	return &ClusterKey{aead}, err
+	return &ClusterKey{aead, hex.EncodeToString(id)}, err
 }
 
-// seal makes what open takes, for the same node only.
-func (k *ClusterKey) seal(node string, data []byte) []byte {
+// Seal encrypts data. Open takes it under the same name only, which is that of a node or of
+// whatever has the data.
+func (k *ClusterKey) Seal(name string, data []byte) []byte {
 	nonce := make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(data)+k.aead.Overhead())
 	_, _ = rand.Read(nonce) // never fails
-	return k.aead.Seal(nonce, nonce, data, []byte(node))
+	return k.aead.Seal(nonce, nonce, data, []byte(name))
 }
 
 var errForged = errors.New("is not sealed with this node's key: it is forged, or that node has another key")
 
-func (k *ClusterKey) open(node string, sealed []byte) ([]byte, error) {
+// Open decrypts what Seal has made. The error is the same whatever is wrong.
+func (k *ClusterKey) Open(name string, sealed []byte) ([]byte, error) {
 	n := k.aead.NonceSize()
 	if len(sealed) < n {
 		return nil, errForged
 	}
-	data, err := k.aead.Open(nil, sealed[:n], sealed[n:], []byte(node))
+	data, err := k.aead.Open(nil, sealed[:n], sealed[n:], []byte(name))
 	if err != nil {
 		return nil, errForged
 	}

@@ -182,7 +182,7 @@ func (sh *SharedSessions) Document() (sealed []byte, version uint64, err error) 
 	if err != nil {
 		return nil, 0, err
 	}
-	sealed = sh.key.seal(sh.node, data)
+	sealed = sh.key.Seal(sh.node, data)
 	sh.mu.Lock()
 	sh.left, sh.sealed, sh.sealedSequence = left, sealed, d.Sequence
 	sh.mu.Unlock()

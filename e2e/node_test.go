@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,13 +51,15 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 
 // A node is one load balancer: its folder, its ports and the agent's process.
 type node struct {
-	tb     testing.TB
-	dir    string
-	consul string // address
-	api    int
-	web    int // the port that frontends of the tests bind
-	flags  []string
-	secure bool // the API has TLS
+	tb      testing.TB
+	dir     string
+	consul  string // address
+	api     int
+	web     int // the port that frontends of the tests bind
+	flags   []string
+	secure  bool   // the API has TLS
+	token   string // of requests to the API; empty: none is shown
+	asksTLS bool   // requests to the API go over TLS
 	// wrap makes another command of the agent's; nil: none.
 	wrap func(*exec.Cmd) *exec.Cmd
 	// haproxy is the executable.
@@ -221,14 +224,22 @@ func (n *node) master() int {
 func (n *node) try(method, path, body string) (int, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://127.0.0.1:%d%s", n.api, path), strings.NewReader(body))
+	scheme, client := "http", http.DefaultClient
+	if n.asksTLS {
+		scheme = "https"
+		client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("%s://127.0.0.1:%d%s", scheme, n.api, path), strings.NewReader(body))
 	if err != nil {
 		return 0, err.Error()
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	if n.token != "" {
+		req.Header.Set("Authorization", "Bearer "+n.token)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}

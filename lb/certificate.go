@@ -111,6 +111,9 @@ func (c Certificate) Digests() []string {
 // NotAfter is when the first certificate of all chains expires; zero: there is none.
 func (c Certificate) NotAfter() time.Time { return c.firstToExpire().NotAfter }
 
+// NotBefore is when the certificate of NotAfter began to be valid.
+func (c Certificate) NotBefore() time.Time { return c.firstToExpire().NotBefore }
+
 // firstToExpire is the certificate of all chains that expires first.
 func (c Certificate) firstToExpire() X509 {
 	var first X509

@@ -14,6 +14,9 @@ type Challenges struct {
 	// Port is the port where HAProxy gets the connections of certificate authorities: 80 unless
 	// something forwards it.
 	Port uint16
+	// Always has HAProxy answer though no certificate of the intent is ordered by HTTP-01: one
+	// of the agent's own is.
+	Always bool
 }
 
 // IsMapPath reports whether a path needs no quotes in an expression of haproxy.cfg.

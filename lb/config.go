@@ -168,7 +168,7 @@ func (m Member) ID() string {
 // that it names, or the static list. Versions are selected only here.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
 	c := Config{Process: p, Sections: in.SortedSections(), Certificates: usedCertificates(in)}
-	if in.WantsChallenges() {
+	if in.WantsChallenges() || p.Challenges.Always {
 		c.ChallengeMap = p.Challenges.Map
 	}
 	for _, f := range in.SortedFrontends() {

@@ -25,6 +25,8 @@ type OrderStatus struct {
 	Error string
 	// Failures counts attempts that failed since the last success.
 	Failures int
+	// Failed counts attempts of this node that failed since the agent has started.
+	Failed uint64
 	// Alone says why this node does not share its orders with other nodes.
 	Alone string
 }

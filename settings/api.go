@@ -17,6 +17,7 @@ type apiSettings struct {
 	tlsCert        string
 	tlsKey         string
 	tlsNames       []string
+	ownOrder       ownOrder
 	clientCA       string
 	tokenFile      string
 	accessFile     string

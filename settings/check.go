@@ -85,12 +85,23 @@ func (c *checker) checkSessions() {
 	if s.sessionKey != "" && s.tokenFile == "" && s.accessFile == "" {
 		c.bad("session-key-file: is set, but neither access-file nor token-file is, so that nobody logs in")
 	}
+	c.checkPrefix("session-kv-prefix", s.sessionPrefix, "thalassa/sessions/")
+	if s.acme.prefix != "" {
+		c.checkPrefix("acme-kv-prefix", s.acme.prefix, defaultOrderPrefix)
+	}
+	if a, b := s.acme.prefix, s.sessionPrefix; a != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a)) {
+		c.bad("acme-kv-prefix: %q and session-kv-prefix %q have keys in common, expected two that have none", a, b)
+	}
+}
+
+// checkPrefix is about keys in Consul.
+func (c *checker) checkPrefix(setting, p, example string) {
 	const most = 200
-	if p := s.sessionPrefix; p == "" || p == "/" || p[0] == '/' || p[len(p)-1] != '/' || len(p) > most || strings.Contains(p, "//") ||
+	if p == "" || p == "/" || p[0] == '/' || p[len(p)-1] != '/' || len(p) > most || strings.Contains(p, "//") ||
 		strings.ContainsFunc(p, func(r rune) bool {
 			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/", r))
 		}) || strings.Contains("/"+p, "/../") || strings.Contains("/"+p, "/./") {
-		c.bad("session-kv-prefix: %q is not valid, expected one such as thalassa/sessions/ of at most %d characters out of A-Z a-z 0-9 . _ - /", p, most)
+		c.bad("%s: %q is not valid, expected one such as %s of at most %d characters out of A-Z a-z 0-9 . _ - /", setting, p, example, most)
 	}
 }
 
@@ -98,10 +109,11 @@ func (c *checker) checkSessions() {
 func (c *checker) checkTLS() {
 	s := c.settings
 	switch s.tls {
-	case "", tlsOff, tlsAuto, tlsFiles:
+	case "", tlsOff, tlsAuto, tlsFiles, tlsACME:
 	default:
-		c.bad("tls: %q is not known, expected %s, %s or %s", s.tls, tlsOff, tlsAuto, tlsFiles)
+		c.bad("tls: %q is not known, expected %s, %s, %s or %s", s.tls, tlsOff, tlsAuto, tlsFiles, tlsACME)
 	}
+	c.checkOwnOrder()
 	switch files := s.TLS().Mode() == tlsFiles; {
 	case files && s.tlsCert == "":
 		c.bad("tls-cert: is not set, expected the PEM file of the API's certificate")
@@ -113,7 +125,7 @@ func (c *checker) checkTLS() {
 		c.bad("tls-key: is set, but tls is %s, expected %s", s.tls, tlsFiles)
 	}
 	if s.clientCA != "" && s.TLS().Mode() == tlsOff {
-		c.bad("client-ca: is set, but tls is off, expected auto or files")
+		c.bad("client-ca: is set, but tls is off, expected auto, files or acme")
 	}
 	if s.clientCA != "" && s.accessFile == "" {
 		c.bad("client-ca: is set, but access-file is not, which says whom a certificate is for")

@@ -37,23 +37,25 @@ func general() Group {
 
 // apiGroup configures api.Config and auth.Open.
 func apiGroup() Group {
+	own := ownOrderSettings()
 	return Group{
 		Title: "API",
 		Settings: []Setting{
 			{Name: "host", Explanation: "An address that is not loopback needs `token-file`, or `insecure-no-auth`. `::` listens on all addresses."},
 			{Name: "port", Explanation: "With 0 the system chooses a port; the log shows it."},
-			{Name: "tls", Explanation: "`auto`: the agent makes a certificate of its own and renews it. `files`: the certificate of `tls-cert` and `tls-key`. " +
+			{Name: "tls", Explanation: "`auto`: the agent makes a certificate of its own and renews it. `files`: the certificate of `tls-cert` and `tls-key`. `acme`: one for `tls-names` that is [ordered](acme.md#the-agents-own-address); until then that of `auto`. " +
 				"Default: `files` if these are set; else `off` on a loopback address and with `insecure-no-auth`, and `auto` on any other address. See [access.md](access.md)."},
 			{Name: "tls-cert", Live: true, Explanation: "The agent reads a changed pair again. One that does not fit, or has expired, is logged and not used."},
 			{Name: "tls-key", Live: true},
 			{Name: "tls-names", Explanation: "Names and addresses by which clients reach the API, beside those of this machine: an alias, a floating IP."},
+			own[0], own[1], own[2], own[3],
 			{Name: "token-file", Live: true, Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
 				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
 			{Name: "access-file", Live: true, Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
 				"It may be used beside `token-file` or instead."},
 			{Name: "session-key-file", Explanation: "At least 32 random bytes, the same on all nodes of the cluster. Needs `access-file` or `token-file`. Other users must not be able to read the file. " +
-				"See [sessions.md](sessions.md)."},
+				"See [sessions.md](sessions.md), and [acme.md](acme.md#several-nodes) for the certificates."},
 			{Name: "session-kv-prefix", Explanation: "Each cluster needs its own. The agent's token for Consul needs `key_prefix` with the policy `write` for it."},
 			{Name: "audit-file", Explanation: "JSON lines, one for each change, login and refusal; older files are beside it, with the suffixes `.1` to `.7`. See [access.md](access.md#audit)."},
 			{Name: "audit-syslog", Explanation: "Facility authpriv. A syslog that does not read holds nothing up: records are dropped, and the log says so."},

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 
+	"thalassa/acme"
 	"thalassa/auth"
 	"thalassa/consul"
 	"thalassa/lb"
@@ -12,6 +13,9 @@ import (
 
 // sessionConns is the number of connections to Consul for sessions: one waits for changes.
 const sessionConns = 3
+
+// orderConns is the number of connections to Consul for orders: two wait for changes.
+const orderConns = 8
 
 // Sharing is how the agents of a cluster share the sessions of browsers.
 type Sharing struct{ s *Agent }
@@ -38,6 +42,46 @@ func (t Sharing) Config(log *slog.Logger) (*auth.ShareConfig, error) {
 		return nil, Error{Err: fmt.Errorf("session-key-file: the name of this host tells the nodes apart: %w", err)}
 	}
 	return &auth.ShareConfig{Node: node, Key: key, Path: s.SharedSessions(), Logger: log}, nil
+}
+
+// alone is why each node orders certificates on its own; empty: they order together.
+func (t Sharing) alone() string {
+	switch {
+	case t.s.sessionKey == "":
+		return "session-key-file is not set, so each node orders on its own"
+	case t.s.acme.prefix == "":
+		return "acme-kv-prefix is empty, so each node orders on its own"
+	}
+	return ""
+}
+
+// Orders is how the agents of a cluster order certificates together; nil: each does on its
+// own. The error names the setting.
+func (t Sharing) Orders(log *slog.Logger) (*acme.Sharing, error) {
+	if t.alone() != "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	// The purpose has a line of its own, which no prefix of sessions has.
+	key, err := auth.ReadClusterKey(t.s.sessionKey, "orders of certificates\n"+t.s.acme.prefix)
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("session-key-file: %w", err)}
+	}
+	client, err := consul.New(t.OrderStore(log))
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("setting up orders of the cluster: %w", err)}
+	}
+	node, err := os.Hostname()
+	if err != nil {
+		node = "unknown"
+	}
+	return &acme.Sharing{Consul: client, Seal: key, Prefix: t.s.acme.prefix, Node: node}, nil
+}
+
+// OrderStore is how to reach the Consul that has the cluster's orders.
+func (t Sharing) OrderStore(log *slog.Logger) consul.Config {
+	cfg := t.Store(log)
+	cfg.MaxConns = orderConns
+	return cfg
 }
 
 // VerifyKey checks the file of the key that the cluster's agents share, as for a

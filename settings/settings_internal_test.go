@@ -87,6 +87,15 @@ func TestMistakesAreNamed(t *testing.T) {
 		"a stop in the past": {args: []string{"--haproxy-hard-stop-after", "-5m"}, want: []string{"haproxy-hard-stop-after: -5m"}},
 		"no server":          {args: []string{"--haproxy-max-servers", "0"}, want: []string{"haproxy-max-servers: 0"}},
 		"fewer than none":    {args: []string{"--haproxy-maxconn", "-1"}, want: []string{"haproxy-maxconn: -1"}},
+		"acme, no name":      {args: []string{"--tls", "acme", "--tls-names", "192.0.2.1"}, want: []string{"tls-names: has no host name"}},
+		"acme, a bad name":   {args: []string{"--tls", "acme", "--tls-names", "lb_1.example"}, want: []string{"tls-names: ", "expected a host name"}},
+		"acme, challenge":    {args: []string{"--tls", "acme", "--tls-names", "lb.example", "--tls-acme-challenge", "tls-alpn-01"}, want: []string{"tls-acme-challenge: ", "expected"}},
+		"acme, directory":    {args: []string{"--tls", "acme", "--tls-names", "lb.example", "--tls-acme-directory", "http://a.example"}, want: []string{"tls-acme-directory: ", "expected an https URL"}},
+		"acme, CA":           {args: []string{"--tls", "acme", "--tls-names", "lb.example", "--tls-acme-directory-ca", "/nonexistent"}, want: []string{"tls-acme-directory-ca: "}},
+		"acme, mail":         {args: []string{"--tls", "acme", "--tls-names", "lb.example", "--tls-acme-email", "me"}, want: []string{"tls-acme-email: "}},
+		"not acme":           {args: []string{"--tls", "auto", "--tls-acme-email", "me@a.example"}, want: []string{"tls-acme-email: need tls to be acme"}},
+		"a bad prefix":       {args: []string{"--acme-kv-prefix", "/x"}, want: []string{"acme-kv-prefix: "}},
+		"one prefix":         {args: []string{"--acme-kv-prefix", "thalassa/sessions/acme/"}, want: []string{"acme-kv-prefix: ", "in common"}},
 		"few connections":    {args: []string{"--consul-max-connections", "3"}, want: []string{"consul-max-connections: 3"}},
 	} {
 		_, err := load(t, c.file, c.args...)

@@ -17,6 +17,7 @@ const (
 	tlsOff   = "off"
 	tlsAuto  = "auto"
 	tlsFiles = "files"
+	tlsACME  = "acme"
 )
 
 // TLS is how the API is served.
@@ -25,7 +26,7 @@ type TLS struct{ s *Agent }
 // TLS returns the settings of the API's certificate.
 func (s *Agent) TLS() TLS { return TLS{s} }
 
-// Mode is off, auto or files.
+// Mode is off, auto, files or acme.
 func (t TLS) Mode() string {
 	s := t.s
 	switch {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -13,13 +12,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/auth"
+	"thalassa/consul"
 	"thalassa/internal/wake"
 )
 
-// Times of the questions to the store.
+// Times of what is written to the store.
 const (
-	wait         = 45 * time.Second // for a change
-	answerIn     = 15 * time.Second // beyond the wait
 	writeIn      = 5 * time.Second
 	sweepEvery   = time.Second
 	leastPause   = 100 * time.Millisecond // between two writes
@@ -144,7 +142,7 @@ func (c *Carrier) read(ctx context.Context) {
 			c.cfg.Sessions.Complete(false)
 			first()
 			index = 0
-			_ = wake.Pause(ctx, jitter(backoff))
+			_ = wake.Pause(ctx, consul.Jitter(backoff))
 			backoff = min(2*backoff, lastBackoff)
 			continue
 		}
@@ -351,7 +349,7 @@ func (c *Carrier) write(ctx context.Context) {
 		_ = wake.Pause(ctx, leastPause-time.Since(last))
 		last = time.Now()
 		if err := c.publish(ctx); err != nil && ctx.Err() == nil {
-			again = time.After(jitter(backoff))
+			again = time.After(consul.Jitter(backoff))
 			backoff = min(2*backoff, lastBackoff)
 			continue
 		}
@@ -404,6 +402,3 @@ func (c *Carrier) note(problem *string, doing string, err error) {
 		c.cfg.Logger.Info("sessions of the cluster in step again", "doing", doing)
 	}
 }
-
-// jitter is a time of half to one and a half of d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) } //nolint:gosec // no secret

@@ -26,7 +26,7 @@ func (s consulStore) Keys(ctx context.Context, prefix string, index uint64, wait
 }
 
 func (s consulStore) Read(ctx context.Context, key string) (peers.Record, bool, error) {
-	p, ok, err := s.client.Pair(ctx, key)
+	p, ok, err := s.client.ReadPair(ctx, key)
 	return peers.Record{Value: p.Value, Index: p.Index}, ok, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"thalassa/acme"
 	"thalassa/activity"
@@ -19,6 +20,10 @@ func (n node) issuer(ctx context.Context, db *store.DB, keys *store.Keys, proces
 	web := &challengeAnswers{process: process, db: db}
 	web.port, web.problem = n.settings.ChallengePort()
 	cfg.Web = web
+	var err error
+	if cfg.Sharing, err = n.settings.Sharing().Orders(n.log); err != nil {
+		return nil, err
+	}
 	i, err := acme.New(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders of certificates: %w", err)
@@ -34,12 +39,60 @@ func (p parts) runIssuer(ctx context.Context) error {
 			select {
 			case <-changed:
 				p.agent.Reissued()
+				p.useOwn(ctx)
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	return p.issuer.Run(ctx)
+}
+
+// useOwn has the API show the certificate that is ordered for it, once there is one.
+func (p parts) useOwn(ctx context.Context) {
+	if p.port.ordered == nil || !p.issuer.IsIssued(p.port.order) {
+		return
+	}
+	for _, file := range p.issuer.Files(p.port.order) {
+		text, err := p.keys.Text(file.Digest)
+		if err == nil {
+			err = p.port.ordered.Use(text)
+		}
+		if err != nil {
+			p.log.ErrorContext(ctx, "the API's new certificate is not used, the former one stays", "error", err)
+		}
+	}
+}
+
+// ownNotices say what is wrong with the order of the API's own certificate.
+func (p parts) ownNotices() []string {
+	if p.port.ordered == nil {
+		return nil
+	}
+	s := p.issuer.Status(p.port.order)
+	var out []string
+	if !s.Issued {
+		out = append(out, "the API's certificate is not issued yet, and one that signs itself serves"+because(s))
+	} else if s.Failures > 0 {
+		out = append(out, "the API's certificate is not renewed, and the former one serves"+because(s))
+	}
+	if s.Issued {
+		own := lb.Certificate{Files: p.issuer.Files(p.port.order)}
+		if e, ok := own.Expiry(p.now()); ok && e.Days > 0 {
+			out = append(out, "the API's certificate expires on "+own.NotAfter().UTC().Format(time.RFC3339))
+		} else if ok {
+			out = append(out, "the API's certificate expired on "+own.NotAfter().UTC().Format(time.RFC3339))
+		}
+	}
+	return out
+}
+
+// because says why an order is not done; empty: nothing is known to be wrong.
+func because(s lb.OrderStatus) string {
+	if s.Error == "" {
+		return ""
+	}
+	return ": " + s.Error
 }
 
 // challengeAnswers has HAProxy answer HTTP-01 challenges.

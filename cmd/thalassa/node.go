@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -186,7 +187,8 @@ func (n node) agent(made parts, addr net.Addr) (*agent.Agent, *discovery.Registr
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has
-	cfg.LogProblem, cfg.Notices, cfg.HashKeys = n.queue.Problem, n.reread.Notices, p.HashKeys
+	cfg.LogProblem, cfg.HashKeys = n.queue.Problem, p.HashKeys
+	cfg.Notices = func() []string { return slices.Concat(n.reread.Notices(), made.ownNotices()) }
 	cfg.StoreProblem, cfg.LongestChange = storeProblem(db, p), p.LongestChange()
 	process := s.HAProxy(n.log)
 	switch process.Mode {

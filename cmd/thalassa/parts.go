@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -49,13 +51,15 @@ type parts struct {
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
 	port         secured
+	now          func() time.Time
+	log          *slog.Logger
 	routes       *routes.Router
 	server       *api.Server
 }
 
 // assemble makes the parts of a node, and imports what an earlier installation has left.
 func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Process, port secured) (p parts, err error) {
-	p.db, p.process, p.port, p.sessions = db, process, port, &sharing{}
+	p.db, p.process, p.port, p.sessions, p.now, p.log = db, process, port, &sharing{}, n.now, n.log
 	addr := port.Addr()
 	if p.keys, err = n.openKeys(); err != nil {
 		return p, err
@@ -66,6 +70,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.issuer, err = n.issuer(ctx, db, p.keys, process, p.events); err != nil {
 		return p, err
 	}
+	p.useOwn(ctx)
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
 	}

@@ -189,7 +189,7 @@ func (r *rereader) consul(p parts, t settings.Transition) (commit func() error, 
 		if p.registrar != nil {
 			err = errors.Join(err, p.registrar.Follow(registered))
 		}
-		err = errors.Join(err, p.sessions.follow(t.Next.Sharing().Store(r.log)))
+		err = errors.Join(err, p.sessions.follow(t.Next.Sharing().Store(r.log)), p.issuer.FollowConsul(t.Next.Sharing().OrderStore(r.log)))
 		return err
 	}, nil
 }

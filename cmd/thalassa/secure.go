@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"thalassa/lb"
 	"thalassa/listen"
 	"thalassa/settings"
 )
@@ -19,6 +20,9 @@ type secured struct {
 	source listen.Source                   // nil: the API is served in plain
 	run    func(ctx context.Context) error // keeps the certificate up to date
 	now    func() time.Time                // judges certificates of clients
+	// ordered is the source where the certificate is ordered as order says; nil: it is not.
+	ordered *listen.Ordered
+	order   lb.ACME
 }
 
 // secure puts TLS in front of a listener.
@@ -46,7 +50,17 @@ func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
 	if err != nil {
 		return secured{}, fmt.Errorf("setting up TLS for the API: %w", err)
 	}
-	return newSecured(l, own, clients, own.Run, n.now), nil
+	order, ok, err := n.settings.TLS().Order()
+	switch {
+	case err != nil:
+		return secured{}, settings.Error{Err: err}
+	case !ok:
+		return newSecured(l, own, clients, own.Run, n.now), nil
+	}
+	ordered := listen.NewOrdered(own, n.log)
+	s := newSecured(l, ordered, clients, own.Run, n.now)
+	s.ordered, s.order = ordered, order
+	return s, nil
 }
 
 func newSecured(l net.Listener, source listen.Source, clients *x509.CertPool, run func(context.Context) error, now func() time.Time) secured {

@@ -84,7 +84,7 @@ func (k keyStore) Keys(ctx context.Context, prefix string, index uint64, wait ti
 
 // Read implements peers.Store.
 func (k keyStore) Read(ctx context.Context, key string) (peers.Record, bool, error) {
-	pair, ok, err := k.client.Pair(ctx, key)
+	pair, ok, err := k.client.ReadPair(ctx, key)
 	return peers.Record{Value: pair.Value, Index: pair.Index}, ok, diagnosed(err)
 }
 

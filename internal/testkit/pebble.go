@@ -44,6 +44,7 @@ type Pebble struct {
 	mu        sync.Mutex
 	counts    map[string]int
 	intercept func(http.ResponseWriter, *http.Request) bool
+	windows   func(certificate string) (status int, answer string)
 }
 
 // PebbleConfig is how a Pebble is started. The zero value is one that refuses no nonce and
@@ -150,12 +151,15 @@ func (p *Pebble) proxy(to string, own KeyPair) {
 		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		p.mu.Lock()
 		p.counts[first]++
-		intercept := p.intercept
+		intercept, windows := p.intercept, p.windows
 		p.mu.Unlock()
 		if p.away.Load() {
 			panic(http.ErrAbortHandler)
 		}
 		if intercept != nil && intercept(w, r) {
+			return
+		}
+		if windows != nil && p.renewalInfo(w, r, windows, "https://"+to) {
 			return
 		}
 		forward.ServeHTTP(w, r)
@@ -176,6 +180,47 @@ func (p *Pebble) Intercept(fn func(http.ResponseWriter, *http.Request) bool) {
 	defer p.mu.Unlock()
 	p.intercept = fn
 }
+
+// OfferWindows has the directory offer renewal information (RFC 9773), which answers for a
+// certificate as fn does; nil: no longer.
+func (p *Pebble) OfferWindows(fn func(certificate string) (status int, answer string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.windows = fn
+}
+
+// renewalInfo answers requests for renewal information, and for the directory that names it.
+func (p *Pebble) renewalInfo(w http.ResponseWriter, r *http.Request, windows func(string) (int, string), to string) bool {
+	const path = "/renewal-info"
+	w.Header().Set("Content-Type", "application/json")
+	if id, ok := strings.CutPrefix(r.URL.Path, path+"/"); ok {
+		status, answer := windows(id)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
+		return true
+	}
+	if r.URL.Path != "/dir" {
+		w.Header().Del("Content-Type")
+		return false
+	}
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, to+"/dir", http.NoBody)
+	if err != nil {
+		return false
+	}
+	req.Host = r.Host
+	var text string
+	directory := map[string]any{}
+	if err := p.do(req, &text); err != nil || json.Unmarshal([]byte(text), &directory) != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	directory["renewalInfo"] = "https://" + r.Host + path
+	_ = json.NewEncoder(w).Encode(directory)
+	return true
+}
+
+// Accounts counts requests for accounts.
+func (p *Pebble) Accounts() int { return p.count("sign-me-up") }
 
 // Orders counts requests for orders.
 func (p *Pebble) Orders() int { return p.count("order-plz") }

@@ -109,7 +109,8 @@ function Source({ certificate: { acme: o } }) {
     ${o.state === "ordering" && o.step && html`<span class="sub">${o.step}</span>`}
     ${o.lastRenewal && html`<span class="sub">last renewal <time datetime=${o.lastRenewal}>${format.clock(o.lastRenewal, at)}</time></span>`}
     ${o.next && html`<span class="sub">next ${o.error ? "attempt" : "renewal"} <time datetime=${o.next}>${format.clock(o.next, at)}</time></span>`}
-    ${o.error && html`<span class=${o.state === "waiting" ? "sub" : "sub bad"}>${sentence(o.error)}</span>`}`;
+    ${o.error && html`<span class=${o.state === "waiting" ? "sub" : "sub bad"}>${sentence(o.error)}</span>`}
+    ${o.alone && html`<span class="sub">${sentence(o.alone)}</span>`}`;
 }
 
 /** What the user may do with a certificate.

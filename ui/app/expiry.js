@@ -1,7 +1,7 @@
 // What can be said of certificates without a browser: how urgent their end is, their order,
 // and which of them a search finds. Pure.
 
-/** @typedef {{state?: string, issued?: boolean, step?: string, lastRenewal?: string, next?: string, error?: string}} Order
+/** @typedef {{state?: string, issued?: boolean, step?: string, lastRenewal?: string, next?: string, error?: string, alone?: string}} Order
  * @typedef {{id: string, key: string, kind: string, subject: string, issuer: string, names: string[], notBefore: string, expires: string,
  *   files: {digest: string, chain: {subject: string, algorithm: string, notBefore: string, notAfter: string}[]}[], usedBy?: string[], acme?: Order}} Certificate */
 

@@ -27,6 +27,7 @@ export function Notices() {
     ${unusable.length > 0 && html`<${Unusable} services=${unusable} />`}
     ${held.map((s) => html`<${Held} key=${s.id} service=${s} />`)}
     ${stale.length > 0 && html`<${Stale} services=${stale} />`}
+    ${(status?.warnings?.length ?? 0) > 0 && html`<${Warnings} list=${status?.warnings ?? []} />`}
     ${unknown.length > 0 && html`<${Notice} kind="info" title=${`Consul has not answered yet for ${names(unknown)}`}>
       ${sentence(unknown.find((s) => s.stale)?.stale ?? "backends of these services have no members until then")}</${Notice}>`}
   </div>`;
@@ -43,6 +44,19 @@ export function Notice({ kind, title, children, actions }) {
   return html`<section class=${classes("notice", kind)} aria-label=${title}>
     <${Icon} name="warning" /><div class="grow"><p class="title">${title}</p><div>${children}</div></div>${actions}
   </section>`;
+}
+
+/** What the agent warns of: of certificates, and of anything else.
+ * @param {{list: string[]}} props */
+function Warnings({ list }) {
+  const most = 5;
+  const certificates = list.filter((w) => /certificate/i.test(w));
+  const others = list.filter((w) => !certificates.includes(w));
+  const group = (/** @type {string} */ title, /** @type {string[]} */ all, /** @type {any} */ more = null) => all.length > 0 && html`<${Notice} kind="fair" title=${title} actions=${more}>
+    <ul>${all.slice(0, most).map((w) => html`<li key=${w}>${sentence(w)}</li>`)}
+      ${all.length > most && html`<li>${all.length - most} more, which <code>thalassa status</code> lists.</li>`}</ul></${Notice}>`;
+  return html`${group(format.count(certificates.length, "warning") + " about certificates", certificates, html`<a href="/certificates">Certificates</a>`)}
+    ${group(format.count(others.length, "warning"), others)}`;
 }
 
 /** Backends without members. Those that a frontend uses answer with 503.

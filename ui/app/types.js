@@ -137,6 +137,7 @@
  * @property {number} revision
  * @property {number} inEffect
  * @property {string} [problem]
+ * @property {string[]} [warnings]
  * @property {{id: string, routedBy: string[], reason: string, detail?: string}[]} [empty] backends without members
  * @property {{running: boolean, idle?: boolean, version?: string, masterPid?: number, workerPid?: number, reloads: number, oldWorkers: number, lost?: string}} haproxy
  *
