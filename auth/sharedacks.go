@@ -69,7 +69,7 @@ func (sh *SharedSessions) Acknowledgement() (sealed []byte, stored func()) {
 		return nil, nil
 	}
 	data, _ := json.Marshal(acknowledgement{read}) // names and numbers: it never fails
-	sealed = sh.key.seal(ackSeal(sh.node), data)
+	sealed = sh.key.Seal(ackSeal(sh.node), data)
 	return sealed, func() {
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
@@ -97,7 +97,7 @@ func (sh *SharedSessions) MergeAcknowledgements(sealed map[string][]byte) (isGon
 			continue
 		}
 		var a acknowledgement
-		if plain, err := sh.key.open(ackSeal(name), data); err != nil || json.Unmarshal(plain, &a) != nil {
+		if plain, err := sh.key.Open(ackSeal(name), data); err != nil || json.Unmarshal(plain, &a) != nil {
 			continue
 		}
 		if read := a.Read[sh.node]; read > n.hasRead {

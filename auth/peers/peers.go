@@ -16,8 +16,10 @@ import (
 	"thalassa/internal/wake"
 )
 
-// Times of what is written to the store.
+// Times of what is read from the store and written to it.
 const (
+	wait         = 45 * time.Second // for a change
+	answerIn     = 15 * time.Second // beyond the wait
 	writeIn      = 5 * time.Second
 	sweepEvery   = time.Second
 	leastPause   = 100 * time.Millisecond // between two writes
