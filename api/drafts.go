@@ -235,11 +235,7 @@ func (h draftHandlers) respondProblem(c echo.Context, out node.DraftDifference, 
 
 // commit carries out a draft as one revision, and removes it.
 func (h draftHandlers) commit(c echo.Context) error {
-	data, err := body(c)
-	if err != nil {
-		return err
-	}
-	how, err := node.ParseRestore(data)
+	how, err := restoreOf(c)
 	if err != nil {
 		return err
 	}

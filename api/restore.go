@@ -28,11 +28,7 @@ func (h restoreHandler) handle(c echo.Context) error {
 	if err := q.err(); err != nil {
 		return err
 	}
-	data, err := body(c)
-	if err != nil {
-		return err
-	}
-	how, err := node.ParseRestore(data)
+	how, err := restoreOf(c)
 	if err != nil {
 		return err
 	}
@@ -51,6 +47,15 @@ func (h restoreHandler) handle(c echo.Context) error {
 		}
 		return set.Named(h.changesets.carryOut(c, set, dryRun))
 	})
+}
+
+// restoreOf reads the body of a request that restores or commits.
+func restoreOf(c echo.Context) (node.Restore, error) {
+	data, err := body(c)
+	if err != nil {
+		return node.Restore{}, err
+	}
+	return node.ParseRestore(data)
 }
 
 // retried repeats a change a few times if another change interferes.

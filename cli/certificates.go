@@ -112,7 +112,7 @@ well. Several keys of different types may share a name. Certificates of authorit
 have no key.
 
 With --acme the agent orders the certificate by ACME, and renews it in time. There is no
-CHAIN then. "thalassa certificates show" tells how the order stands.`,
+CHAIN then. "thalassa certificates show" shows how far the order is.`,
 		Example: `  openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=shop.example -days 90 \
     -keyout shop.key -out shop.crt
   thalassa certificates put shop shop.crt shop.key`,

@@ -14,7 +14,7 @@ func newImport(env environment) *cobra.Command {
 	i := &haproxyImport{remote: &remote{env: env}}
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Carry over a haproxy.cfg, or what another program has configured",
+		Short: "Import a haproxy.cfg, or the configuration of another program",
 		Long: `Makes frontends, backends, rules and raw lines of a hand-written haproxy.cfg, as one
 change: all of it takes effect, with one reload at most, or nothing does. The command
 says what became of each line, and names those that cannot be carried over.`,

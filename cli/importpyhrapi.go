@@ -24,7 +24,7 @@ func newImportPyHrapi(env environment) *cobra.Command {
 	i := &pyhrapiImport{remote: &remote{env: env}}
 	cmd := &cobra.Command{
 		Use:   "pyhrapi FILE",
-		Short: "Carry over gateways and pools of a database of pyHrapi",
+		Short: "Import gateways and pools from a database of pyHrapi",
 		Long: `Makes frontends and backends of the gateways, endpoints, pools and targets in an SQLite
 file of pyHrapi, as one change: all of it takes effect, with one reload at most, or
 nothing does. What has the same name is replaced, the rest stays.

@@ -1,8 +1,8 @@
-// Package control knows how this node is administered: by which addresses, now, and
-// whether the other end of a connection to one of them is HAProxy. Both are the
-// kernel's word, read through netlink and /proc: loopback is no identity, as traffic
-// from anywhere may come out of HAProxy there.
+// Package control knows through which addresses this node is administered, and whether the other
+// end of a connection to one of them is HAProxy. Both come from the kernel, through netlink and
+// /proc. A loopback address identifies nobody, since HAProxy may forward traffic from anywhere to
+// it.
 //
-// It reads and decides; it never closes a connection and changes nothing. What it
-// cannot find out counts against the connection.
+// It only reads and decides: it closes no connection and changes nothing. Where it cannot find out
+// who is at the other end, the answer is an error.
 package control

@@ -59,7 +59,7 @@ func localPrefix(m syscall.NetlinkMessage) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// addressChanges are the rtnetlink groups that tell of addresses and routes: the
+// addressChanges are the rtnetlink groups for changes of addresses and routes: the
 // bits 1<<(RTNLGRP_… - 1).
 const addressChanges = 1<<4 | 1<<6 | 1<<8 | 1<<10 // IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE
 
@@ -76,12 +76,12 @@ func listenForChanges() (fd int, err error) {
 	return fd, nil
 }
 
-// A socketOwner is whose socket it is, as sock_diag(7) has it.
+// A socketOwner identifies a socket and its user, as sock_diag(7) reports them.
 type socketOwner struct {
 	inode, uid uint32
 }
 
-// errNoSocket: nobody holds such a socket, or not any more.
+// errNoSocket: no process has such a socket open, or none any more.
 var errNoSocket = errors.New("no process holds the other end of the connection")
 
 const (

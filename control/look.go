@@ -14,14 +14,14 @@ import (
 	"syscall"
 )
 
-// A question is whether HAProxy holds a socket.
+// A question is whether HAProxy has a socket open.
 type question struct {
 	owner  socketOwner
 	looked bool       // the sockets of some HAProxy of that user could be read
 	answer chan error // one slot; nil: HAProxy does not hold it
 }
 
-// ask waits for a look that begins from now on, or takes it itself.
+// ask waits for a look that begins from now on, or does it itself.
 func (p *Peers) ask(ctx context.Context, owner socketOwner) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("finding out where the connection comes from: %w", err)
@@ -44,7 +44,7 @@ func (p *Peers) ask(ctx context.Context, owner socketOwner) error {
 	}
 }
 
-// look answers questions by one look at every HAProxy.
+// look answers questions by reading the sockets of every HAProxy once.
 func (p *Peers) look(ctx context.Context, open []*question) {
 	if len(open) == 0 {
 		return
@@ -100,7 +100,7 @@ func (p *Peers) lookAt(ctx context.Context, h process, open []*question) (left [
 	return left
 }
 
-// unseen is the answer for a socket that no HAProxy was seen to hold.
+// unseen is the answer for a socket that was not found in any HAProxy.
 func (p *Peers) unseen(q *question) error {
 	if own := os.Geteuid(); !q.looked && own != 0 && int64(own) != int64(q.owner.uid) && slices.Contains(p.users, q.owner.uid) {
 		return errors.New("it cannot be told whether the connection comes out of HAProxy, whose user it has")

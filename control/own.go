@@ -7,8 +7,8 @@ import (
 	"thalassa/lb"
 )
 
-// Has reports whether this machine has what a raw line names of its network: an interface,
-// or an address that sockets can be bound to.
+// Has reports whether this machine has the interface that a raw line names, or an address that
+// sockets can be bound to.
 func Has(use lb.LocalUse) bool {
 	if use.Interface != "" {
 		_, err := net.InterfaceByName(use.Interface)

@@ -27,12 +27,12 @@ const (
 	maxProcFile = 64 << 10
 )
 
-// ErrHAProxy is a connection that comes out of HAProxy: what anybody sends to a
-// frontend.
+// ErrHAProxy: the connection comes from HAProxy, so anybody who reaches a frontend may have sent
+// it.
 var ErrHAProxy = errors.New("the connection comes out of HAProxy")
 
-// Peers finds out about connections to this node's API. Make it with NewPeers; all
-// methods may be called concurrently.
+// Peers finds out whether connections to this node's API come from HAProxy. Make it with NewPeers;
+// all methods may be called concurrently.
 type Peers struct {
 	program string
 	paths   []string
@@ -51,11 +51,10 @@ func NewPeers(program string, paths []string, users ...uint32) *Peers {
 	return &Peers{program: filepath.Base(program), paths: paths, users: users, proc: "/proc", looking: make(chan struct{}, looksAtOnce)}
 }
 
-// Check finds out whether a connection that was accepted at the address to, from the
-// address from, may be somebody of this node or from elsewhere. The error is
-// ErrHAProxy when its other end is HAProxy's, and another when that cannot be told:
-// the other end is on this node and gone already, or is that of a user whose HAProxy
-// does not let the agent look.
+// Check finds out whether HAProxy is the other end of a connection that was accepted at the address
+// to, from the address from. The error is nil where it is not, ErrHAProxy where it is, and another
+// where that cannot be found out: the other end is on this node and has closed already, or belongs
+// to a user whose HAProxy the agent may not examine.
 func (p *Peers) Check(ctx context.Context, from, to netip.AddrPort) error {
 	ctx, cancel := context.WithTimeout(ctx, peerTime)
 	defer cancel()
@@ -87,7 +86,7 @@ type process struct {
 	leads       bool   // other ones are its children
 }
 
-// processes finds every HAProxy on this machine, whoever has started it.
+// processes finds every HAProxy on this machine, no matter who started it.
 func (p *Peers) processes() ([]process, error) {
 	dir, err := os.Open(p.proc)
 	if err != nil {
@@ -112,7 +111,7 @@ func (p *Peers) processes() ([]process, error) {
 	return out, nil
 }
 
-// haproxy reads what matters of a process; false when it is no HAProxy, or has ended.
+// haproxy reads a process; false when it is no HAProxy, or has ended.
 func (p *Peers) haproxy(pid int) (process, bool) {
 	status, err := p.read(pid, "status")
 	if err != nil {

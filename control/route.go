@@ -12,14 +12,13 @@ import (
 )
 
 const (
-	// routeAge is how long the kernel's word about an address is kept.
+	// routeAge is how long the kernel's answer about an address is kept.
 	routeAge = 10 * time.Second
-	// maxRouted bounds how many addresses are asked about meanwhile. Further ones count as
-	// reached.
+	// maxRouted limits the number of addresses that are kept. Further ones count as reachable.
 	maxRouted = 4096
 )
 
-// Routes tells which addresses this machine has a route to. The zero value works; it may be
+// Routes finds out which addresses this machine has a route to. The zero value works; it may be
 // used concurrently.
 type Routes struct {
 	mu    sync.Mutex
@@ -27,8 +26,8 @@ type Routes struct {
 	known map[netip.Addr]bool
 }
 
-// Lead reports whether the kernel has a route to a host. A name counts as one that is
-// reached: HAProxy resolves it. Nothing is sent.
+// Lead reports whether the kernel has a route to a host. A host name counts as reachable, since
+// HAProxy resolves it. Nothing is sent.
 func (r *Routes) Lead(h lb.Host) bool {
 	a, err := netip.ParseAddr(string(h))
 	if err != nil {
@@ -48,7 +47,7 @@ func (r *Routes) Lead(h lb.Host) bool {
 }
 
 // routed asks the kernel: connecting a datagram socket chooses a route and sends nothing.
-// What says nothing about routes, such as a lack of descriptors, counts as a route.
+// Errors that are not about routes, such as a lack of descriptors, count as a route.
 func routed(a netip.Addr) bool {
 	a = a.Unmap()
 	family, to := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: 9, Addr: a.As16()})

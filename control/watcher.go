@@ -26,14 +26,13 @@ const (
 	// a failure.
 	askEvery = time.Minute
 	askAgain = 5 * time.Second
-	// readEvery is how often the node's addresses are read though nothing has told of
-	// a change.
+	// readEvery is how often the node's addresses are read where the kernel reports no change.
 	readEvery = 10 * time.Second
-	// quiet lets a burst of changes pass.
+	// quiet is the pause after a change, so that a burst of changes is read once.
 	quiet = 10 * time.Millisecond
 )
 
-// Config says what administers this node.
+// Config has the addresses through which this node is administered.
 type Config struct {
 	API   netip.AddrPort // where the agent's API listens
 	Stats *lb.Bind       // of HAProxy's statistics page; nil: there is none
@@ -41,14 +40,14 @@ type Config struct {
 	Sockets []string
 	// Consul is the address of Consul's HTTP API, in the form of discovery.Config.
 	Consul string
-	// ConsulPorts asks Consul's agent for the ports that it listens at; nil: nobody
-	// can be asked. The usual ones count anyway.
+	// ConsulPorts asks Consul's agent for the ports that it listens at; nil: it cannot be asked.
+	// Consul's default ports count in any case.
 	ConsulPorts func(ctx context.Context) ([]uint16, error)
 	Logger      *slog.Logger // discards
 }
 
-// A Watcher keeps which addresses administer this node. Create it with New and call Run; the other
-// methods may be called from any goroutine.
+// A Watcher knows through which addresses this node is administered. Create it with New and call
+// Run; the other methods may be called from any goroutine.
 type Watcher struct {
 	cfg     Config
 	current atomic.Pointer[lb.Control]
@@ -57,9 +56,8 @@ type Watcher struct {
 	changed wake.Poke
 }
 
-// New makes a Watcher that knows the node's addresses as they are now. Where the
-// kernel does not tell them, only loopback and unspecified addresses count, and the
-// log says so.
+// New makes a Watcher that knows the node's addresses as they are now. Where the kernel does not
+// list them, only loopback and unspecified addresses count, which is logged.
 func New(cfg Config) *Watcher {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -72,11 +70,12 @@ func New(cfg Config) *Watcher {
 	return w
 }
 
-// Control is which addresses administer the node now: the same value while they are
-// the same. It costs nothing.
+// Control returns the addresses through which the node is administered now: the same pointer while
+// they are the same. It is cheap.
 func (w *Watcher) Control() *lb.Control { return w.current.Load() }
 
-// Changed is a one-slot poke for one reader: Control has another value.
+// Changed receives a value when Control has changed. It is for one reader, and holds one value at
+// most.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
 // Run follows the node's addresses and Consul's ports until ctx ends, which is no
@@ -90,8 +89,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// followAddresses reads the addresses whenever the kernel tells of a change, and now
-// and then in case it does not.
+// followAddresses reads the addresses whenever the kernel reports a change, and every readEvery.
 func (w *Watcher) followAddresses(ctx context.Context) error {
 	if fd, err := listenForChanges(); err == nil {
 		f := os.NewFile(uintptr(fd), "netlink")
@@ -123,7 +121,7 @@ func (w *Watcher) followAddresses(ctx context.Context) error {
 	}
 }
 
-// hear tells of everything that can be read from f, whatever it is, until ctx ends.
+// hear signals that something can be read from f, until ctx ends.
 func (w *Watcher) hear(ctx context.Context, f *os.File) {
 	buffer := make([]byte, 64<<10)
 	for ctx.Err() == nil {
@@ -174,7 +172,7 @@ func (w *Watcher) set(local []netip.Prefix) {
 	w.changed.Send()
 }
 
-// control is what administers a node with these addresses.
+// control returns the addresses through which a node with these local addresses is administered.
 func (cfg Config) control(local []netip.Prefix, told *[]uint16) *lb.Control {
 	c := &lb.Control{Local: local}
 	add := func(use string, ports ...uint16) {
@@ -203,7 +201,7 @@ func (cfg Config) control(local []netip.Prefix, told *[]uint16) *lb.Control {
 	return c
 }
 
-// consulPorts are those that Consul's agent has unless it is told otherwise: HTTP,
+// consulPorts are the default ports of Consul's agent: HTTP,
 // HTTPS, gRPC, gRPC with TLS, servers' RPC, Serf in the LAN and in the WAN, DNS.
 func consulPorts() []uint16 { return []uint16{8500, 8501, 8502, 8503, 8300, 8301, 8302, 8600} }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Bounds of a Load.
+// Limits of a Load.
 const (
 	MaxLoadRate = 200       // requests per second
 	MaxLoadTime = time.Hour // how long it lasts
@@ -29,8 +29,8 @@ type Load struct {
 	For     time.Duration // at most MaxLoadTime, which is also what 0 means
 }
 
-// Run sends requests until the time of the load is over or ctx ends. What becomes of them
-// is not told: HAProxy counts it. The errors are about the load itself.
+// Run sends requests until the time of the load is over or ctx ends. Their results are not
+// reported, since HAProxy counts them. The errors are about the load itself.
 func (l Load) Run(ctx context.Context) error {
 	switch {
 	case !l.Address.Addr().IsLoopback():

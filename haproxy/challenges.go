@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
-	"thalassa/internal/safefile"
 	"thalassa/statsock"
 )
 
@@ -164,21 +162,7 @@ func (c *Config) ensureMap(config []byte) error {
 
 // replaceMap replaces the map atomically and durably.
 func (d *disk) replaceMap(path string, content []byte, owner *User) error {
-	err := d.Do(path, func(abandoned func() bool) error {
-		name, err := writeTempAs(path, content, mapPerm, owner)
-		if err != nil {
-			return err
-		}
-		if err := safefile.Sync(name); err != nil {
-			return errors.Join(err, os.Remove(name))
-		}
-		if err := moveInto(name, path, abandoned); err != nil {
-			return err
-		}
-		return safefile.Sync(filepath.Dir(path))
-	})
-	d.health.Note(err)
-	return err
+	return d.replaceBy(path, func() (string, error) { return writeTempAs(path, content, mapPerm, owner) })
 }
 
 // ensureInstalledMap is ensureMap for the file on disk, before HAProxy starts with it.

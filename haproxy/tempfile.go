@@ -62,14 +62,19 @@ func chownLike(f *os.File, path string) error {
 // replace replaces the file at path atomically and durably: a reader sees the previous
 // or the new file, also after a power cut. On error the previous file remains.
 func (d *disk) replace(path string, content []byte) error {
-	err := d.Do(path, func(abandoned func() bool) error { return replace(path, content, abandoned) })
+	return d.replaceBy(path, func() (string, error) { return writeTemp(path, content) })
+}
+
+// replaceBy replaces the file at path by the temporary file that write makes.
+func (d *disk) replaceBy(path string, write func() (name string, err error)) error {
+	err := d.Do(path, func(abandoned func() bool) error { return replace(path, write, abandoned) })
 	d.health.Note(err)
 	return err
 }
 
-// replace is disk.replace within a piece of work.
-func replace(path string, content []byte, abandoned func() bool) error {
-	name, err := writeTemp(path, content)
+// replace is disk.replaceBy within a piece of work.
+func replace(path string, write func() (name string, err error), abandoned func() bool) error {
+	name, err := write()
 	if err != nil {
 		return err
 	}

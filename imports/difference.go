@@ -12,8 +12,8 @@ import (
 // maxDifferences bounds what Compare lists.
 const maxDifferences = 500
 
-// A Difference is what HAProxy does in another way than with the original file, after the
-// defaults of each proxy are applied. Equal ones of several objects are one.
+// A Difference is a setting that HAProxy has with another value than with the original file, after
+// the defaults of each proxy are applied. Equal differences of several objects are one Difference.
 type Difference struct {
 	Objects []string // "frontend/web", "listen/stats", "global", "userlist/staff"; sorted
 	// Setting is the keyword, e.g. "timeout client", "server", "order of use_backend".
@@ -25,9 +25,9 @@ type Difference struct {
 	Why string
 }
 
-// Compare lists what is different in a rendered haproxy.cfg from the original file, of the
-// sections of the original. What is in the result alone is not among it, but for lines in
-// these sections. The error is that of template.ReadFile.
+// Compare lists the differences between the sections of the original file and the same sections of
+// a rendered haproxy.cfg. Sections that only the result has are ignored. The error is that of
+// template.ReadFile.
 func Compare(original, result []byte) ([]Difference, error) {
 	before, err := template.ReadFile(original)
 	if err != nil {

@@ -24,13 +24,13 @@ const (
 type Options struct {
 	// Hostname of this node: the name of the local peer where the file has none.
 	Hostname string
-	// Replace replaces objects of the same names. Without it, one that differs is refused.
+	// Replace: objects of the same names are replaced. Without it, one that differs is an error.
 	Replace bool
 }
 
-// An Import is what a file becomes.
+// An Import is the result of reading a file.
 type Import struct {
-	// Edits put every object of the file, also those that exist and are the same already.
+	// Edits put every object of the file, also those that exist and do not change.
 	Edits  []lb.Edit
 	Report Report
 

@@ -14,9 +14,9 @@ import (
 const (
 	// Field: a field of an object says what the line says.
 	Field = "field"
-	// Raw: the line is a raw line of an object, perhaps with the absolute names of files.
+	// Raw: the line became a raw line of an object, perhaps with absolute names of files.
 	Raw = "raw"
-	// Replaced: Thalassa decides on what the line says.
+	// Replaced: Thalassa sets this itself.
 	Replaced = "replaced"
 )
 

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A Source has the certificate of a port. Its methods may be called concurrently.
+// A Source provides the certificate of a port. Its methods may be called concurrently.
 type Source interface {
-	// Certificate is the one to show now, with its Leaf.
+	// Certificate returns the certificate to use now, with its Leaf.
 	Certificate() *tls.Certificate
-	// Problem is a sentence for everybody about the files of the certificate, none of which
-	// it names; empty: all is well.
+	// Problem is a sentence about the files of the certificate that anybody may read: it names none
+	// of them. Empty: there is no problem.
 	Problem() string
 }
 
-// NewTLSConfig is the configuration of a TLS port with the certificate of a source: TLS
+// NewTLSConfig returns the configuration of a TLS port with the certificate of a source: TLS
 // 1.3, and TLS 1.2 with forward secrecy and authenticated encryption; HTTP/2 and HTTP/1.1.
 // Sessions are resumed with tickets whose keys change by themselves.
 //
@@ -39,7 +39,7 @@ func NewTLSConfig(s Source, clients *x509.CertPool) *tls.Config {
 	}
 }
 
-// Info is what may be known of the certificate of a port.
+// Info is what anybody may know about the certificate of a port.
 type Info struct {
 	Fingerprint string    // SHA-256 of the certificate: 32 pairs of upper-case digits with colons
 	PublicKey   string    // SHA-256 of the public key (SubjectPublicKeyInfo), in the same form
@@ -48,12 +48,12 @@ type Info struct {
 	SelfSigned  bool
 }
 
-// Describe is what may be known of the certificate of a source.
+// Describe returns the Info of a source's certificate.
 func Describe(s Source) Info {
 	return DescribeCertificate(s.Certificate().Leaf)
 }
 
-// DescribeCertificate is what may be known of a certificate.
+// DescribeCertificate returns the Info of a certificate.
 func DescribeCertificate(leaf *x509.Certificate) Info {
 	return Info{
 		Fingerprint: Fingerprint(leaf.Raw), PublicKey: Fingerprint(leaf.RawSubjectPublicKeyInfo), NotAfter: leaf.NotAfter,

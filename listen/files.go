@@ -14,9 +14,9 @@ import (
 // filesEvery is how often Files looks whether its files have changed.
 const filesEvery = 500 * time.Millisecond
 
-// Files is a Source that reads a certificate with its chain, and its key, from two PEM
-// files. It reads changed files again. A pair that does not fit, or has expired, is
-// logged and not used; the former pair stays.
+// Files is a Source that reads a certificate with its chain, and its key, from two PEM files. It
+// reads changed files again. A pair that does not match, or has expired, is logged and not used;
+// the former pair stays in use.
 type Files struct {
 	paths  atomic.Pointer[pairPaths]
 	logger *slog.Logger
@@ -36,8 +36,8 @@ type fileState struct {
 	size     int64
 }
 
-// NewFiles reads the files. The error names the file and what is wrong, and is never
-// about a part of the key. A nil logger discards.
+// NewFiles reads the files. The error names the file and what is wrong, and never contains a part
+// of the key. A nil logger discards.
 func NewFiles(certificate, key string, now func() time.Time, logger *slog.Logger) (*Files, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -64,7 +64,7 @@ func (f *Files) Follow(certificate, key string) error {
 	return nil
 }
 
-// Certificate is the pair that was read last and is good.
+// Certificate returns the last valid pair.
 func (f *Files) Certificate() *tls.Certificate { return f.current.Load() }
 
 // Problem is a sentence, which anybody may read, that says that the files are not in use; empty:
@@ -77,7 +77,7 @@ func (f *Files) Problem() string {
 }
 
 // Run reads changed files until ctx ends, which is no error. Both files are read when
-// neither has changed for a while, because whoever renews them writes one after the other.
+// neither has changed for a while, because programs that renew them write one after the other.
 func (f *Files) Run(ctx context.Context) error {
 	tick := time.NewTicker(filesEvery)
 	defer tick.Stop()

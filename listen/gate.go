@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// GateConfig are the bounds of a Gate.
+// GateConfig has the limits of a Gate.
 type GateConfig struct {
-	// Most is the maximum number of open connections. An eighth of them, at least one, is
-	// for this machine, so that others cannot lock its commands out.
+	// Most is the maximum number of open connections. An eighth of them, at least one, is reserved
+	// for connections from this machine, so that commands on it always reach the agent.
 	Most int
-	// PerAddress is the maximum of one address; at most half of Most. All of the loopback
+	// PerAddress is the maximum for one address; at most half of Most. All of the loopback
 	// counts as one address, and so does an IPv6 network of 64 bits.
 	PerAddress int
 }
 
-// A Gate is a listener that bounds its connections, before anybody is known: they must not
-// use up the file descriptors of this program. When there are too many, it closes an idle
-// connection of the address that has the most, or the new one. Make it with NewGate. Its
-// methods may be called from any goroutine.
+// A Gate is a listener that limits its connections, before clients are authenticated, so that they
+// cannot use up the file descriptors of this program. When there are too many, it closes an idle
+// connection of the address that has the most, or the new one. Make it with NewGate. Its methods
+// may be called from any goroutine.
 type Gate struct {
 	net.Listener
 	cfg GateConfig
@@ -32,7 +32,7 @@ type Gate struct {
 	open    map[netip.Prefix]map[*gated]struct{}
 	total   int
 	refused uint64
-	// told is called with the reason for a refusal; nil: nobody is.
+	// told is called with the reason for a refusal; may be nil.
 	told func(why string)
 }
 
@@ -41,27 +41,27 @@ type gated struct {
 	*net.TCPConn
 	gate *Gate
 	from netip.Prefix
-	// idle is since when it waits for a request, under gate.mu; zero: it does not.
+	// idle is the time since which it waits for a request, guarded by gate.mu; zero: it does not.
 	idle time.Time
 }
 
-// NewGate bounds the connections of a TCP listener.
+// NewGate returns a Gate for a TCP listener.
 func NewGate(l net.Listener, cfg GateConfig) *Gate {
 	cfg.Most = max(cfg.Most, 2)
 	cfg.PerAddress = max(1, min(cfg.PerAddress, cfg.Most/2))
 	return &Gate{Listener: l, cfg: cfg, open: map[netip.Prefix]map[*gated]struct{}{}}
 }
 
-// OnRefusal has the Gate call f with the reason, a sentence, for each connection that it
-// refuses or closes. f must not wait for anything.
+// OnRefusal sets the function that the Gate calls for each connection that it refuses or closes,
+// with the reason as a sentence. f must not wait for anything.
 func (g *Gate) OnRefusal(f func(why string)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.told = f
 }
 
-// Open is how many connections are open, and Refused how many were refused, or closed for
-// others, ever.
+// Open returns how many connections are open, and how many were ever refused, or closed in favour
+// of others.
 func (g *Gate) Open() (open int, refused uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -133,7 +133,7 @@ func (g *Gate) enter(c *gated) (victim *gated, why string) {
 	return victim, why
 }
 
-// limit is how many connections there may be for one more from an address.
+// limit is the maximum number of connections at which one more from an address is still accepted.
 func (g *Gate) limit(from netip.Prefix) int {
 	if from == loopback() {
 		return g.cfg.Most
@@ -235,7 +235,7 @@ func (g *Gate) Track(conn net.Conn, state http.ConnState) {
 // loopback stands for all addresses of the loopback.
 func loopback() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8) }
 
-// source is what counts as the address of a peer.
+// source is the network that counts as one address of a peer.
 func source(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -39,7 +39,7 @@ type Port struct {
 	begin sync.Once
 }
 
-// NewPort makes a Port of a TCP listener. The configuration must have a certificate.
+// NewPort returns a Port for a TCP listener. The configuration must have a certificate.
 func NewPort(l net.Listener, config *tls.Config) *Port {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Port{Listener: l, ready: make(chan net.Conn), ended: ctx, end: cancel}
@@ -47,12 +47,12 @@ func NewPort(l net.Listener, config *tls.Config) *Port {
 	return p
 }
 
-// Configure replaces the configuration for the connections that come from now on. Sessions
-// of former ones are not resumed.
+// Configure replaces the configuration for new connections. TLS sessions of earlier ones are not
+// resumed.
 func (p *Port) Configure(config *tls.Config) { p.config.Store(config) }
 
-// Accept returns the next connection whose first byte is there. An error is that of the
-// listener, which has ended then.
+// Accept returns the next connection that has sent its first byte. An error means that the listener
+// has ended.
 func (p *Port) Accept() (net.Conn, error) {
 	p.begin.Do(func() { go p.accept() })
 	select {
@@ -70,8 +70,8 @@ func (p *Port) Close() error {
 	return err
 }
 
-// accept takes connections until the listener ends. Temporary failures, as when there is
-// no file descriptor left, are tried again after a pause.
+// accept accepts connections until the listener ends. After temporary failures, such as a lack of
+// file descriptors, it tries again after a pause.
 func (p *Port) accept() {
 	const longest = time.Second
 	pause := 5 * time.Millisecond
@@ -102,7 +102,7 @@ func (p *Port) stop(err error) {
 	p.end()
 }
 
-// sort waits for the first byte of a connection and hands the connection on.
+// sort waits for the first byte of a connection and passes the connection to Accept.
 func (p *Port) sort(conn net.Conn) {
 	first, err := peek(conn)
 	if err != nil {
@@ -123,9 +123,9 @@ func (p *Port) sort(conn net.Conn) {
 	}
 }
 
-// shake makes the handshake of a connection; false: it has failed, and the connection is
-// closed. It is made here, because the stack that it needs would stay with the goroutine
-// that serves the connection.
+// shake makes the handshake of a connection; false: it has failed, and the connection is closed.
+// That happens in a goroutine of its own, because the memory that its stack needs would stay with
+// the goroutine that serves the connection.
 func (p *Port) shake(conn *tls.Conn) bool {
 	err := conn.SetDeadline(time.Now().Add(handshakeTime))
 	if err == nil {

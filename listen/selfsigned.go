@@ -25,16 +25,16 @@ import (
 )
 
 const (
-	// lifetime of an own certificate; it is renewed when a third of it is left.
+	// lifetime of a self-signed certificate; it is renewed when a third of it is left.
 	lifetime = 365 * 24 * time.Hour
-	// lookEvery is how often a source looks whether its certificate is to be replaced.
+	// lookEvery is how often a source checks whether its certificate has to be replaced.
 	lookEvery = time.Minute
 )
 
 // SelfSignedConfig configures a SelfSigned.
 type SelfSignedConfig struct {
-	// Dir holds the key (api.key, mode 0600) and the certificate (api.crt, for clients
-	// that are to trust it). It is made where it does not exist.
+	// Dir holds the key (api.key, mode 0600) and the certificate (api.crt, for clients to trust).
+	// It is created where it does not exist.
 	Dir string
 	// Names are the DNS names and addresses that the certificate is for now.
 	Names  func() []string

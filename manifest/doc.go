@@ -1,5 +1,5 @@
-// Package manifest has the files that say in YAML or JSON which frontends, backends and raw
-// sections there are to be, as "thalassa apply" reads and "thalassa export" writes them:
+// Package manifest reads and writes files in YAML or JSON that describe frontends, backends and raw
+// sections. "thalassa apply" reads and "thalassa export" writes them:
 //
 //	frontends:
 //	  web: {bind: "*:80", backend: live}
@@ -8,5 +8,5 @@
 //	sections:
 //	  userlist/staff: {natives: ["user ann password $5$x"]}
 //
-// Each object has the fields of the request that puts it. It decides with values alone.
+// Each object has the fields of the request that puts it. The package is pure: it does no I/O.
 package manifest

@@ -33,15 +33,15 @@ func (id ID) String() string { return id.Kind + "/" + id.Key }
 // Objects are the bodies of the requests that put objects, as JSON.
 type Objects map[ID]json.RawMessage
 
-// IDs lists the objects sorted: backends, frontends, sections, each by key. What they ask of
-// each other counts only when all are put.
+// IDs lists the objects sorted: backends, frontends, sections, each by key. References between them
+// are checked only after all have been put.
 func (o Objects) IDs() []ID {
 	return slices.SortedFunc(maps.Keys(o), func(a, b ID) int {
 		return strings.Compare(a.String(), b.String())
 	})
 }
 
-// Add adds the objects of one file. The error names an object that is there already.
+// Add adds the objects of one file. The error names an object that another file has already.
 func (o Objects) Add(file string, more Objects) error {
 	for _, id := range more.IDs() {
 		if _, isThere := o[id]; isThere {
@@ -53,7 +53,7 @@ func (o Objects) Add(file string, more Objects) error {
 }
 
 // Parse reads a file of YAML, of which JSON is a part. Several documents in it count as
-// one. Keys, and what looks like a date, are texts. The error names the file and the line.
+// one. Keys and dates are read as texts. The error names the file and the line.
 func Parse(file string, data []byte) (Objects, error) {
 	out := Objects{}
 	decoder := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
@@ -145,7 +145,7 @@ func pairs(mapping *yaml.Node) func(yield func(name, value *yaml.Node) bool) {
 	}
 }
 
-// toJSON is a YAML value as JSON. The library bounds what aliases may multiply.
+// toJSON is a YAML value as JSON. The library limits how much aliases may expand to.
 func toJSON(n *yaml.Node) (json.RawMessage, error) {
 	keepTexts(n)
 	var value any

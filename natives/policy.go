@@ -1,7 +1,6 @@
-// Package natives judges what the raw lines of frontends, backends and sections may have
-// HAProxy reach: files, sockets, programs, environment variables and whatever
-// clients choose. It resolves the names of files, as HAProxy will, and never opens
-// one. Which lines reach what is lb's knowledge.
+// Package natives decides what raw lines of frontends, backends and sections may make HAProxy use:
+// files, sockets, programs, environment variables, and names that clients choose. It resolves the
+// names of files as HAProxy will, and never opens one. Package lb knows which line uses what.
 package natives
 
 import (
@@ -14,31 +13,30 @@ import (
 	"thalassa/lb"
 )
 
-// A Policy says what raw lines may reach. The zero value takes lines that reach
-// nothing outside of haproxy.cfg. It may be used concurrently.
+// A Policy says what raw lines may use. The zero value accepts only lines that use nothing outside
+// of haproxy.cfg. It may be used concurrently.
 type Policy struct {
-	// Dirs hold the files whose contents may reach clients and messages; those
-	// below them as well.
+	// Dirs are directories of files whose contents clients and messages may contain. Their
+	// subdirectories count, too.
 	Dirs []string
-	// CertificateDirs hold further files with certificates, keys and authorities.
+	// CertificateDirs are further directories, with certificates, keys and authorities.
 	CertificateDirs []string
 	// Own are the files and directories of the agent itself. No line may name one,
 	// something in one, or a file whose name begins with that of one.
 	Own []string
-	// Any takes all lines but those that name a file of the agent's own.
+	// Any accepts all lines except those that name a file of the agent's own.
 	Any bool
 }
 
-// Dirs are the directories of content files where nobody names others.
+// Dirs are the default directories of content files.
 func Dirs() []string { return []string{"/etc/haproxy", "/usr/share/haproxy"} }
 
 // CertificateDirs are where systems keep certificates.
 func CertificateDirs() []string { return []string{"/etc/ssl", "/etc/letsencrypt"} }
 
-// Check judges what an edit writes. refused names each line that reaches too far.
-// doubt names those with a word that is not known here: they are refused unless
-// HAProxy itself refuses the word, and says so better. Both are nil or a
-// *lb.InvalidError.
+// Check checks the lines that an edit writes. refused names each line that uses something it may
+// not. doubt names lines with an unknown word: refuse them, too, but only after HAProxy has checked
+// them, since its message about a wrong word is better. Both are nil or a *lb.InvalidError.
 func (p Policy) Check(e lb.Edit) (refused, doubt error) {
 	known, unknown := p.judge(e)
 	return invalid(known), invalid(unknown)
@@ -129,8 +127,7 @@ func usesOfLines(lines []lb.RawLine) []fieldUses {
 
 func nativesField(i int) string { return "natives[" + strconv.Itoa(i) + "]" }
 
-// allowAny ends what is expected instead of a line that only --allow-natives any
-// takes.
+// allowAny is the end of the message about a line that only --allow-natives any accepts.
 const allowAny = ", or an agent with --allow-natives any"
 
 func (p Policy) judgeUse(use lb.Use) (f lb.FieldError, bad bool) {
@@ -167,7 +164,7 @@ func by(use lb.Use) string {
 	return use.By + ": "
 }
 
-// judgeSocket takes the machine's log, which can only be written to.
+// judgeSocket accepts the socket of the machine's log, which can only be written to.
 func (p Policy) judgeSocket(use lb.Use) (f lb.FieldError, bad bool) {
 	path := use.Name
 	for _, prefix := range []string{"unix@", "uxst@", "uxdg@"} {

@@ -17,10 +17,9 @@ var (
 	errZero     = errors.New("holds a zero byte")
 )
 
-// resolve follows the symbolic links of an absolute name, as opening it would.
-// Of a file that does not exist yet it follows the directory. Where the agent may
-// not look and trust is set, as for /etc/letsencrypt/live, which only root may read
-// and write, the name itself counts.
+// resolve follows the symbolic links of an absolute name, as opening it would. For a file that does
+// not exist yet it follows those of its directory. Where the agent may not look and trust is set,
+// as for /etc/letsencrypt/live, which only root may read and write, the name itself counts.
 func resolve(name string, trust bool) (string, error) {
 	switch {
 	case strings.ContainsRune(name, 0):
@@ -54,8 +53,8 @@ func resolve(name string, trust bool) (string, error) {
 	return "", errBroken
 }
 
-// resolved is a directory without symbolic links, or as it is where that cannot be
-// told.
+// resolved is the name of a directory without symbolic links, or the name as it is where links
+// cannot be followed.
 func resolved(dir string) string {
 	if where, err := resolve(dir, true); err == nil {
 		return where
@@ -91,8 +90,8 @@ func (p Policy) isOwn(names ...string) (owned bool, reason string) {
 	return false, ""
 }
 
-// isCopy reports whether name is in the directory of own and is called like it, up
-// to a dot before it and anything after it.
+// isCopy reports whether name is in the directory of own and has its name, perhaps with a dot in
+// front and more behind it.
 func isCopy(name, own string) bool {
 	return filepath.Dir(name) == filepath.Dir(own) &&
 		strings.HasPrefix(strings.TrimPrefix(filepath.Base(name), "."), filepath.Base(own))

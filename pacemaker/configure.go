@@ -60,12 +60,12 @@ func (c *Cluster) planEdits(ctx context.Context, edits []config.Edit) (from, to 
 	return from, to, out, err
 }
 
-// Configure makes edits with one change of the CIB, and waits until the cluster has
-// settled. The outcome has the final status, which is checked against what was foretold:
-// what should run by then and does not is an *lb.ConflictError. If somebody else changes
-// the configuration meanwhile, the edits are made again, under their conditions. After an
-// error of kind KindTimedOut or an *lb.ConflictError about a status, the configuration has
-// been changed; the outcome then has the status.
+// Configure makes edits with one change of the CIB, and waits until the cluster has settled. The
+// outcome has the final status, which is compared with the predicted one: a resource that should
+// run by then and does not is an *lb.ConflictError. If somebody else changes the configuration
+// meanwhile, the edits are made again, under their conditions. After an error of kind KindTimedOut
+// or an *lb.ConflictError about a status, the configuration has been changed; the outcome then has
+// the status.
 func (c *Cluster) Configure(ctx context.Context, edits []config.Edit, wait time.Duration) (config.Outcome, error) {
 	for i := 1; ; i++ {
 		from, to, out, err := c.planEdits(ctx, edits)

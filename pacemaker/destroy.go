@@ -11,11 +11,11 @@ import (
 	"thalassa/lb"
 )
 
-// PlanDestroy computes how to take back what Apply has made for a Description of this
-// name (haproxy): its resources and constraints, what crm_resource has left of moves and
-// bans of them, and the cluster's transition-delay if Apply has set it and no other HAProxy
-// of Thalassa's is left. Nothing else changes: if anything else refers to one of the
-// resources, the error is an *lb.ConflictError that names it.
+// PlanDestroy computes how to remove what Apply has made for a Description of this name (haproxy):
+// its resources and constraints, what crm_resource has left of moves and bans of them, and the
+// cluster's transition-delay if Apply has set it and no other HAProxy of Thalassa's is left.
+// Nothing else changes: if anything else refers to one of the resources, the error is an
+// *lb.ConflictError that names it.
 func (c *Cluster) PlanDestroy(ctx context.Context, name string) (Plan, error) {
 	d := Description{Name: name}
 	if name == "" {
@@ -47,7 +47,7 @@ func (c *Cluster) PlanDestroy(ctx context.Context, name string) (Plan, error) {
 	return p, leftRunning(p.Consequences.After, p.removed)
 }
 
-// takeBack removes what was made from the Description. removed are the ids of resources.
+// takeBack removes everything that was made from the Description. removed are the ids of resources.
 func (d Description) takeBack(configuration *cibxml.Element) (changes, removed []string, err error) {
 	resources, constraints := configuration.Ensure("resources"), configuration.Ensure("constraints")
 	for _, top := range slices.Clone(resources.Children) {

@@ -8,8 +8,8 @@ import (
 	"thalassa/lb"
 )
 
-// compareBackends finds those created, removed and changed. Both configurations are sorted,
-// so it walks through them in step: a map of a thousand backends would cost every change.
+// compareBackends finds the backends created, removed and changed. Both configurations are sorted,
+// so it walks through both at once; a map of a thousand backends would slow down every change.
 func (c *Change) compareBackends(a, b lb.Config) {
 	pretended, pretends := pretending(a.Frontends), pretending(b.Frontends)
 	before, after := a.Backends, b.Backends
@@ -139,7 +139,7 @@ func compareMembers(a, b lb.ResolvedBackend) []Reason {
 	return r.list
 }
 
-// serverOptions are the options that all servers of p have, without what of them changes while
+// serverOptions are the options that all servers of p have, without those that can change while
 // HAProxy runs.
 func serverOptions(c lb.Config, p lb.ResolvedBackend) string {
 	return strings.Join(c.ServerOptions(p.Backend, plainWord, false), " ")
@@ -161,7 +161,7 @@ func healthText(p, other lb.ResolvedBackend) string {
 	return text + " every " + p.CheckInterval().String()
 }
 
-// sentHost is the Host header that members get to see in requests or checks.
+// sentHost is the Host header that members receive in requests or checks.
 func sentHost(p lb.ResolvedBackend) string {
 	if p.Mode == "http" || p.Health != nil {
 		return p.Host
@@ -191,8 +191,8 @@ func weightsChanged(a, b []lb.Member) []string {
 	return detail
 }
 
-// statesChanged compares which members are in maintenance; one that is new counts as ready
-// before.
+// statesChanged compares which members are in maintenance; a new member counts as one that was
+// ready before.
 func statesChanged(a, b []lb.Member) []string {
 	inMaintenance := map[lb.HostPort]bool{}
 	for _, m := range a {

@@ -35,15 +35,15 @@ type Reason struct {
 	// "connections", "hash", "health", "host", "keepalive", "members", "mode", "natives",
 	// "servers", "slots", "state", "version", "weight".
 	What string
-	// Detail names the differences: "+127.0.0.1:9001" came, "-127.0.0.1:9000"
-	// went, "1.0.0 → 1.1.0" changed. Empty where What says it all.
+	// Detail names the differences: "+127.0.0.1:9001" was added, "-127.0.0.1:9000" removed, "1.0.0
+	// → 1.1.0" changed. Empty where What is enough.
 	Detail []string
 }
 
 // Empty reports whether nothing has to be done.
 func (c Change) Empty() bool { return len(c.Reload)+len(c.Runtime)+c.Servers+c.Certificates == 0 }
 
-// Backends are those that the change is about, sorted.
+// Backends lists the backends that change, sorted.
 func (c Change) Backends() []lb.Name {
 	var names []lb.Name
 	for _, r := range slices.Concat(c.Runtime, c.Reload) {
@@ -55,8 +55,8 @@ func (c Change) Backends() []lb.Name {
 	return slices.Compact(names)
 }
 
-// Without is the change for a HAProxy that lacks what changes at run time need: then
-// the differences are reasons to reload.
+// Without is the change for a HAProxy that lacks something that changes at run time need: every
+// difference becomes a reason to reload.
 func (c Change) Without(lacks string) Change {
 	if lacks == "" || len(c.Runtime)+c.Servers == 0 {
 		return c
@@ -64,8 +64,8 @@ func (c Change) Without(lacks string) Change {
 	return c.reloading("the stats socket lacks " + lacks)
 }
 
-// WithoutLines is the change where no server line can be added without a reload, for the
-// reason why; an empty one: they can.
+// WithoutLines is the change where no server line can be added without a reload, for the reason
+// why. With an empty reason lines can be added.
 func (c Change) WithoutLines(why string) Change {
 	if why == "" || c.Lines == 0 {
 		return c
@@ -73,7 +73,8 @@ func (c Change) WithoutLines(why string) Change {
 	return c.reloading(why)
 }
 
-// AddCertificates adds what was found to differ in certificates, in clauses.
+// AddCertificates adds differences of certificates that were found in the running HAProxy, each a
+// clause.
 func (c *Change) AddCertificates(differences []string) {
 	if len(differences) > 0 {
 		c.Runtime = sorted(append(c.Runtime, Reason{Object: "process", What: "certificates", Detail: differences}))
@@ -81,8 +82,8 @@ func (c *Change) AddCertificates(differences []string) {
 	}
 }
 
-// WithoutCertificates is the change where no certificate can change without a reload, for
-// the reason why; an empty one: they can.
+// WithoutCertificates is the change where no certificate can change without a reload, for the
+// reason why. With an empty reason certificates can change.
 func (c Change) WithoutCertificates(why string) Change {
 	if why == "" || c.Certificates == 0 {
 		return c
@@ -118,7 +119,7 @@ type reasons struct {
 	list   []Reason
 }
 
-// add records a difference with its details, of which there has to be one.
+// add records a difference with its details, and nothing where there are none.
 func (r *reasons) add(what string, detail []string) {
 	if len(detail) > 0 {
 		r.list = append(r.list, Reason{Object: r.object, What: what, Detail: detail})

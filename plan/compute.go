@@ -76,7 +76,7 @@ func settings(p lb.Process) []setting {
 	return list
 }
 
-// compareFrontends finds those created, removed and changed.
+// compareFrontends finds the frontends created, removed and changed.
 func compareFrontends(a, b []lb.Frontend) []Reason {
 	var list []Reason
 	before := map[lb.Name]lb.Frontend{}

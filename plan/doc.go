@@ -1,10 +1,10 @@
-// Package plan compares what HAProxy runs with what it is to run and says what
-// has to be done about the difference, and why.
+// Package plan compares what HAProxy runs with what it should run. It works out what has to be done
+// about the difference, and why.
 //
-// Members of dynamic backends get slots: server lines that take one member after the
-// other. So a change of members needs only operations on the servers of the running
-// HAProxy. Every other difference is a reason to reload. The operations lead to the same
-// servers as a reload with the wanted configuration.
+// Members of dynamic backends get slots: server lines that hold one member after another. So a
+// change of members needs only operations on the servers of the running HAProxy. Every other
+// difference is a reason to reload. The operations lead to the same servers as a reload with the
+// wanted configuration.
 //
 // Compute compares two configurations. Repair compares a configuration with the servers
 // that HAProxy has, and returns the operations.

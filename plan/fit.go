@@ -6,8 +6,8 @@ import (
 	"thalassa/lb"
 )
 
-// Fit is LayoutBackend for a backend that has to do with the slots it has now: members
-// that would need another one are left out, and no room is kept for a switch.
+// Fit is LayoutBackend for a backend that can only use the slots it has now: members that would
+// need another slot are left out, and no slots are reserved for a switch of versions.
 func Fit(now []lb.Slot, p lb.ResolvedBackend) lb.ResolvedBackend {
 	p.Arrivals = 0
 	inSlot := map[lb.HostPort]bool{}

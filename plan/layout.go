@@ -7,12 +7,12 @@ import (
 	"thalassa/lb"
 )
 
-// Bounds of the spare slots that a backend is laid out with; see room.
+// Limits of the spare slots of a backend; see room.
 const (
 	minSpare, maxSpare = 3, 128
-	// fewSpare takes the place of maxSpare in a configuration with manyMembers.
+	// fewSpare is used instead of maxSpare in a configuration with manyMembers or more.
 	fewSpare, manyMembers = 8, 5000
-	// noSpares takes its place where no spare slots are wanted.
+	// noSpares is used instead of it where no spare slots are wanted.
 	noSpares = -1
 )
 
@@ -51,8 +51,8 @@ func SlotsIn(servers []lb.ServerState) Slots {
 	return out
 }
 
-// Reassign is Layout for a running HAProxy whose servers somebody else has changed: a
-// member whose slot was taken gets another one. No backend grows for spare slots, which would
+// Reassign is Layout for a running HAProxy whose servers somebody else has changed: a member whose
+// slot now has another address gets another slot. No backend grows for spare slots, which would
 // cost a reload.
 func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 	now := SlotsIn(servers)
@@ -65,19 +65,18 @@ func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 	return DropSpares(now, c)
 }
 
-// Layout gives every member of the wanted configuration a slot. Members stay where they
-// are in now, and one that comes back gets its former slot. Others take slots that are
-// spare in now, unused ones first: a slot that this change vacates may still have requests
-// under way.
+// Layout gives every member of the wanted configuration a slot. Members stay where they are in now,
+// and one that comes back gets its former slot. Others get slots that are spare in now, never used
+// ones first: a slot that becomes free in this change may still have requests in progress.
 //
 // A new backend has room for a switch to another version (see room). A backend grows to twice as
-// many slots when the spare ones do not suffice for its members, or for such a switch; the
-// running HAProxy adds them unless that takes a reload (see takesLines). It never shrinks.
-// Static backends whose members have no names, and those with a member that has a host name, get no slots: HAProxy can
-// change only addresses at run time. Nor do those with agent checks: HAProxy asks the agent of
-// a spare line, too, which may put it to use, and percentages are of the weight in
-// haproxy.cfg. Nor do those that hash by the numbers of their lines (lb.PlacedByNumber): a slot
-// keeps its number when its member changes.
+// many slots when the spare ones are too few for its members, or for such a switch. The running
+// HAProxy adds them where it can (see takesLines); else that needs a reload. It never shrinks.
+// Static backends whose members have no names, and those with a member that has a host name, get no
+// slots: HAProxy can change only addresses at run time. Nor do those with agent checks: HAProxy
+// asks the agent of a spare line, too, whose answer may set the line ready, and percentages refer
+// to the weight in haproxy.cfg. Nor do those that hash by the numbers of their lines
+// (lb.PlacedByNumber): a slot keeps its number when its member changes.
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	members, spareLimit := 0, maxSpare
 	for _, p := range wanted.Backends {
@@ -94,8 +93,8 @@ func LayoutBackend(now []lb.Slot, p lb.ResolvedBackend) lb.ResolvedBackend {
 	return layoutBackend(now, p, maxSpare)
 }
 
-// DropSpares is Layout for a HAProxy that cannot have as many server lines: a backend grows
-// only by the members that find no slot.
+// DropSpares is Layout for a HAProxy that cannot have that many server lines: a backend grows only
+// by the members that find no slot.
 func DropSpares(now Slots, wanted lb.Config) lb.Config { return layout(now, wanted, noSpares) }
 
 // DropSparesOf is DropSpares for one backend.
@@ -160,17 +159,17 @@ func assign(now []lb.Slot, p lb.ResolvedBackend, spareLimit int) []lb.Slot {
 	return slots
 }
 
-// successors are how many members of other versions a backend keeps room for. A switch needs
-// slots for the members of both versions, since a slot in use must not take another
-// address. It is as many as the other version has, at most as many as the backend has members
-// or maxSpare: each line costs a file descriptor and memory.
+// successors is the number of members of other versions that a backend reserves slots for. A switch
+// needs slots for the members of both versions, since a slot in use must not take another address.
+// It is as many as the other version has, at most as many as the backend has members or maxSpare:
+// each line costs a file descriptor and memory.
 func successors(p lb.ResolvedBackend) int {
 	return min(p.Arrivals, max(len(p.Members), maxSpare))
 }
 
-// room is how many spare slots a backend is laid out with: for its successors, or for a version
-// not seen yet as many as there are members, up to spareLimit; and one more for an instance
-// that comes in between.
+// room is the number of spare slots that a backend gets: for its successors, or for a version not
+// seen yet as many as there are members, up to spareLimit; and one more for an instance that
+// appears meanwhile.
 func room(p lb.ResolvedBackend, spareLimit int) int {
 	return max(minSpare, min(len(p.Members)+1, spareLimit), successors(p)+1)
 }
@@ -215,7 +214,7 @@ func empty(slots, now []lb.Slot) []int {
 	return out
 }
 
-// formers counts the members that a spare slot is known to have had, up to one.
+// formers is 1 where a spare slot is known to have had a member, else 0.
 func formers(s lb.Slot) int {
 	if s.Former == (lb.HostPort{}) {
 		return 0

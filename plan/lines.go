@@ -45,7 +45,7 @@ func slotsText(p lb.ResolvedBackend) string {
 	return strconv.Itoa(len(p.Slots))
 }
 
-// addition makes a server line that HAProxy does not have.
+// addition returns the operation that adds a server line that HAProxy does not have.
 func addition(p lb.ResolvedBackend, want lb.Server) lb.ServerOp {
 	op := lb.ServerOp{Backend: p.Key, Server: want.Name, Add: true}
 	if want.Weight != 1 { // which the new line has
@@ -57,7 +57,7 @@ func addition(p lb.ResolvedBackend, want lb.Server) lb.ServerOp {
 	return op
 }
 
-// describeAddition says what an addition puts right.
+// describeAddition says what an addition corrects.
 func describeAddition(want lb.Server) []string {
 	if want.Spare {
 		return []string{"+" + want.Name}
@@ -65,9 +65,8 @@ func describeAddition(want lb.Server) []string {
 	return []string{"+" + want.Address.String()}
 }
 
-// takes reports whether the running HAProxy can add a slot that it does not have. Slots
-// stand in their order, so it must follow those that are there; the first is the model
-// for the others.
+// takes reports whether the running HAProxy can add a slot that it does not have. Slots are in
+// their order, so it must follow those that are there; the first is the model for the others.
 func (x *serverIndex) takes(p lb.ResolvedBackend, want lb.Server) bool {
 	if x.last == 0 {
 		for _, s := range x.servers {

@@ -8,7 +8,7 @@ import (
 	"thalassa/lb"
 )
 
-// operation brings one server to what is wanted.
+// operation returns the operation that brings one server to what is wanted.
 func operation(want lb.Server, is lb.ServerState) lb.ServerOp {
 	op := lb.ServerOp{Server: want.Name}
 	if want.Weight != is.Weight {
@@ -39,8 +39,8 @@ func isNothing(op lb.ServerOp) bool {
 // isTaken reports whether an operation gives another address to a server in use.
 func isTaken(op lb.ServerOp, is lb.ServerState) bool { return op.Address != nil && !is.Maintenance }
 
-// obstacle says why only a reload can do what an operation is for; what is empty when
-// the operation can be carried out.
+// obstacle says why only a reload can do what an operation is for. An empty what says that the
+// operation can be carried out.
 func obstacle(p lb.ResolvedBackend, op lb.ServerOp, want lb.Server, is lb.ServerState) (what string, detail []string) {
 	switch {
 	case op.Weight != nil && !takesWeights(p.Balance):
@@ -56,7 +56,7 @@ func missing(want lb.Server) (what string, detail []string) {
 	return "slots", []string{want.Name + " is missing"}
 }
 
-// describe says what an operation puts right.
+// describe says what an operation corrects.
 func describe(op lb.ServerOp, want lb.Server, is lb.ServerState) []string {
 	var detail []string
 	if want.Maintenance && op.Address == nil && op.Maintenance {
@@ -91,10 +91,10 @@ type step struct {
 	rank int
 }
 
-// rank orders operations. Servers get traffic before others lose it, so that a backend is
-// never empty in between. Servers that stay get heavier before others come, and lighter
-// after others have gone. So no server has more traffic in between than before and
-// after, not even for a millisecond: it may be light for a reason. Spare lines can wait.
+// rank orders operations. Servers get traffic before others lose it, so that a backend is never
+// empty in between. For servers that stay, a weight grows before other servers come, and shrinks
+// after others have gone. So no server ever gets more traffic in between than before or after: its
+// weight may be small for a reason. Spare lines can wait.
 func rank(op lb.ServerOp, is lb.ServerState) int {
 	const heavier, coming, going, lighter, spare = 0, 1, 2, 3, 4
 	switch {
@@ -123,7 +123,7 @@ func inOrder(steps []step) []lb.ServerOp {
 	return ops
 }
 
-// takesWeights reports whether a balance algorithm takes weights at run time (HAProxy
+// takesWeights reports whether a balance algorithm accepts weights at run time (HAProxy
 // configuration manual, "balance": dynamic algorithms).
 func takesWeights(balance string) bool {
 	for _, dynamic := range []string{"roundrobin", "leastconn", "first", "random"} {
@@ -134,8 +134,8 @@ func takesWeights(balance string) bool {
 	return false
 }
 
-// states are the servers of a backend as HAProxy has them when it runs the backend. The
-// address of a spare one is not known: it may be that of a former member.
+// states are the servers of a backend as a HAProxy has them that runs the backend. The address of a
+// spare slot is not known: it may be that of a former member.
 func states(p lb.ResolvedBackend) []lb.ServerState {
 	servers := p.Servers()
 	out := make([]lb.ServerState, len(servers))

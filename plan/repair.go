@@ -5,18 +5,17 @@ import "thalassa/lb"
 // A Correction brings the servers of a running HAProxy back to a configuration.
 type Correction struct {
 	Change
-	// Ops are the operations to carry out, in this order. They suffice when there is
-	// no reason to reload; a reload makes them needless.
+	// Ops are the operations to carry out, in this order. They are enough when there is no reason
+	// to reload; after a reload they are not needed.
 	Ops []lb.ServerOp
 }
 
-// Repair says what to change in a running HAProxy so that the slots of a
-// configuration are as they should be, whatever somebody did to them. The weight and
-// state of servers outside slots are left alone, as is HAProxy's own opinion of their
-// health. Reasons to reload instead are:
+// Repair says what to change in a running HAProxy so that the slots of a configuration are as they
+// should be, whatever has changed them. The weight and state of servers outside slots are left
+// alone, as is the result of HAProxy's own checks. Reasons to reload instead are:
 //   - a slot that HAProxy does not have and cannot add (see takesLines);
 //   - a weight that the balance algorithm of a backend cannot take;
-//   - in mode http, another address for a slot in use: requests would go on to the
+//   - in mode http, another address for a slot in use: requests would continue to reach the
 //     former address over the connections in use (lb.ServerOp, Unused);
 //   - anything else in which a server differs from its file (lb.ServerState, Deviation).
 func Repair(wanted lb.Config, servers []lb.ServerState) Correction {
@@ -35,7 +34,7 @@ func Repair(wanted lb.Config, servers []lb.ServerState) Correction {
 }
 
 // deviations are reasons to reload for servers that differ from their file. HAProxy lists
-// the servers of a backend together. A line that somebody else has added is nobody's.
+// the servers of a backend together. Lines that somebody else has added are ignored.
 func deviations(wanted lb.Config, servers []lb.ServerState) []Reason {
 	var list []Reason
 	for _, s := range servers {

@@ -2,7 +2,7 @@ package pyhrapi
 
 import "time"
 
-// A Database is what a file has. The lists are in the order of the rows.
+// A Database is the content of a file. The lists are in the order of the rows.
 type Database struct {
 	Gateways  []Gateway
 	Endpoints []Endpoint
@@ -13,10 +13,10 @@ type Database struct {
 	Certificates []Certificate
 	Uploads      []Upload
 	Commits      []Commit
-	// IsOld tells that the file is from before uploads and certificates (November 2014).
+	// IsOld: the file is from before uploads and certificates (November 2014).
 	IsOld bool
-	// Problems are one sentence for each value that no row of pyHrapi has, and for each row
-	// that was left out. At most MaxProblems.
+	// Problems has one sentence for each value that pyHrapi would not have written, and for each
+	// row that was left out. At most MaxProblems.
 	Problems []string
 }
 

@@ -16,8 +16,8 @@ func addressOf(e gateway.Endpoint) string {
 	return e.Address + "  ssl crt /tmp/" + e.Certificate + ".pem"
 }
 
-// Export is a model as pyHrapi would have it. left are one sentence for each thing that its
-// database cannot hold.
+// Export converts a model to a database of pyHrapi. left has one sentence for each thing that such
+// a database cannot hold.
 func Export(m *gateway.Model) (db Database, left []string) {
 	named, addresses := map[string]bool{}, map[string]string{}
 	leave := func(format string, args ...any) { left = append(left, fmt.Sprintf(format, args...)) }

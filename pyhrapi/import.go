@@ -22,10 +22,10 @@ const (
 	defaultWeight, maxWeight = 1, 256
 )
 
-// Import adds what a database has to a model. What is there under the same name is changed,
-// the rest stays. left are one sentence for each thing that could not be carried over as it
-// is. The error is an *Error for a database that is too large.
-// Certificates are those of the model: refused says of others why they are not stored.
+// Import adds what a database has to a model. Objects of the same names are changed, the others
+// stay. left has one sentence for each thing that could not be imported as it is. The error is an
+// *Error for a database that is too large. Certificates must be in the model already; refused has
+// the reasons why others are not stored, by name.
 func Import(db Database, m *gateway.Model, refused map[string]string) (left []string, err error) {
 	if n := max(len(db.Gateways), len(db.Endpoints), len(db.Pools), len(db.Targets)); n > MaxImport {
 		return nil, wrong("has %d gateways, endpoints, pools or targets, expected at most %d of each", n, MaxImport)
@@ -42,7 +42,7 @@ func Import(db Database, m *gateway.Model, refused map[string]string) (left []st
 	return i.left, nil
 }
 
-// An importer carries one database over.
+// An importer imports one database.
 type importer struct {
 	db             Database
 	model          *gateway.Model
@@ -55,7 +55,7 @@ func (i *importer) leave(format string, args ...any) {
 	i.left = append(i.left, fmt.Sprintf(format, args...))
 }
 
-// failed notes an error of the model about something; false: there is none.
+// failed records an error of the model, and reports whether there is one.
 func (i *importer) failed(what string, err error) bool {
 	if err == nil {
 		return false
@@ -107,7 +107,7 @@ func (i *importer) targets() {
 	}
 }
 
-// absent says that something names what does not exist.
+// absent is the message about a name of something that does not exist.
 func absent(kind, name string) string {
 	if name == "" {
 		return "its " + kind + " was deleted"

@@ -17,7 +17,7 @@ import (
 const (
 	// MaxBytes is the maximum size of a file.
 	MaxBytes = 64 << 20
-	// ReadTime is how long Read takes at most.
+	// ReadTime is the maximum duration of Read.
 	ReadTime = 20 * time.Second
 	// maxRows bounds the rows of a table; of commits, the newest maxCommits are read.
 	maxRows, maxCommits = 20_000, 20
@@ -33,9 +33,9 @@ func (e *Error) Error() string { return "the file " + e.Problem }
 
 func wrong(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
 
-// Read reads a file of pyHrapi, of any of its schemas. The columns count: the documents
-// beside them are what the last request said, and may say something else. The error is an
-// *Error, or that of ctx.
+// Read reads a file of pyHrapi, of any of its schemas. It reads the columns. The JSON documents
+// beside them have the content of the last request, and may differ. The error is an *Error, or that
+// of ctx.
 func Read(ctx context.Context, data []byte) (db Database, err error) {
 	data, err = sound(data)
 	if err != nil {
@@ -60,7 +60,7 @@ func Read(ctx context.Context, data []byte) (db Database, err error) {
 	return Database{}, wrong("is damaged, or no database of pyHrapi: %v", err)
 }
 
-// sound checks the beginning of a file, and is the file as one that has no log beside it.
+// sound checks the header of a file, and returns the file as one without a write-ahead log.
 func sound(data []byte) ([]byte, error) {
 	const header, version = 100, 18
 	switch {
@@ -114,7 +114,7 @@ func read(ctx context.Context, data []byte) (db Database, err error) {
 	return in.db, in.read()
 }
 
-// restrict leaves a connection nothing but reading.
+// restrict allows a connection nothing but reading.
 func restrict(c *sqlite.Conn) error {
 	for limit, value := range map[sqlite.Limit]int32{
 		sqlite.LimitLength: 2 * maxText, sqlite.LimitSQLLength: 64 << 10, sqlite.LimitColumn: 100, sqlite.LimitExprDepth: 20,
@@ -195,7 +195,7 @@ func (r *reader) checkColumns(t table) error {
 
 func quote(name string) string { return `"` + name + `"` }
 
-// query runs a statement and hands each row to use.
+// query runs a statement and passes each row to use.
 func (r *reader) query(statement string, use func(row)) error {
 	return sqlitex.ExecuteTransient(r.conn, statement, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
 		use(row{s})
@@ -203,7 +203,7 @@ func (r *reader) query(statement string, use func(row)) error {
 	}})
 }
 
-// problem notes what is wrong with a row.
+// problem records what is wrong with a row.
 func (r *reader) problem(format string, args ...any) {
 	if len(r.db.Problems) >= MaxProblems {
 		r.more++

@@ -52,7 +52,8 @@ func (r *reader) read() error {
 	return nil
 }
 
-// bounded are the expressions that read the columns of a table, NULL for what is too long.
+// bounded are the expressions that read the columns of a table; values that are too long become
+// NULL.
 func bounded(table string) []string {
 	names := needed(table)
 	out := make([]string, 0, 2*len(names))
@@ -68,7 +69,7 @@ func bounded(table string) []string {
 	return out
 }
 
-// tooLong ends the name of a value that says whether another one is too long to be read.
+// tooLong is the end of the name of a result that says whether the value of a column is too long.
 const tooLong = " is too long"
 
 func (r *reader) has(table string) bool {
@@ -77,7 +78,7 @@ func (r *reader) has(table string) bool {
 	return found
 }
 
-// add takes a row over, unless it has no name.
+// add adds a row, unless it has no name.
 func (r *reader) add(table string, row row) {
 	d := &r.db
 	name := row.text("name") + row.text("alias")
@@ -117,7 +118,7 @@ func (r *reader) add(table string, row row) {
 	}
 }
 
-// A row is the present one of a statement. Its values may be of any type.
+// A row is the current row of a statement. Its values may be of any type.
 type row struct{ *sqlite.Stmt }
 
 // text is a value as a text; "" for NULL, and for a column that the statement lacks.
@@ -182,7 +183,7 @@ func (r row) problem(name string) string {
 	return ""
 }
 
-// shown is a value as a sentence can repeat it.
+// shown is a value in a form that a message can contain.
 func shown(s string) string {
 	const most = 60
 	if len(s) > most {

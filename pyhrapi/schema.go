@@ -21,7 +21,7 @@ type table struct {
 	columns []column
 	// constraint ends its CREATE TABLE; may be empty.
 	constraint string
-	// isNew tells that files from before November 2014 lack it.
+	// isNew: files from before November 2014 lack it.
 	isNew bool
 }
 

@@ -12,8 +12,8 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// Write makes a file of the newest schema, which pyHrapi reads. Names and addresses that
-// are there twice are an error, because its columns are unique.
+// Write makes a file of the newest schema, which pyHrapi reads. Duplicate names and addresses are
+// an error, because these columns are unique.
 func Write(db Database) (data []byte, err error) {
 	c, err := sqlite.OpenConn(":memory:", sqlite.OpenReadWrite|sqlite.OpenMemory)
 	if err != nil {

@@ -22,14 +22,14 @@ type acmeSettings struct {
 	accounts    yamlList[accountEntry]
 }
 
-// defaultOrderPrefix begins the keys in Consul that have the cluster's orders.
+// defaultOrderPrefix is the default beginning of the keys in Consul that hold the cluster's orders.
 const defaultOrderPrefix = "thalassa/acme/"
 
 func acmeFlags(s *Agent, f *pflag.FlagSet) {
 	f.IntVar(&s.acme.httpPort, "acme-http-port", 80, "`port` at which HTTP-01 challenges reach HAProxy")
 	f.BoolVar(&s.acme.selfCheck, "acme-self-check", true, "a look whether HAProxy answers before a certificate authority looks")
 	f.StringSliceVar(&s.acme.directories, "acme-directories", nil, "`URLs` of the only ACME servers that may be asked (default: any)")
-	f.StringVar(&s.acme.prefix, "acme-kv-prefix", defaultOrderPrefix, "`prefix` of the keys in Consul that have the cluster's orders; empty: no sharing")
+	f.StringVar(&s.acme.prefix, "acme-kv-prefix", defaultOrderPrefix, "`prefix` of the cluster's orders in Consul; empty: no sharing")
 	f.Var(&s.acme.dns, "acme-dns", "`list` of the zones in which DNS-01 challenges are answered")
 	f.Var(&s.acme.accounts, "acme-accounts", "`list` of accounts that ACME servers want (external account binding)")
 	f.BoolVar(&s.acme.allowLocal, "acme-allow-local", false, "ACME servers at loopback and link-local addresses")
@@ -74,7 +74,7 @@ func (s *Agent) ACME(log *slog.Logger) acme.Config {
 	return cfg
 }
 
-// challenges are how HAProxy answers HTTP-01 challenges.
+// challenges says how HAProxy answers HTTP-01 challenges.
 func (s *Agent) challenges() lb.Challenges {
 	path := haproxy.ChallengeMap(s.cfgPath)
 	if !lb.IsMapPath(path) {
@@ -120,7 +120,7 @@ func (c *checker) checkACME() {
 	}
 }
 
-// secrets are the files with keys and tokens, and the settings that name them.
+// secrets lists the files with keys and tokens, each with the setting that names it.
 func (s *acmeSettings) secrets() []struct{ setting, path string } {
 	out := make([]struct{ setting, path string }, 0, 2*len(s.dns)+len(s.accounts))
 	for _, e := range s.dns {
@@ -132,7 +132,7 @@ func (s *acmeSettings) secrets() []struct{ setting, path string } {
 	return out
 }
 
-// secretFiles are those of secrets.
+// secretFiles lists the files of secrets.
 func (s *acmeSettings) secretFiles() []string {
 	all := s.secrets()
 	out := make([]string, len(all))

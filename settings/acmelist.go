@@ -108,7 +108,7 @@ func (e dnsEntry) parse() (acme.Zone, error) {
 	return z, err
 }
 
-// delegations are the names in the zone that answer for other names. The error names the
+// delegations maps other names to the names in this zone that answer for them. The error names the
 // field.
 func (e dnsEntry) delegations(zone string) (map[string]string, error) {
 	out := make(map[string]string, len(e.Delegated))

@@ -16,7 +16,7 @@ type auditSettings struct {
 	maxSize int // MiB
 }
 
-// auditBytes is how many bytes a MiB has.
+// auditBytes is the number of bytes in a MiB.
 const auditBytes = 1 << 20
 
 // Audit configures the audit log; the caller adds the clock, and syslog if

@@ -47,7 +47,7 @@ func (s *Agent) Registration(listening netip.AddrPort, version string) discovery
 	return r
 }
 
-// HAProxy configures the process that the agent starts or adopts.
+// HAProxy configures the HAProxy process that the agent starts, or finds running and takes over.
 func (s *Agent) HAProxy(log *slog.Logger) haproxy.Config {
 	return haproxy.Config{
 		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
@@ -74,7 +74,8 @@ func (s *Agent) API(log *slog.Logger) api.Config {
 	}
 }
 
-// Gateways configures the dialect below /v1; the caller adds what it shows of HAProxy.
+// Gateways configures the dialect below /v1; the caller adds the sources of what it shows about
+// HAProxy.
 func (s *Agent) Gateways() hrapi.Config {
 	return hrapi.Config{
 		Dashboard: s.dashboard, Backups: filepath.Join(s.dbPath, "v1-backups"),

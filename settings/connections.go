@@ -35,8 +35,7 @@ func (c *checker) checkConnections() {
 	}
 }
 
-// Gate are the bounds of the connections to the API. They leave file descriptors for the
-// agent's own work.
+// Gate limits the connections to the API, so that file descriptors remain for the agent's own work.
 func (s *Agent) Gate() listen.GateConfig {
 	most := roomForConnections(s.consulMaxConns)
 	if s.maxConns > 0 {

@@ -1,8 +1,8 @@
-// Package settings reads what the program is told from outside: flags, the settings
-// file and the environment. It turns them into one Config for each package that
-// takes some, with the defaults and the checks that no single package can make.
+// Package settings reads flags, the settings file and the environment. It makes one Config of them
+// for each package that has one, and adds the defaults and the checks that concern more than one
+// package.
 //
-// A flag is declared once, with its default and a short help ([Agent.Flags]); what
-// an operator must know beyond that is beside it in [Groups], from which
-// docs/cli.md is made. The package starts nothing, opens no socket and writes no file.
+// A flag is declared once, with its default and a short help ([Agent.Flags]); longer explanations
+// are in [Groups]. docs/cli.md is generated from both. The package starts nothing, opens no socket
+// and writes no file.
 package settings

@@ -24,9 +24,9 @@ func Kebab(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(b.String())
 }
 
-// LoadFile takes the settings of a YAML file for every flag of f that the command
-// line did not set. The file is strict: an unknown or repeated key is an error.
-// The error is an [Error]; it names file, line and key.
+// LoadFile sets every flag of f that the command line did not set from a YAML file. The file is
+// strict: an unknown or repeated key is an error. The error is an [Error]; it names file, line and
+// key.
 func LoadFile(f *pflag.FlagSet, path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -11,7 +11,7 @@ type Group struct {
 // A Setting is what is known of a flag beside its help.
 type Setting struct {
 	Name        string // of the flag
-	Explanation string // Markdown, whole sentences; empty: the help says it all
+	Explanation string // Markdown, whole sentences; empty: the help is enough
 	// Live: a new value takes effect when the settings are read again; otherwise the agent
 	// needs a restart.
 	Live bool

@@ -24,7 +24,7 @@ func (s *logSettings) Logger(w io.Writer) *slog.Logger {
 	return slog.New(h)
 }
 
-// QueuedLogger is Logger for a log for whose reader nobody waits. Lines that were dropped
+// QueuedLogger is like Logger, but never waits for the reader of the log. Lines that were dropped
 // are logged when the log can be written again.
 func (s *logSettings) QueuedLogger(w io.Writer) (*slog.Logger, *logqueue.Queue) {
 	queue := logqueue.New(w)
@@ -35,8 +35,8 @@ func (s *logSettings) QueuedLogger(w io.Writer) (*slog.Logger, *logqueue.Queue) 
 	return logger, queue
 }
 
-// StyleLog gives a log of Logger the level and format of these settings, and with it every
-// log that was made of it. Other logs stay as they are.
+// StyleLog sets the level and format of a log that Logger returned, and of all logs derived from
+// it, to those of these settings. Other logs stay as they are.
 func (s *logSettings) StyleLog(l *slog.Logger) {
 	if h, ok := l.Handler().(logHandler); ok {
 		h.style.follow(s)

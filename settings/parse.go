@@ -7,7 +7,7 @@ import (
 )
 
 // An Error is a mistake in flags, the settings file or the environment. Its text
-// names the setting, and the line of the file where it is in one.
+// names the setting, and for a file the line.
 type Error struct{ Err error }
 
 // Error is the text of the mistake.
@@ -17,7 +17,7 @@ func (e Error) Error() string { return e.Err.Error() }
 func (e Error) Unwrap() error { return e.Err }
 
 // Load completes the settings, whose flags f has parsed, from the settings file and
-// the environment, and checks them. getenv is os.Getenv or stands in for it. The error
+// the environment, and checks them. getenv is os.Getenv, or a replacement in tests. The error
 // is an [Error].
 func (s *Agent) Load(f *pflag.FlagSet, getenv func(string) string) error {
 	s.flags, s.given, s.getenv = f, changedFlags(f), getenv
@@ -47,7 +47,7 @@ func newFlagSet(s *Agent) *pflag.FlagSet {
 	return f
 }
 
-// BadValue says of text what a flag expects in its place.
+// BadValue returns an error that says what a flag expects instead of text.
 func BadValue(f *pflag.Flag, text string) error {
 	if f.Value.Type() == routeListType {
 		if err := new(routeList).Set(text); err != nil {

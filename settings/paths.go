@@ -17,8 +17,8 @@ func formerPaths() haproxy.Paths {
 	return haproxy.Paths{StatsSocket: "/tmp/haproxy.status.sock", MasterSocket: "/tmp/haproxy.master.sock", PIDPath: "/var/run/haproxy.pid"}
 }
 
-// paths are the files, sockets and directories that settings name, or that the agent
-// chooses for those that are not named.
+// paths are the files, sockets and directories that settings name, or that the agent chooses where
+// no setting does.
 type paths struct {
 	statsSocket  string
 	masterSocket string
@@ -30,13 +30,13 @@ type paths struct {
 	dbPath       string
 	keyFile      string // empty: stored keys are not encrypted
 
-	// Of paths that nobody has named:
+	// For paths that no setting names:
 	runDirs runDirs
 	runDir  string         // the run-time directory; empty: not used
 	former  *haproxy.Paths // where HAProxy was by default before; nil: nowhere else
 }
 
-// complete sets the paths of HAProxy's sockets and pid file that nobody has named.
+// complete sets the paths of HAProxy's sockets and pid file that no setting names.
 func (p *paths) complete() error {
 	stats, pid := p.statsSocket == "", p.pidPath == ""
 	if stats || pid {
@@ -71,9 +71,9 @@ func (p *paths) complete() error {
 	return nil
 }
 
-// pageSocket is the path of the socket of HAProxy's statistics page beside a stats socket,
-// of which it has the name, because another HAProxy may have its own there; empty: the path
-// would be too long for HAProxy.
+// pageSocket is the path of the socket of HAProxy's statistics page, in the directory of a stats
+// socket. Its name begins with that socket's name, as another HAProxy may have its sockets in the
+// same directory. Empty: the path would be too long for HAProxy.
 func pageSocket(stats string) string {
 	const longest = 90 // bytes; HAProxy binds a longer path first and renames it
 	path := strings.TrimSuffix(stats, ".sock") + ".page.sock"
@@ -107,7 +107,7 @@ func createFolder(s *Agent, dir string) error {
 	return s.runDirs.letPass(dir, worker)
 }
 
-// SharedPaths lists the settings whose files another user may take the place of.
+// SharedPaths lists the settings whose files another user may replace, and these files.
 func (p *paths) SharedPaths() (settings, files []string) {
 	for _, one := range []struct{ setting, path string }{
 		{"haproxy-socket-path", p.statsSocket},
@@ -148,7 +148,8 @@ func (p *paths) KeySecret() ([]byte, error) {
 // Sessions is the file with the sessions of browsers.
 func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.json") }
 
-// SharedSessions is the file with what other nodes of the cluster have told about sessions.
+// SharedSessions is the file with what this node knows about sessions from other nodes of the
+// cluster.
 func (p *paths) SharedSessions() string { return filepath.Join(p.dbPath, "sessions-nodes.json") }
 
 // A Directory is one in which the agent creates files or sockets.
@@ -158,7 +159,7 @@ type Directory struct {
 	Created bool // by the agent, with the directories above it
 }
 
-// Directories are all that the agent must be able to write to.
+// Directories lists all directories that the agent must be able to write to.
 func (p *paths) Directories() []Directory {
 	list := []Directory{
 		{Setting: "haproxy-cfg-path", Path: filepath.Dir(p.cfgPath)},
@@ -177,7 +178,7 @@ func (p *paths) Directories() []Directory {
 	return list
 }
 
-// haproxyUsers are those who may run HAProxy beside root and the user of this program.
+// haproxyUsers are the users that HAProxy may run as, besides root and the user of this program.
 func haproxyUsers(s *Agent) []uint32 {
 	var out []uint32
 	name := s.Process().User

@@ -71,7 +71,7 @@ func orEmpty(value string) string {
 	return value
 }
 
-// A Transition is what becomes of settings that were read again.
+// A Transition says what happens to settings that were read again.
 type Transition struct {
 	Next    *Agent   // what is in effect then
 	Changed []Change // settings of Next with a new value
@@ -115,8 +115,8 @@ func liveSettings() map[string]bool {
 	return live
 }
 
-// mayFollow reports whether a live setting can change from s to newer. The API has TLS or
-// not, and knows its callers or not, from start to end.
+// mayFollow reports whether a live setting can change from s to newer. Whether the API uses TLS,
+// and whether it asks callers to log in, cannot change while the agent runs.
 func mayFollow(s, newer *Agent, name string) bool {
 	knowsCallers := func(a *Agent) bool { return a.tokenFile != "" || a.accessFile != "" }
 	switch name {
@@ -148,7 +148,7 @@ func changes(s, newer *Agent) []Change {
 // File is the settings file; empty: there is none.
 func (s *Agent) File() string { return s.file }
 
-// mixed is s with those settings of newer that isNewer tells, none of which is a path of
+// mixed is s with those settings of newer for which isNewer is true. None of them is a path of
 // [paths].
 func mixed(s, newer *Agent, isNewer func(name string) bool) *Agent {
 	out := &Agent{}

@@ -64,7 +64,7 @@ func (s *Agent) Routes() []routes.Route {
 	return list
 }
 
-// checkRoutes refuses routes that take what is Thalassa's own, or lend its rights.
+// checkRoutes refuses routes that take paths of Thalassa's own, or give clients the agent's rights.
 func (c *checker) checkRoutes() {
 	list, err := routes.Parse(c.settings.routes, api.OwnPaths())
 	if err != nil {
@@ -103,7 +103,7 @@ func resolved(path string) string {
 	return filepath.Clean(path)
 }
 
-// secretPaths are files and directories of which callers of the API get nothing.
+// secretPaths are files and directories that routes never serve.
 func (s *Agent) secretPaths() []string {
 	all := []string{
 		s.tokenFile, s.accessFile, s.sessionKey, s.audit.file, s.tlsKey, s.keyFile, s.consulToken, s.consulKey, s.dbPath, s.persistence,
@@ -119,8 +119,8 @@ func (s *Agent) secretPaths() []string {
 	return all
 }
 
-// SecretFiles are files of which callers of the API get nothing, whatever other names they
-// have. They are read from elsewhere, too: the access file may name more.
+// SecretFiles are files that routes never serve, not even by another name (a link). The access file
+// may name more.
 func (s *Agent) SecretFiles() []string {
 	all := append(s.secretPaths(), s.Sessions(), s.SharedSessions())
 	for _, name := range []string{"thalassa.db", "tls/api.key"} {
@@ -142,8 +142,8 @@ func (c *checker) checkRouteTarget(r routes.Route) {
 	}
 }
 
-// isConsul reports whether a target is Consul as the settings or its own defaults have it.
-// Other names of the same address are found out when the agent connects.
+// isConsul reports whether a target is Consul's address by the settings or by its defaults. Other
+// names of the same address are detected when the agent connects.
 func (s *consulSettings) isConsul(t routes.Target) bool {
 	scheme, rest, found := strings.Cut(s.Consul(), "://")
 	if !found {

@@ -44,8 +44,8 @@ func (d runDirs) choose() (string, error) {
 	return own, nil
 }
 
-// check returns what is wrong with a run-time directory: nobody but its user may
-// replace it or what is in it. One that does not exist yet is judged by those above.
+// check returns what is wrong with a run-time directory: only its user may be able to replace it or
+// what is in it. For one that does not exist yet, the directories above it count.
 func (d runDirs) check(dir string) error {
 	info, err := os.Lstat(dir)
 	switch {
@@ -94,9 +94,9 @@ func (d runDirs) makeDir(dir string, worker *account) error {
 	return d.letPass(dir, worker)
 }
 
-// letPass has HAProxy's workers reach the socket in a directory over which stick tables
-// outlive a reload: where they run as another user they may pass, and see nothing; their
-// group alone where root makes it.
+// letPass lets HAProxy's workers reach the socket in a directory through which stick tables are
+// passed on at a reload. Workers that run as another user may enter the directory but not list it;
+// where root makes it, only their group may.
 func (d runDirs) letPass(dir string, worker *account) error {
 	if worker == nil || int(worker.uid) == d.uid {
 		return nil
@@ -115,8 +115,8 @@ func owner(info fs.FileInfo) int {
 	return int(stat.Uid)
 }
 
-// isShared reports whether everybody may make files in a directory, as in /tmp, so that
-// a path in it may be taken by others while it is free.
+// isShared reports whether everybody may make files in a directory, as in /tmp, so that others may
+// create a path in it first.
 func isShared(dir string) bool {
 	info, err := os.Stat(dir)
 	return err == nil && info.Mode().Perm()&0o002 != 0

@@ -2,9 +2,9 @@ package settings
 
 import "os"
 
-// OpenSecrets lists the settings whose files hold a secret that every user of the machine
-// may read: Consul's token and key, the API's key, the key of
-// the stored certificates, and the credentials of the artifact repository. Files that are not there, or cannot be looked at, are left out.
+// OpenSecrets lists the settings whose files hold a secret that every user of the machine may read:
+// Consul's token and key, the API's key, the key of the stored certificates, and the credentials of
+// the artifact repository. Files that do not exist, or cannot be examined, are left out.
 func (s *Agent) OpenSecrets() (settings, files []string) {
 	for _, one := range append([]struct{ setting, path string }{
 		{"consul-token-file", s.consulToken},

@@ -11,7 +11,7 @@ import (
 	"thalassa/lb"
 )
 
-// sessionConns is the number of connections to Consul for sessions: one waits for changes.
+// sessionConns is the number of connections to Consul for sessions; one of them waits for changes.
 const sessionConns = 3
 
 // orderConns is the number of connections to Consul for orders: two wait for changes.
@@ -77,7 +77,7 @@ func (t Sharing) Orders(log *slog.Logger) (*acme.Sharing, error) {
 	return &acme.Sharing{Consul: client, Seal: key, Prefix: t.s.acme.prefix, Node: node}, nil
 }
 
-// OrderStore is how to reach the Consul that has the cluster's orders.
+// OrderStore configures the client of the Consul that holds the cluster's orders.
 func (t Sharing) OrderStore(log *slog.Logger) consul.Config {
 	cfg := t.Store(log)
 	cfg.MaxConns = orderConns
@@ -99,10 +99,10 @@ func (t Sharing) VerifyKey(as auth.Reader) error {
 // KeyFile is the file of the key that the cluster's agents share; empty: there is none.
 func (t Sharing) KeyFile() string { return t.s.sessionKey }
 
-// Prefix begins the keys in Consul that have the cluster's sessions.
+// Prefix is the beginning of the keys in Consul that hold the cluster's sessions.
 func (t Sharing) Prefix() string { return t.s.sessionPrefix }
 
-// Store is how to reach the Consul that has the cluster's sessions.
+// Store configures the client of the Consul that holds the cluster's sessions.
 func (t Sharing) Store(log *slog.Logger) consul.Config {
 	d := t.s.Discovery(lb.Snapshot{}, log)
 	return consul.Config{

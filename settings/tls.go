@@ -43,7 +43,8 @@ func (t TLS) Mode() string {
 // IsPlainOnNetwork reports whether tokens travel over a network as plain text.
 func (t TLS) IsPlainOnNetwork() bool { return t.Mode() == tlsOff && !t.s.Loopback() }
 
-// Files configures a certificate that others renew, by the clock now; ok if there is one.
+// Files configures a certificate in files that other programs renew; now is the clock. ok is false
+// where the settings name none.
 func (t TLS) Files(now func() time.Time, log *slog.Logger) (source *listen.Files, ok bool, err error) {
 	if t.Mode() != tlsFiles {
 		return nil, false, nil
@@ -55,7 +56,8 @@ func (t TLS) Files(now func() time.Time, log *slog.Logger) (source *listen.Files
 	return source, true, nil
 }
 
-// FollowFiles has a certificate of Files follow the paths of these settings.
+// FollowFiles makes a certificate that Files configured read the paths of these settings from now
+// on.
 func (t TLS) FollowFiles(source *listen.Files) error {
 	if err := source.Follow(t.s.tlsCert, t.s.tlsKey); err != nil {
 		return Error{Err: err}
@@ -66,7 +68,7 @@ func (t TLS) FollowFiles(source *listen.Files) error {
 // HasClientCA reports whether clients may show certificates.
 func (t TLS) HasClientCA() bool { return t.s.clientCA != "" }
 
-// ClientCAs are the CAs that sign certificates of the API's clients; nil: these have none.
+// ClientCAs are the CAs that sign certificates of the API's clients; nil: clients show none.
 func (t TLS) ClientCAs() (*x509.CertPool, error) {
 	if t.s.clientCA == "" {
 		return nil, nil

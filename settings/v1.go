@@ -37,7 +37,7 @@ func v1Flags(s *Agent, f *pflag.FlagSet) {
 }
 
 // MayStop reports whether requests below /v1 may end the HAProxy of this agent. manager is
-// what starts and stops it instead: "pacemaker" or "external"; empty: the agent does.
+// "pacemaker" or "external" where that starts and stops HAProxy; empty: the agent does.
 func (s *Agent) MayStop() (isAllowed bool, manager string) {
 	if s.haproxy != string(haproxy.Managed) {
 		manager = s.haproxy

@@ -105,9 +105,9 @@ func (h *holder) close() {
 	h.holds, h.closed = map[int]*hold{}, true
 }
 
-// Hold makes sure that the counters of the worker that serves are read before it ends.
-// It is to be called before a reload. Without Hold, the sampler notices a reload within
-// a tenth of a second; a worker that was replaced again by then may be missed.
+// Hold makes sure that the counters of the worker that serves are read before it ends. Call it
+// before a reload. Without Hold, the sampler notices a reload within a tenth of a second; a worker
+// that was replaced again by then may be missed.
 func (s *Sampler) Hold(ctx context.Context) {
 	_ = s.reader.holder.hold(ctx) // what is missed is marked as unknown
 }

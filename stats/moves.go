@@ -18,7 +18,7 @@ const (
 // A Health is what HAProxy decided about a member.
 type Health string
 
-// The decisions. Maintenance is none: the agent itself puts servers into it.
+// The decisions. Maintenance is not one of them: the agent itself puts servers into it.
 const (
 	HealthUp    Health = "up"
 	HealthDown  Health = "down"

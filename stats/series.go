@@ -150,7 +150,7 @@ func (s *Series) remember(tick uint64) {
 	s.history.put(TrackResponseMS, tick, encodeSample(float64(s.Gauges.ResponseMS)))
 }
 
-// restart begins the series anew for another member at the same address.
+// restart restarts the series for another member at the same address.
 func (s *Series) restart() {
 	s.Total, s.grown, s.Rate, s.Known, s.read = Counters{}, nil, Rates{}, false, time.Time{}
 	s.Gauges, s.Since, s.history, s.restarted = Gauges{}, time.Time{}, history{}, true

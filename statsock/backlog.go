@@ -10,20 +10,18 @@ import (
 	"time"
 )
 
-// maxQuestions bounds how many connections of HAProxy's master one Master takes
-// up for questions to workers. The master has ten for everybody.
+// maxQuestions limits the connections to HAProxy's master that one Master uses for questions to
+// workers. The master accepts ten in all.
 const maxQuestions = 4
 
-// ErrUnanswered is the error of a question to a worker that has not answered one
-// before: it is not asked again until it has. A master keeps the connection of
-// each question until the worker answers or ends, also when whoever asked has
-// gone; with ten of them it takes no command any more, not even to reload
-// (HAProxy 2.6 to 3.2).
+// ErrUnanswered is the error of a question to a worker that has not answered one before: it is not
+// asked again until it has. A master keeps the connection of each question until the worker answers
+// or ends, even when the client has closed it. With ten of them it accepts no command any more, not
+// even to reload (HAProxy 2.6 to 3.2).
 var ErrUnanswered = errors.New("the worker still owes an answer")
 
-// A backlog is the questions to workers that a master has not got rid of. Those
-// that nobody waits for any more stay open in it until their worker answers or
-// ends.
+// A backlog has the questions to workers that keep a connection of the master busy. Those that
+// nobody waits for any more stay open in it until their worker answers or ends.
 type backlog struct {
 	slots chan struct{} // one per question, waited for or not
 
@@ -39,8 +37,8 @@ type owed struct {
 
 func newBacklog() *backlog { return &backlog{slots: make(chan struct{}, maxQuestions)} }
 
-// begin waits for room for one more question to a worker. It refuses to wait for
-// what workers that hang take up.
+// begin waits until one more question to a worker is possible. It fails at once where only workers
+// that hang would have to answer first.
 func (b *backlog) begin(ctx context.Context, worker int) error {
 	if !b.mayAsk(worker) {
 		return ErrUnanswered
@@ -67,19 +65,17 @@ func (b *backlog) mayAsk(worker int) bool {
 	return len(b.owed) < maxQuestions && !slices.ContainsFunc(b.owed, func(o owed) bool { return o.worker == worker })
 }
 
-// end gives the room back of a question that is over.
+// end frees the slot of a question that is over.
 func (b *backlog) end() { <-b.slots }
 
-// abandon keeps the connection of a question whose answer nobody waits for any
-// more, and its room with it.
+// abandon keeps the connection and the slot of a question whose answer nobody waits for any more.
 func (b *backlog) abandon(worker int, conn net.Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.owed = append(b.owed, owed{worker, conn})
 }
 
-// ended throws away what has come, without waiting, and says whether that was
-// all.
+// ended discards what has arrived, without waiting, and reports whether the connection has ended.
 func ended(conn net.Conn) bool {
 	raw, ok := conn.(syscall.Conn)
 	if !ok {

@@ -21,7 +21,7 @@ type LoadedCertificate struct {
 	Chain int
 }
 
-// Loaded are the files of a kind that HAProxy has loaded.
+// Loaded lists the files of a kind that HAProxy has loaded.
 type Loaded struct {
 	Files []string
 	// Pending is the file of a change that is not committed; empty: there is none. HAProxy

@@ -43,7 +43,7 @@ type statDecoder struct {
 	buf  []byte // a record that did not fit into one read; reused
 	text []byte // a quoted field without its quotes; reused
 	seen map[string]string
-	// keep says that all texts will be seen again, with the next answer.
+	// keep is set where the next answer will have the same texts again.
 	keep bool
 }
 

@@ -18,7 +18,7 @@ import (
 const (
 	// defaultTimeout bounds a call whose context has no deadline.
 	defaultTimeout = 5 * time.Second
-	// maxAnswer bounds what one raw answer may occupy in memory.
+	// maxAnswer limits the size of one answer in memory.
 	maxAnswer = 64 << 20
 )
 
@@ -26,7 +26,7 @@ const (
 type endpoint struct {
 	path string
 	kind string // "stats socket" or "master socket", for errors
-	// trust is who may listen there.
+	// trust has the users that may listen there.
 	trust trust
 	// prefix sends each command on to a worker: "@!<pid> ". backlog has the
 	// questions to it and to the others then.
@@ -38,9 +38,9 @@ type endpoint struct {
 	quit bool
 }
 
-// NotListening reports whether err says that nobody listens on the socket: it
-// does not exist, or it is left over from a process that is gone. HAProxy's
-// master is in this state for some milliseconds of every reload.
+// NotListening reports whether err says that no process listens on the socket: it does not exist,
+// or it was left by a process that has ended. HAProxy's master is in this state for some
+// milliseconds of every reload.
 func NotListening(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
@@ -67,7 +67,7 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, defaultTimeout)
 }
 
-// failed says what failed, in the context's words when that has ended.
+// failed says what failed; where the context has ended, it says so.
 func (e endpoint) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("asking %s %s: %w", e.kind, e.path, ctx.Err())
@@ -98,7 +98,7 @@ func (e endpoint) converse(ctx context.Context, command string, read func(io.Rea
 	return err
 }
 
-// question asks on a connection of its own, which is the caller's afterwards; nil:
+// question sends a command on a new connection and returns it. The caller has to close it; nil:
 // there is none.
 func (e endpoint) question(ctx context.Context, command string, read func(io.Reader) error) (net.Conn, error) {
 	conn, err := e.dial(ctx)
@@ -116,7 +116,7 @@ func (e endpoint) question(ctx context.Context, command string, read func(io.Rea
 	return conn, read(conn)
 }
 
-// dial connects to the socket, unless it is a stranger's: then the error is a
+// dial connects to the socket, unless it belongs to a user who is not trusted: then the error is a
 // *ForeignError, and nothing was sent.
 func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
 	foreign := e.trust.checkPath(e.path)
@@ -136,7 +136,7 @@ func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// interrupt has a context's end wake who reads or writes, until it is told to stop.
+// interrupt makes reads and writes of conn fail when the context ends, until stop is called.
 func interrupt(ctx context.Context, conn net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 }
@@ -173,8 +173,8 @@ func readAnswer(r io.Reader) ([]byte, error) {
 	return raw, nil
 }
 
-// addressed puts the prefix before each of the commands that are joined by ";":
-// the master takes every one for its own that has none.
+// addressed puts the prefix before each of the commands that are joined by ";". The master carries
+// out commands without one itself.
 func (e endpoint) addressed(command string) string {
 	if e.prefix == "" {
 		return command
@@ -194,13 +194,13 @@ func (e endpoint) addressed(command string) string {
 // ended.
 var ErrWorkerGone = errors.New("the worker has ended")
 
-// gone is ErrWorkerGone with the master's words.
+// gone is ErrWorkerGone with the master's answer.
 func gone(answer []byte) error {
 	return fmt.Errorf("%w: %s", ErrWorkerGone, strings.TrimSpace(string(answer)))
 }
 
-// noTarget recognizes the master's answer to a command for a worker that is
-// gone; unlike all others it does not end with a blank line.
+// noTarget recognizes the master's answer to a command for a worker that has ended; unlike all
+// others it does not end with a blank line.
 func noTarget(answer []byte) bool {
 	return bytes.HasPrefix(answer, []byte("Can't find the target ")) && bytes.HasSuffix(answer, []byte("\n"))
 }
@@ -224,7 +224,7 @@ func complete(raw []byte) (string, error) {
 	return body + "\n", nil
 }
 
-// checkLine refuses what would not be one command line.
+// checkLine refuses a command that is not exactly one line.
 func checkLine(command string) error {
 	if strings.TrimSpace(command) == "" {
 		return errors.New("command for haproxy is empty")

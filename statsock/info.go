@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Info is what a worker says of itself (show info).
+// Info is a worker's answer to show info.
 type Info struct {
 	Version string
 	PID     int
@@ -16,8 +16,7 @@ type Info struct {
 	Node    string
 	// Description is the line "description" of the global section.
 	Description string
-	// Stopping says that the worker serves its last connections and accepts no
-	// new ones.
+	// Stopping: the worker serves its last connections and accepts no new ones.
 	Stopping    bool
 	CurrConns   int
 	MaxConn     int
@@ -27,7 +26,7 @@ type Info struct {
 	SessRate    int   // sessions in the last second
 	IdlePercent int   // share of time spent waiting; 0 is saturated
 	Threads     int
-	// MaxSockets is how many sockets the worker reckons with, by its file.
+	// MaxSockets is the number of sockets that the worker expects to need by its configuration.
 	MaxSockets int
 }
 

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener returns the process that listens on a unix socket, as Linux notes it when
-// listen(2) is called. The process may have ended and have handed the socket on. Whoever
-// listens sees a connection that ends at once.
+// Listener returns the process that listens on a unix socket, as Linux records it when listen(2) is
+// called. The process may have ended after passing the socket to another one. The listening process
+// sees a connection that ends at once.
 func Listener(ctx context.Context, path string) (pid int, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

@@ -22,10 +22,10 @@ func NewMaster(path string, users ...uint32) *Master {
 	return &Master{endpoint{path: path, kind: "master socket", trust: trusting(users), quit: true}, newBacklog()}
 }
 
-// Worker returns a client that reaches one worker through the master, also one
-// that listens nowhere any more because it is ending, or whose stats socket somebody
-// has removed. What is asked of one that has ended gives ErrWorkerGone, of one that has
-// not answered before ErrUnanswered.
+// Worker returns a client that reaches one worker through the master, also a worker that listens
+// nowhere any more because it is ending, or whose stats socket somebody has removed. The error is
+// ErrWorkerGone for a worker that has ended, and ErrUnanswered for one that still has to answer an
+// earlier question.
 func (m *Master) Worker(pid int) *Client {
 	e := m.endpoint
 	e.prefix, e.worker, e.backlog = "@!"+strconv.Itoa(pid)+" ", pid, m.questions
@@ -47,21 +47,19 @@ func (m *Master) ShowProc(ctx context.Context) (Processes, error) {
 
 // A ReloadReply is the master's answer to a reload.
 type ReloadReply struct {
-	// Conclusive says that the master told the outcome (HAProxy 2.7 and later).
-	// When it is false the reload may yet succeed or fail, or may not take place
-	// at all: the master was just executing itself anew, or (3.1 and later)
-	// refused it because another start is still in progress.
+	// Conclusive: the master reported the outcome (HAProxy 2.7 and later). When it is false, the
+	// reload may still succeed or fail, or may not take place at all: the master was just executing
+	// itself again, or (3.1 and later) refused it because another start is in progress.
 	Conclusive bool
-	// Success is the outcome; only when Conclusive.
+	// Success is the outcome; valid only when Conclusive.
 	Success bool
-	// Log holds the words of the start, or of the refusal.
+	// Log has the messages of the start, or of the refusal.
 	Log string
 }
 
-// Reload tells the master to read its configuration again. HAProxy up to 2.6
-// closes the connection without a word, which is no error here; later versions
-// answer when the new worker is ready or has failed, so the context must leave
-// time for that.
+// Reload tells the master to read its configuration again. HAProxy up to 2.6 closes the connection
+// without an answer, which is no error here; later versions answer when the new worker is ready or
+// has failed, so the context must leave time for that.
 func (m *Master) Reload(ctx context.Context) (ReloadReply, error) {
 	var reply ReloadReply
 	err := m.ask(ctx, "reload", func(r io.Reader) error {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// An Offer is what HAProxy lets whoever asks on a socket do.
+// An Offer is what clients of a socket of HAProxy may do.
 type Offer struct {
 	Level string // "user", "operator" or "admin"
 	// Commands are the beginnings of the lines of its help: a command with the form

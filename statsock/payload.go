@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// MaxPayload is how long a text is at most that HAProxy certainly takes with a command, in
-// bytes: both have to fit into its buffer (tune.bufsize, 16 KB), of which it reserves a part.
+// MaxPayload is the maximum length in bytes of a text that HAProxy certainly accepts with a
+// command. Both have to fit into its buffer (tune.bufsize, 16 KB), of which it reserves a part.
 const MaxPayload = 14 << 10
 
 // Pay sends one command with a text of several lines, none of them empty, and returns the
-// answer as Do does. A text of more than MaxPayload bytes is refused unsent.
+// answer as Do does. A text of more than MaxPayload bytes is an error, and not sent.
 func (s *Session) Pay(ctx context.Context, command, text string) (answer string, err error) {
 	text = strings.Trim(text, "\n") + "\n"
 	switch err := checkLine(command); {

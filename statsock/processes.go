@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Processes is the master and those it looks after (show proc).
+// Processes is the master and its workers (show proc).
 type Processes struct {
 	Master Process
 	// Workers are of the present configuration: one, or none while it starts.
@@ -19,7 +19,7 @@ type Processes struct {
 	// OldWorkers belong to earlier configurations and are ending, except after
 	// a failed reload (see Workers).
 	OldWorkers []Process
-	// Failed counts the reloads that have failed since the last that did not.
+	// Failed counts the reloads that have failed since the last successful one.
 	Failed int
 }
 

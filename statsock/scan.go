@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// internSlack is how many texts a Scanner keeps beyond twice the lines of its
-// last answer before it forgets them all: names and reasons come and go.
+// internSlack is the number of texts that a Scanner keeps beyond twice the lines of its last answer
+// before it drops them all, since names and reasons change.
 const internSlack = 4096
 
 // A StatQuery narrows show stat. The zero value asks for everything.
@@ -37,13 +37,12 @@ func (q StatQuery) command() string {
 	return command
 }
 
-// A Scanner reads statistics line by line and again and again: it keeps its
-// buffers and the texts that it has seen, so that reading the same servers once
-// more allocates nothing for them. The zero value is ready. It may be used by
-// one goroutine at a time, for any number of clients, HAProxys and reloads.
+// A Scanner reads statistics repeatedly, line by line. It keeps its buffers and the texts that it
+// has seen, so that reading the same servers again allocates nothing for them. The zero value is
+// ready. It may be used by one goroutine at a time, for any number of clients, HAProxys and
+// reloads.
 type Scanner struct {
-	// Info says who answers, as ShowInfo does; it is there before the first line
-	// is.
+	// Info is that of the worker that answers, as of ShowInfo. It is set before the first line.
 	Info Info
 
 	decoder statDecoder
@@ -53,10 +52,9 @@ type Scanner struct {
 	lines   int // of the last answer
 }
 
-// Scan asks c and calls each with every line, in HAProxy's order (see
-// Client.ShowStat). The line is valid during the call; its texts stay valid. An
-// error of each ends the scan and is returned. When Scan fails, some lines may
-// have been seen: they are to be forgotten.
+// Scan asks c and calls each with every line, in HAProxy's order (see Client.ShowStat). The line is
+// valid during the call; its texts stay valid. An error of each ends the scan and is returned. When
+// Scan fails, some lines may have been passed to each: discard them.
 //
 // Info is asked for in the same question: no reload can come between the two.
 func (s *Scanner) Scan(ctx context.Context, c *Client, q StatQuery, each func(*Stat) error) error {

@@ -22,33 +22,33 @@ type Server struct {
 	Address string
 	Port    int
 	Weight  int // as set at run time, 0 to 256
-	// Maintenance and Draining are what an administrator or the configuration
-	// asked for.
+	// Maintenance and Draining were set by an administrator or the configuration.
 	Maintenance, Draining bool
 	// Unresolved: it is in maintenance because its host name has no address.
 	Unresolved bool
-	// Up: the server is in operation, by its checks, or ends in order (disable-on-404).
+	// Up: the server is in operation by its checks, or is being taken out by them without errors
+	// (disable-on-404).
 	Up bool
 	// CheckAddress and AgentAddress are the addresses that checks go to instead of the
 	// server's own; empty: none. A port of 0 is the server's own as well.
 	CheckAddress, AgentAddress string
 	CheckPort, AgentPort       int
 	TLS                        bool // requests go over TLS
-	// Partial: HAProxy tells nothing about checks, agents and TLS.
+	// Partial: the answer lacks checks, agents and TLS.
 	Partial bool
 }
 
-// The bits of srv_admin_state (HAProxy's include/haproxy/server-t.h,
-// SRV_ADMF_*). The bit for "disabled in the configuration", 0x04, stays set when
-// the server is put to use, and means nothing by itself.
+// The bits of srv_admin_state (HAProxy's include/haproxy/server-t.h, SRV_ADMF_*). The bit for
+// "disabled in the configuration", 0x04, stays set when the server is set ready, and means nothing
+// by itself.
 const (
 	adminMaintenance = 0x01 | 0x02 | adminUnresolved
 	adminUnresolved  = 0x20
 	adminDraining    = 0x08 | 0x10
 )
 
-// ShowServers asks how the servers of a backend stand, or those of all backends
-// when its name is empty.
+// ShowServers asks for the state of the servers of a backend, or of all backends when the name is
+// empty.
 func (c *Client) ShowServers(ctx context.Context, backend string) ([]Server, error) {
 	var servers []Server
 	if err := c.VisitServers(ctx, backend, func(s Server) { servers = append(servers, s) }); err != nil {
@@ -57,8 +57,8 @@ func (c *Client) ShowServers(ctx context.Context, backend string) ([]Server, err
 	return servers, nil
 }
 
-// VisitServers is ShowServers for who wants each as it comes. When it fails, some may
-// have been seen: they are to be forgotten.
+// VisitServers is like ShowServers, but passes each server to visit as it is read. When it fails,
+// some may have been passed: discard them.
 func (c *Client) VisitServers(ctx context.Context, backend string, visit func(Server)) error {
 	return c.ask(ctx, strings.TrimSpace("show servers state "+backend), func(r io.Reader) error {
 		if err := readServers(bufio.NewReaderSize(r, serverBuffer), visit); err != nil {
@@ -71,7 +71,7 @@ func (c *Client) VisitServers(ctx context.Context, backend string, visit func(Se
 // serverBuffer holds some lines at least.
 const serverBuffer = 32 << 10
 
-// serverColumns are the columns that a Server is made of.
+// serverColumns are the columns that every answer must have.
 func serverColumns() []string {
 	return []string{"be_name", "srv_name", "srv_addr", "srv_port", "srv_uweight", "srv_admin_state", "srv_op_state"}
 }
@@ -171,7 +171,7 @@ func (t texts) of(text []byte) string {
 	return s
 }
 
-// findColumns says where the columns stand among the names of a heading.
+// findColumns returns the positions of the columns among the names of a heading.
 func findColumns(names, columns []string) ([]int, error) {
 	places := make([]int, len(columns))
 	for i, c := range columns {

@@ -11,13 +11,12 @@ import (
 	"strings"
 )
 
-// A Session is a conversation with the worker that served when it began. All that is
-// asked in it goes to that worker, also when another one serves by now: what is done
-// because of an answer is never done to a worker that would have given another. It is
-// for one goroutine, for seconds at most (it keeps a worker alive that is stopping, and
-// HAProxy ends an idle one after its "stats timeout"), and of no use any more after an
-// error. Through a master (Master.Worker) it keeps nobody alive: what is asked of a
-// worker that has ended meanwhile gives ErrWorkerGone.
+// A Session is a conversation with the worker that served when it began. All its commands go to
+// that worker, also when another one serves by now. So a command that follows from an answer never
+// reaches a worker that would have answered differently. It is for one goroutine, for seconds at
+// most (it keeps a worker alive that is stopping, and HAProxy ends an idle one after its "stats
+// timeout"), and cannot be used any more after an error. Through a master (Master.Worker) it keeps
+// no worker alive: after the worker has ended, the error is ErrWorkerGone.
 type Session struct {
 	client *Client
 	conn   net.Conn // nil: through the master, which takes one line a connection
@@ -45,9 +44,8 @@ func (s *Session) End() {
 	}
 }
 
-// Do sends commands joined into one line, which HAProxy carries out in one go, and
-// returns the answer to each as Client.Do does. For the length of that line the same
-// holds.
+// Do sends commands joined into one line, which HAProxy carries out without a break, and returns
+// the answer to each. Its limits and errors are those of Client.Do.
 func (s *Session) Do(ctx context.Context, commands ...string) (answers []string, err error) {
 	line := strings.Join(commands, ";")
 	if s.conn == nil {
@@ -74,7 +72,7 @@ func (s *Session) Do(ctx context.Context, commands ...string) (answers []string,
 	return answers, nil
 }
 
-// answers asks through the master, and tells the answers to so many commands apart.
+// answers sends a line through the master, and separates the answers to its commands.
 func (c *Client) answers(ctx context.Context, line string, count int) (answers []string, err error) {
 	err = c.ask(ctx, line, func(r io.Reader) error {
 		raw, err := readAnswer(r)
@@ -94,8 +92,8 @@ func (c *Client) answers(ctx context.Context, line string, count int) (answers [
 	return answers, err
 }
 
-// ShowInfo is Client.ShowInfo. The worker may be stopping by now: it answers as long
-// as the session lasts, and refuses to have servers changed.
+// ShowInfo is Client.ShowInfo. The worker may be stopping by now: it answers as long as the session
+// lasts, but refuses to change servers.
 func (s *Session) ShowInfo(ctx context.Context) (Info, error) {
 	answers, err := s.Do(ctx, "show info")
 	if err != nil {
@@ -104,7 +102,7 @@ func (s *Session) ShowInfo(ctx context.Context) (Info, error) {
 	return readInfo(answers[0])
 }
 
-// ShowServers asks how the servers of some backends stand.
+// ShowServers asks for the state of the servers of some backends.
 func (s *Session) ShowServers(ctx context.Context, backends ...string) ([]Server, error) {
 	return show(ctx, s, "show servers state", parseServers, backends)
 }
@@ -134,8 +132,8 @@ func show[T any](ctx context.Context, s *Session, command string, parse func(str
 	return all, nil
 }
 
-// Change has commands carried out, in their order. words are what HAProxy had to say
-// about them, which may be no more than what it did.
+// Change carries out commands in their order. words are HAProxy's messages about them, which are
+// not always errors.
 func (s *Session) Change(ctx context.Context, commands ...string) (words []string, err error) {
 	answers, err := s.DoAll(ctx, commands...)
 	if err != nil {
@@ -149,7 +147,8 @@ func (s *Session) Change(ctx context.Context, commands ...string) (words []strin
 	return words, nil
 }
 
-// maxLine bounds a line of joined commands, well below HAProxy's buffer.
+// maxLine limits a line of joined commands, in bytes. It is well below the size of HAProxy's
+// buffer.
 const maxLine = 8 << 10
 
 // DoAll is Do for any number of commands, in as many lines as they take.
@@ -203,9 +202,9 @@ func readAnswers(r io.Reader, count int) ([]string, error) {
 	return nil, fmt.Errorf("answers are longer than %d bytes", maxAnswer)
 }
 
-// separate tells answers apart: each ends with a blank line, but for some refusals of
+// separate splits a text into answers: each ends with a blank line, but for some refusals of
 // HAProxy 2.6 ("Backend must use a dynamic load balancing …"), which only the prompt ends.
-// What stands behind the last end is left out.
+// What follows the last end is left out.
 func separate(text string) (answers []string) {
 	for {
 		text = strings.TrimPrefix(text, prompt)

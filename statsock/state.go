@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// A ServerDump is an answer to show servers state, as a server-state-file is to
-// hold it (configuration manual, 3.1, "server-state-file").
+// A ServerDump is an answer to show servers state, in the form of a server-state-file
+// (configuration manual, 3.1, "server-state-file").
 type ServerDump struct {
 	// Heading is the version of the format and the line that names the columns.
 	Heading string
@@ -20,7 +20,7 @@ type ServerDump struct {
 // A ServerLine is one server of a dump.
 type ServerLine struct {
 	Server
-	// Host is the name that the address was found under; empty: there is none.
+	// Host is the name that was resolved to the address; empty: there is none.
 	Host string
 
 	fields  []string
@@ -40,7 +40,7 @@ type stateColumns struct {
 // checks and agents, which it would take in preference to haproxy.cfg.
 const healthColumns = 20
 
-// DumpServers asks how the servers of all backends stand.
+// DumpServers asks for the state of the servers of all backends.
 func (c *Client) DumpServers(ctx context.Context) (ServerDump, error) {
 	text, err := c.answer(ctx, "show servers state")
 	if err != nil {

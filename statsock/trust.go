@@ -39,11 +39,11 @@ func (e *ForeignError) Error() string {
 	return fmt.Sprintf("%s: %s, expected %s", e.Path, e.Fault, strings.Join(names, " or "))
 }
 
-// trust is the users whose word is believed.
+// trust has the users whose sockets are used.
 type trust []uint32
 
-// trusting returns root, the user of this program, and others. What root or this user
-// does cannot be prevented; anybody else is named.
+// trusting returns root, the user of this program, and others. Root and this user could replace a
+// socket anyway; anybody else must be named.
 func trusting(others []uint32) trust {
 	t := append(trust{0, uint32(os.Geteuid())}, others...) //nolint:gosec // ids are never negative on Linux
 	slices.Sort(t)
@@ -52,7 +52,7 @@ func trusting(others []uint32) trust {
 
 func (t trust) includes(uid uint32) bool { return slices.Contains(t, uid) }
 
-// checkPeer judges who listens at the other end. Linux notes who called listen(2): the
+// checkPeer checks which user listens at the other end. Linux records who called listen(2): the
 // user that HAProxy was started as, before its workers give up their rights, also when
 // a worker has the socket from the one before (HAProxy 2.6 to 3.2). The process may
 // have ended since.
@@ -86,10 +86,10 @@ func (t trust) checkPeer(conn net.Conn, path string) error {
 // maxLinks is how many symbolic links a path may lead over, as in the kernel.
 const maxLinks = 40
 
-// checkPath follows a path as the kernel does, and judges whoever could have made the
-// socket another one: the owners of the socket, of every directory and of every
-// symbolic link on the way. A directory that everybody may write to must be sticky.
-// What is missing or closed to us is for the dial to tell.
+// checkPath follows a path as the kernel does, and checks everybody who could have replaced the
+// socket: the owners of the socket, of every directory and of every symbolic link on the way. A
+// directory that everybody may write to must be sticky. What does not exist, or may not be read, is
+// no error here: connecting fails then.
 func (t trust) checkPath(path string) error {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -123,12 +123,12 @@ func (t trust) checkPath(path string) error {
 	}
 }
 
-// steps are the names that a path leads over.
+// steps are the elements of a path.
 func steps(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
-// checkOwner judges one step of a path.
+// checkOwner checks the owner of one step of a path.
 func (t trust) checkOwner(socket, at string, info fs.FileInfo, last bool) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -153,7 +153,7 @@ func (t trust) checkOwner(socket, at string, info fs.FileInfo, last bool) error 
 	return &ForeignError{Path: socket, Owner: stat.Uid, Fault: fault, Trusted: t, leftover: what == "it "}
 }
 
-// account is how a user is told: "nobody (uid 65534)", or "uid 4711" where the number
+// account is the text for a user: "nobody (uid 65534)", or "uid 4711" where the number
 // has no name.
 func account(uid uint32) string {
 	number := "uid " + strconv.FormatUint(uint64(uid), 10)

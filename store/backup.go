@@ -112,7 +112,7 @@ func isCertificate(o stage.DraftObject) bool {
 	return is
 }
 
-// ReadBackup is the function ReadBackup.
+// ReadBackup calls the function ReadBackup.
 func (Backups) ReadBackup(r io.Reader) (backup.Header, stage.Backup, error) { return ReadBackup(r) }
 
 // WriteBackup writes a backup, sorted, so that equal values give equal entries. It sets the
@@ -216,7 +216,7 @@ func (r *backupReader) add(e backup.Entry) error {
 	return nil
 }
 
-// addKeys takes the encrypted keys. Whether they can be decrypted is not known here.
+// addKeys keeps the encrypted keys. Whether they can be decrypted is not known here.
 func (r *backupReader) addKeys(e backup.Entry) error {
 	var doc keysDoc
 	if err := decodeExact(e.Doc, &doc); err != nil {
@@ -311,7 +311,7 @@ func (r *backupReader) check() error {
 	return fe.Err()
 }
 
-// exactObject is decodeObject for a document that has no other fields.
+// exactObject is decodeObject, and refuses documents with unknown fields.
 func exactObject(id string, data []byte) (lb.Object, error) {
 	if err := checkFields(id, data); err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func (d *DB) SaveCanary(ctx context.Context, s lb.CanaryState) error {
 	})
 }
 
-// DeleteCanary forgets the canary of a backend, if there is one.
+// DeleteCanary deletes the canary of a backend, if there is one.
 func (d *DB) DeleteCanary(ctx context.Context, backend lb.Name) error {
 	return d.update(ctx, "forgetting a canary", func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(canaryBucket))
@@ -39,13 +39,7 @@ func (d *DB) DeleteCanary(ctx context.Context, backend lb.Name) error {
 func (d *DB) Canaries(ctx context.Context) ([]lb.CanaryState, error) {
 	var out []lb.CanaryState
 	err := d.view(ctx, "reading the canaries", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(canaryBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(key, value []byte) error {
-			var doc canaryDoc
-			err := decode(canaryBucket, key, value, &doc)
+		return eachDoc(tx, canaryBucket, func(key []byte, doc canaryDoc, err error) error {
 			var s lb.CanaryState
 			if err == nil {
 				s, err = doc.state(lb.Name(key))
@@ -142,7 +136,7 @@ func canaryDocument(s lb.CanaryState) canaryDoc {
 	return doc
 }
 
-// state is the canary of a backend, checked again: what it says is asked of the agent.
+// state is the canary of a backend, checked again, since the agent acts on it.
 func (doc canaryDoc) state(backend lb.Name) (lb.CanaryState, error) {
 	every, lease := doc.Every.String(), ""
 	if doc.Lease > 0 {

@@ -15,12 +15,12 @@ type certificateDoc struct {
 	Type      string `json:"_type,omitempty"`
 	Key       string `json:"key,omitempty"`
 	Authority bool   `json:"authority,omitempty"`
-	// Files are none where ACME is set: what has been issued is no part of the definition.
+	// Files is empty where ACME is set: an issued certificate is not part of the definition.
 	Files []pemFileDoc `json:"files"`
 	ACME  *acmeDoc     `json:"acme,omitempty"`
 }
 
-// acmeDoc is what is to be ordered.
+// acmeDoc describes a certificate that the agent orders.
 type acmeDoc struct {
 	Domains     []string `json:"domains"`
 	Challenge   string   `json:"challenge"`

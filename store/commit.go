@@ -13,16 +13,15 @@ import (
 // errUnchanged ends the transaction of a commit that changes nothing.
 var errUnchanged = errors.New("nothing has changed")
 
-// CommitAll makes each proposal a revision, in their order, provided that base is
-// the newest revision; when it is not, the error is a *lb.StaleRevisionError. All
-// of them are stored in one transaction, or none. The revisions are numbered from
-// base+1. A proposal with the same objects as the one before it makes no revision,
-// and its answer is the revision before it. The revisions of the proposals' intents
-// do not matter. An intent that could not be loaded again is refused with lb's
-// errors.
+// CommitAll makes each proposal a revision, in their order, provided that base is the newest
+// revision; otherwise the error is a *lb.StaleRevisionError. All of them are stored in one
+// transaction, or none. The revisions are numbered from base+1. A proposal with the same objects as
+// the one before it makes no revision; the revision before it is returned for it. The revisions of
+// the proposals' intents do not matter. An intent that could not be loaded again is refused with
+// lb's errors.
 //
 // After an error the stored intent is as it was. The one exception is a disk
-// that fails to confirm the very last write of the transaction: then Load tells.
+// that fails to confirm the very last write of the transaction: then ask Load what is stored.
 func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error) {
 	states, err := documentsOfAll(proposals)
 	if err != nil {
@@ -81,8 +80,8 @@ func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Prop
 	return made, head.Revision, writeHead(tx, head, most)
 }
 
-// answers are the revisions that the proposals have become. A proposal that changed
-// nothing stands for the revision before it, the first one for base.
+// answers are the revisions that the proposals have become. For a proposal that changed nothing it
+// is the revision before it; for a first one that is base.
 func answers(made []revisionDoc, base func() (lb.Revision, error)) ([]lb.Revision, error) {
 	var out []lb.Revision
 	for i, doc := range made {

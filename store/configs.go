@@ -15,7 +15,7 @@ import (
 	"thalassa/lb"
 )
 
-// maxConfigBytes bounds what the texts take in the file, packed.
+// maxConfigBytes limits the size of all texts in the file, compressed.
 const maxConfigBytes = 32 << 20
 
 // A packedText is the text of a haproxy.cfg as it is stored.
@@ -23,10 +23,10 @@ type packedText struct {
 	Gzip []byte `json:"gzip"`
 }
 
-// An Archive is the texts of haproxy.cfg in a database.
+// An Archive holds the recorded texts of haproxy.cfg in a database.
 type Archive struct{ db *DB }
 
-// NewArchive is that of a database.
+// NewArchive returns the archive of a database.
 func NewArchive(db *DB) Archive { return Archive{db} }
 
 // RecordConfig stores a haproxy.cfg under the number after the newest one, which
@@ -59,7 +59,8 @@ func (d Archive) RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (
 	return r.Number, err
 }
 
-// dropConfigs drops the oldest texts that are more than most, or too much.
+// dropConfigs drops the oldest texts until at most most are left, and their size is within
+// maxConfigBytes.
 func dropConfigs(tx *bbolt.Tx, most int) error {
 	entries, texts := tx.Bucket([]byte(configBucket)), tx.Bucket([]byte(textBucket))
 	kept, size := 0, 0

@@ -23,14 +23,14 @@ type Options struct {
 	// Timeout is how long Open waits for another process that has the file open
 	// (2 s).
 	Timeout time.Duration
-	// MaxRevisions is how many of the newest revisions are kept (10,000).
+	// MaxRevisions is the number of newest revisions that are kept (10,000).
 	MaxRevisions int
 	// MaxRevisionBytes bounds the size of them all (256 MiB); the newest is kept in any case.
 	MaxRevisionBytes int64
-	// MaxEvents is how many of the newest events are kept (10,000).
+	// MaxEvents is the number of newest events that are kept (10,000).
 	MaxEvents int
-	// MaxConfigs is how many of the newest recorded configurations are kept (200).
-	// They take 32 MiB at most.
+	// MaxConfigs is the number of newest recorded configurations that are kept (200). Together they
+	// have at most 32 MiB, compressed.
 	MaxConfigs int
 	// Now dates a damaged file that is set aside (time.Now).
 	Now func() time.Time
@@ -66,7 +66,7 @@ func (o Options) withDefaults() Options {
 // A DB is an open store. All methods may be called concurrently. Each is one
 // transaction: what a method has done when it returns nil survives a crash of
 // the program or of the machine, and what it had not finished by then never
-// happened. ctx is looked at before the transaction, which is not interrupted.
+// happened. ctx is checked before the transaction, which is not interrupted.
 type DB struct {
 	bolt       *bbolt.DB
 	file       openFile

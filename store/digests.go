@@ -10,8 +10,8 @@ import (
 	"thalassa/lb"
 )
 
-// KeysInUse are the digests of the files of all certificates that the stored objects,
-// drafts and revisions name.
+// KeysInUse returns the digests of the files of all certificates that the stored objects, drafts
+// and revisions name.
 func (d *DB) KeysInUse(ctx context.Context) (map[string]bool, error) {
 	inUse := map[string]bool{}
 	note := func(objects ...lb.Object) {

@@ -10,18 +10,18 @@ import (
 	"thalassa/lb"
 )
 
-// This file is the store's own format: the documents in the buckets of schema.go and in
-// the persistence file. They began as bodies of the REST API, and are none: an API may
-// change, and what is stored has to stay readable. What is stored was checked when it was
-// asked for; reading checks again what haproxy.cfg depends on (the Parse methods of lb),
-// and ignores fields that it does not know, as another version may have written them.
+// This file is the store's own format: the documents in the buckets of schema.go and in the
+// persistence file. They look like bodies of the REST API, but are separate: an API may change, and
+// what is stored has to stay readable. What is stored was checked when it was asked for; reading
+// checks again what haproxy.cfg depends on (the Parse methods of lb), and ignores fields that it
+// does not know, as another version may have written them.
 
 // frontendDoc is a stored frontend.
 type frontendDoc struct {
 	ID        string           `json:"id,omitempty"`
 	Type      string           `json:"_type,omitempty"`
 	Key       string           `json:"key,omitempty"`
-	Name      string           `json:"name,omitempty"` // the key again
+	Name      string           `json:"name,omitempty"` // the same as the key
 	Bind      string           `json:"bind"`
 	Backend   string           `json:"backend"`
 	Mode      string           `json:"mode"`
@@ -30,7 +30,7 @@ type frontendDoc struct {
 	Natives   []string         `json:"natives"`
 	Register  *registrationDoc `json:"register,omitempty"`
 	Defaults  string           `json:"defaults,omitempty"`
-	// Of the gateways/pools dialect; an empty list of endpoints is not none.
+	// Of the gateways/pools dialect; an empty list of endpoints differs from a missing one.
 	Endpoints []endpointDoc   `json:"endpoints,omitzero"`
 	Pools     []string        `json:"pools,omitempty"`
 	TLS       *frontendTLSDoc `json:"tls,omitempty"`
@@ -38,7 +38,8 @@ type frontendDoc struct {
 	AcceptProxy []string `json:"acceptProxy,omitempty"`
 }
 
-// frontendTLSDoc is how a stored frontend speaks TLS; an empty list of alpn is not none.
+// frontendTLSDoc is how a stored frontend speaks TLS; an empty list of alpn differs from a missing
+// one.
 type frontendTLSDoc struct {
 	Bind         string   `json:"bind"`
 	Certificates []string `json:"certificates"`
@@ -208,7 +209,7 @@ func decodeObject(id string, data []byte) (lb.Object, error) {
 	return o, err
 }
 
-// asObject is a function that decodes one kind, as one for all kinds.
+// asObject turns a function that decodes one kind into one that returns any lb.Object.
 func asObject[O lb.Object](decode func([]byte) (O, error)) func([]byte) (lb.Object, error) {
 	return func(data []byte) (lb.Object, error) { return decode(data) }
 }

@@ -35,7 +35,7 @@ type draftEditDoc struct {
 	Final   bool             `json:"final,omitempty"`
 }
 
-// A draftHead is what a draft has beside its objects.
+// A draftHead is a draft without its objects.
 type draftHead struct {
 	ID      string    `json:"id"`
 	Message string    `json:"message,omitempty"`
@@ -93,7 +93,7 @@ func (d Drafts) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft
 	return draft, err
 }
 
-// UpdateDraft changes a draft, provided that change has no error. Others wait meanwhile.
+// UpdateDraft changes a draft, unless change returns an error. Other writers wait meanwhile.
 // The error is an *lb.NotFoundError, or that of change.
 func (d Drafts) UpdateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error) {
 	var next stage.Draft
@@ -134,13 +134,7 @@ func (d Drafts) Draft(ctx context.Context, id string) (draft stage.Draft, err er
 func (d Drafts) DraftHeads(ctx context.Context) ([]stage.Draft, error) {
 	list := []stage.Draft{}
 	err := d.db.view(ctx, "loading drafts", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(draftBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(id, value []byte) error {
-			var head draftHead
-			err := decode(draftBucket, id, value, &head)
+		return eachDoc(tx, draftBucket, func(_ []byte, head draftHead, err error) error {
 			list = append(list, head.draft())
 			return err
 		})

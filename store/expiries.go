@@ -8,14 +8,14 @@ import (
 	"thalassa/lb"
 )
 
-// An expiryDoc is the last expiry of a certificate that was told.
+// An expiryDoc is the last expiry of a certificate that was announced by an event.
 type expiryDoc struct {
 	SHA256 string `json:"sha256"`
 	Days   int    `json:"days"`
 }
 
-// SaveExpiries stores, by the names of certificates, which expiry was told, in the place of
-// all before.
+// SaveExpiries stores which expiry was announced, by the names of certificates. It replaces all
+// that were stored.
 func (d *DB) SaveExpiries(ctx context.Context, told map[lb.Name]lb.Expiry) error {
 	return d.update(ctx, "storing told expiries of certificates", func(tx *bbolt.Tx) error {
 		if tx.Bucket([]byte(expiryBucket)) != nil {
@@ -35,17 +35,13 @@ func (d *DB) SaveExpiries(ctx context.Context, told map[lb.Name]lb.Expiry) error
 	})
 }
 
-// LoadExpiries are those that were told. What cannot be read is left out: it is told again.
+// LoadExpiries returns the expiries that were announced. One that cannot be read is left out, and
+// so announced again.
 func (d *DB) LoadExpiries(ctx context.Context) (map[lb.Name]lb.Expiry, error) {
 	told := map[lb.Name]lb.Expiry{}
 	err := d.view(ctx, "loading told expiries of certificates", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(expiryBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(key, value []byte) error {
-			var doc expiryDoc
-			if decode(expiryBucket, key, value, &doc) == nil {
+		return eachDoc(tx, expiryBucket, func(key []byte, doc expiryDoc, err error) error {
+			if err == nil {
 				told[lb.Name(key)] = lb.Expiry(doc)
 			}
 			return nil

@@ -68,8 +68,8 @@ func acquire(path string, timeout time.Duration) (*os.File, error) {
 	}
 }
 
-// lock reports whether path still means the file once it is locked: whoever
-// held the lock before may have put another one there.
+// lock reports whether path still leads to the file once it is locked: the process that held the
+// lock before may have put another one there.
 func lock(file *os.File, path string, deadline time.Time) (bool, error) {
 	info, err := file.Stat()
 	if err != nil {

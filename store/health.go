@@ -15,7 +15,7 @@ import (
 const (
 	// slowAfter is how long a look at the file may take.
 	slowAfter = 2 * time.Second
-	// tellAfter is how long a write may take until Problem tells it.
+	// tellAfter is how long a write may take until Problem reports it.
 	tellAfter = 1500 * time.Millisecond
 )
 
@@ -27,7 +27,7 @@ type writeState struct {
 	begun time.Time // the write under way; zero: there is none
 }
 
-// begin notes that a write begins. done notes what became of it.
+// begin notes that a write begins. done notes its result.
 func (w *writeState) begin() (done func(err error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -38,7 +38,7 @@ func (w *writeState) begin() (done func(err error)) {
 	}
 }
 
-// end notes that a write ends without the disk.
+// end notes that a write ends without having reached the disk.
 func (w *writeState) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +60,7 @@ func (d *DB) Problem() string {
 	return ""
 }
 
-// problem says why the last write was not done, or has not been for long.
+// problem says why the last write failed, or that one is taking long.
 func (w *writeState) problem() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,8 +79,8 @@ type openFile struct {
 	path     string // that it was opened at
 }
 
-// displaced is the error that the path does not lead to the open file any more, an
-// *lb.UnavailableError; nil: it does, or nobody can tell. The file system may hang.
+// displaced returns an *lb.UnavailableError where the path does not lead to the open file any more;
+// nil: it does, or that cannot be found out. The file system may hang.
 func (f openFile) displaced() error {
 	own, err := f.Stat()
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"thalassa/lb"
 )
 
-// An Import is what can be taken over from a persistence file.
+// An Import is what can be imported from a persistence file.
 type Import struct {
 	Intent lb.Intent
-	// Left is one sentence for each thing in the file that is wrong, and for what had to be
-	// left out because of it. Empty: everything is taken over.
+	// Left is one sentence for each thing in the file that is wrong, and for what had to be left
+	// out because of it. Empty: everything is imported.
 	Left []string
 }
 
-// ImportPersistence reads a persistence file like ReadPersistence, but takes over what can
-// be: an object that is wrong is left out, and so is a frontend that routes to it. The
-// error is about the file itself, which cannot be read. found is false when there is none.
+// ImportPersistence reads a persistence file like ReadPersistence, but skips what is wrong: an
+// invalid object is left out, and so is a frontend that routes to it. An error means that the file
+// itself cannot be read. found is false when there is none.
 func ImportPersistence(path string) (im Import, found bool, err error) {
 	data, err := safefile.Read(path, maxPersistence)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +33,7 @@ func ImportPersistence(path string) (im Import, found bool, err error) {
 	return parseImport(data), true, nil
 }
 
-// parseImport takes over what can be taken over.
+// parseImport returns everything that can be imported.
 func parseImport(data []byte) Import {
 	r, err := readObjects(data)
 	if err != nil {
@@ -58,7 +58,7 @@ func (im *Import) Drop(id, reason string) {
 	im.settle()
 }
 
-// settle leaves out frontends until the rest fits together.
+// settle leaves out frontends until the rest is valid together.
 func (im *Import) settle() {
 	im.settleDefaults()
 	for range len(im.Intent.Frontends) {
@@ -85,7 +85,7 @@ func (im *Import) settle() {
 	}
 }
 
-// settleDefaults leaves out sections and backends until all begin with defaults that exist.
+// settleDefaults leaves out sections and backends whose defaults section does not exist.
 func (im *Import) settleDefaults() {
 	for range len(im.Intent.Sections) + 1 {
 		left := len(im.Left)

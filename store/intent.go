@@ -14,8 +14,8 @@ import (
 	"thalassa/lb"
 )
 
-// Load is what operators asked for, as of the newest revision. It is read from
-// the file once and kept: nobody else can change a locked file.
+// Load is what operators asked for, as of the newest revision. It is read from the file once and
+// kept in memory, since no other process can change the locked file.
 func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 	if in := d.newest.Load(); in != nil && d.usable() {
 		return in.Clone(), ctx.Err()
@@ -60,8 +60,8 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Orig
 	return revs[0], nil
 }
 
-// Wait returns nil as soon as a revision newer than after is stored, and Load
-// gives it. Otherwise the error is that of ctx, or os.ErrClosed.
+// Wait returns nil as soon as Load returns a revision newer than after. Otherwise the error is that
+// of ctx, or os.ErrClosed.
 func (d *DB) Wait(ctx context.Context, after uint64) error {
 	for {
 		next := d.committed.Next() // before the look, so that nothing is missed
@@ -136,7 +136,7 @@ func objects(tx *bbolt.Tx) (map[string][]byte, error) {
 	return docs, err
 }
 
-// changes lists in what next differs from the stored objects, sorted by id.
+// changes lists the differences between next and the stored objects, sorted by id.
 func changes(tx *bbolt.Tx, next map[string][]byte) ([]changeDoc, error) {
 	stored, err := objects(tx)
 	if err != nil {
@@ -164,9 +164,8 @@ func orNull(doc []byte) json.RawMessage {
 	return doc
 }
 
-// equal compares a stored document with a new one. One that an older version
-// wrote in other words is the same when it means the same. A new one that
-// cannot be read back is refused.
+// equal compares a stored document with a new one. One that an older version wrote differently is
+// equal when it has the same meaning. A new one that cannot be read back is refused.
 func equal(id string, stored, next []byte) (bool, error) {
 	if bytes.Equal(stored, next) {
 		return true, nil
@@ -199,7 +198,7 @@ func writeRevision(tx *bbolt.Tx, rev revisionDoc) error {
 	return write(tx, revisionBucket, number(rev.Number), rev)
 }
 
-// historySize is how many bytes all revisions have.
+// historySize is the size of all revisions in bytes.
 func historySize(tx *bbolt.Tx, head intentHead) int64 {
 	if head.Bytes > 0 {
 		return head.Bytes
@@ -212,7 +211,7 @@ func historySize(tx *bbolt.Tx, head intentHead) int64 {
 	return size
 }
 
-// A historyBound is how much of the history is kept, the newest revision in any case.
+// A historyBound limits how much of the history is kept. The newest revision always is.
 type historyBound struct {
 	revisions int
 	bytes     int64

@@ -18,8 +18,8 @@ import (
 // maxKey bounds a file of Keys, in bytes.
 const maxKey = 2 << 20
 
-// unusedAfter is the age at which a file of Keys that nothing names is removed: a change
-// that names it is under way no longer.
+// unusedAfter is the age at which a file of Keys that nothing names is removed. By then no change
+// that will name it can be in progress.
 const unusedAfter = time.Hour
 
 // The suffixes of the files: as it is, and encrypted.
@@ -29,7 +29,7 @@ const (
 )
 
 // Keys are the certificates with their private keys, each in a file of its own that is
-// named by the SHA-256 of its text. Nobody but their owner may read the folder. Revisions,
+// named by the SHA-256 of its text. Only their owner may read the folder. Revisions,
 // drafts and the persistence file name them by that digest. A file never changes. All
 // methods may be called concurrently.
 type Keys struct {
@@ -37,8 +37,8 @@ type Keys struct {
 	seal *sealer // nil: the files are not encrypted
 }
 
-// OpenKeys opens the folder, or makes it. With a secret the files are encrypted; those that
-// are not yet are encrypted now. An error says that the folder is not usable.
+// OpenKeys opens the folder, or makes it. With a secret the files are encrypted, including those
+// that were stored without one. An error says that the folder is not usable.
 func OpenKeys(dir string, secret []byte) (*Keys, error) {
 	k := &Keys{dir: dir}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -61,8 +61,9 @@ func OpenKeys(dir string, secret []byte) (*Keys, error) {
 	return k, nil
 }
 
-// Put stores texts by their digests and returns when they are on disk. One that is there
-// already stays. After an error some of them may be stored, which harms nothing.
+// Put stores texts by their digests and returns when they are on disk. Texts that are stored
+// already stay as they are. After an error some of the texts may be stored; Sweep removes them
+// later.
 func (k *Keys) Put(texts map[string][]byte) error {
 	for digest, text := range texts {
 		if digestOfText(text) != digest {
@@ -79,7 +80,7 @@ func (k *Keys) Put(texts map[string][]byte) error {
 	return nil
 }
 
-// touch keeps a file that nothing names yet from the next Sweep.
+// touch protects a file that nothing names yet from the next Sweep.
 func (k *Keys) touch(digest string) {
 	now := time.Now()
 	for _, suffix := range []string{plainSuffix, sealedSuffix} {

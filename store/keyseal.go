@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// MinPassphrase is the least length of a passphrase, in bytes.
+	// MinPassphrase is the minimum length of a passphrase, in bytes.
 	MinPassphrase = 12
-	// MaxPassphrase is the greatest, in bytes.
+	// MaxPassphrase is the maximum length, in bytes.
 	MaxPassphrase = 1024
 	// sealWork is the work factor of scrypt: 64 MiB of memory for a third of a second.
 	sealWork = 16
-	// maxSealWork is the greatest that is opened: 128 MiB.
+	// maxSealWork is the largest work factor that is accepted: 128 MiB of memory.
 	maxSealWork = 17
 	// maxSealedKeys bounds what is encrypted, in bytes.
 	maxSealedKeys = backup.MaxBytes / 2
@@ -29,12 +29,12 @@ const (
 
 // keysDoc is the entry of a backup with keys.
 type keysDoc struct {
-	// Age is a file of age (age-encryption.org/v1) for a passphrase: texts in PEM by digest, as
-	// a JSON object.
+	// Age is a file in the format of age (age-encryption.org/v1), encrypted with a passphrase. It
+	// contains a JSON object of texts in PEM by digest.
 	Age []byte `json:"age"`
 }
 
-// CheckPassphrase refuses one that is too short or too long. The error is an
+// CheckPassphrase refuses a passphrase that is too short or too long. The error is an
 // *lb.InvalidError about the field passphrase.
 func CheckPassphrase(passphrase string) error {
 	var fe lb.FieldErrors
@@ -44,8 +44,8 @@ func CheckPassphrase(passphrase string) error {
 	return fe.Err()
 }
 
-// SealTexts encrypts texts by digest for a passphrase. The errors are that of
-// CheckPassphrase, and *backup.TooLargeError.
+// SealTexts encrypts texts by digest with a passphrase. The error is that of CheckPassphrase, or a
+// *backup.TooLargeError.
 func SealTexts(texts map[string][]byte, passphrase string) ([]byte, error) {
 	if err := CheckPassphrase(passphrase); err != nil {
 		return nil, err
@@ -80,8 +80,8 @@ func SealTexts(texts map[string][]byte, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// OpenTexts decrypts what SealTexts has made, and checks each text against its digest. The
-// error is an *lb.InvalidError: about the field passphrase where it is another one.
+// OpenTexts decrypts what SealTexts has made, and checks each text against its digest. The error is
+// an *lb.InvalidError, of the field passphrase where the passphrase is wrong.
 func OpenTexts(sealed []byte, passphrase string) (map[string][]byte, error) {
 	if err := CheckPassphrase(passphrase); err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func (d *DB) SaveOrder(ctx context.Context, key string, doc []byte) error {
 	})
 }
 
-// DeleteOrder removes the document with that key; one that is not there is no error.
+// DeleteOrder removes the document with that key, if there is one.
 func (d *DB) DeleteOrder(ctx context.Context, key string) error {
 	return d.update(ctx, "removing an order of a certificate", func(tx *bbolt.Tx) error {
 		if bucket := tx.Bucket([]byte(orderBucket)); bucket != nil {
@@ -40,13 +40,8 @@ func (d *DB) LoadOrders(ctx context.Context) (map[string][]byte, error) {
 	docs := map[string][]byte{}
 	var broken error
 	err := d.view(ctx, "loading orders of certificates", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(orderBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(key, value []byte) error {
-			var doc json.RawMessage
-			if err := decode(orderBucket, key, value, &doc); err != nil {
+		return eachDoc(tx, orderBucket, func(key []byte, doc json.RawMessage, err error) error {
+			if err != nil {
 				broken = errors.Join(broken, fmt.Errorf("%s: %w", entryName(orderBucket, key), err))
 				return nil
 			}

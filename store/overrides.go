@@ -26,8 +26,7 @@ type overrideDoc struct {
 	Time    time.Time `json:"time"`
 }
 
-// SaveOverrides stores the overrides of all members in the place of those before, all or
-// none.
+// SaveOverrides replaces the stored overrides of all members, all or none.
 func (d *DB) SaveOverrides(ctx context.Context, list []lb.Override) error {
 	return d.update(ctx, "storing overrides of members", func(tx *bbolt.Tx) error {
 		err := tx.DeleteBucket([]byte(overrideBucket))
@@ -62,13 +61,7 @@ func overrideKey(o lb.Override) string { return string(o.Backend) + "/" + o.Memb
 
 // overrides are those that can be read; the error names the others.
 func overrides(tx *bbolt.Tx) (list []lb.Override, broken error) {
-	bucket := tx.Bucket([]byte(overrideBucket))
-	if bucket == nil {
-		return nil, nil
-	}
-	_ = bucket.ForEach(func(key, value []byte) error { // which goes over all of them
-		var doc overrideDoc
-		err := decode(overrideBucket, key, value, &doc)
+	_ = eachDoc(tx, overrideBucket, func(key []byte, doc overrideDoc, err error) error { // which goes over all of them
 		if err == nil {
 			var o lb.Override
 			if o, err = doc.override(); err == nil {

@@ -39,8 +39,8 @@ type boltMeta struct {
 	txid     uint64
 }
 
-// A boltFile walks the newest transaction of a bbolt file. Nothing that stands
-// in the file can make it panic, loop or allocate more than the file's size.
+// A boltFile walks the newest transaction of a bbolt file. No content of the file can make it
+// panic, loop or allocate more than the file's size.
 type boltFile struct {
 	r    io.ReaderAt
 	meta boltMeta
@@ -55,10 +55,10 @@ func damage(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errDamage}, args...)...)
 }
 
-// openBolt reads the meta pages of a file of that size. bbolt would go on with
-// one of the two; here both must hold, because the one that does not may have
-// been the newest, and with it the last acknowledged commit. A crash cannot
-// leave half a meta page: it is written in one piece inside one sector.
+// openBolt reads the meta pages of a file of that size. bbolt would continue with one of the two.
+// Here both must be valid, because an invalid one may have been the newest, and with it the last
+// acknowledged commit. A crash cannot leave half a meta page: it is written in one piece inside one
+// sector.
 func openBolt(r io.ReaderAt, size int64) (*boltFile, error) {
 	first, err := readMeta(r, 0, size)
 	if err != nil {
@@ -165,7 +165,7 @@ type element struct {
 	child      uint64
 }
 
-// elements decodes a page's entries, which must stand in ascending order.
+// elements decodes a page's entries, which must be in ascending order.
 func (p boltPage) elements() ([]element, error) {
 	if p.kind != branchPage && p.kind != leafPage {
 		return nil, damage("page %d is neither a branch nor a leaf", p.id)
@@ -206,8 +206,8 @@ func (p boltPage) element(at int) (element, error) {
 	return e, nil
 }
 
-// walk visits the leaf entries below a page in order. Keys are at least low and
-// less than high; an empty one is no bound.
+// walk visits the leaf entries below a page in order. Keys are at least low and less than high; an
+// empty one is no limit.
 func (b *boltFile) walk(id uint64, low, high []byte, visit func(element) error) error {
 	p, err := b.page(id)
 	if err != nil {
@@ -249,7 +249,7 @@ func each(entries []element, visit func(element) error) error {
 }
 
 // bucket visits the entries of a bucket, whose header is the value of its
-// element; a small bucket stands inline behind the header.
+// element; a small bucket follows its header directly.
 func (b *boltFile) bucket(e element, visit func(element) error) error {
 	if len(e.value) < bucketHeader {
 		return damage("bucket %q has no header", e.key)

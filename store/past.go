@@ -51,7 +51,7 @@ func (d *DB) IntentAt(ctx context.Context, n uint64) (lb.Intent, error) {
 	return in, nil
 }
 
-// undo takes the revisions after n back, from the newest on.
+// undo reverts the revisions after n, beginning with the newest.
 func undo(tx *bbolt.Tx, docs map[string][]byte, newest, n uint64) error {
 	c := tx.Bucket([]byte(revisionBucket)).Cursor()
 	for key, value := below(c, newest+1); key != nil; key, value = c.Prev() {

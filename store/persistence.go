@@ -28,9 +28,9 @@ const persistenceVersion = 1
 // maxPersistence bounds a persistence file, in bytes.
 const maxPersistence = 256 << 20
 
-// ReadPersistence reads a persistence file, that of the original Thalassa or one
-// of WritePersistence; found is false when there is none. The error names the
-// file and what ParsePersistence found wrong; nothing of a wrong file is used.
+// ReadPersistence reads a persistence file, that of the original Thalassa or one of
+// WritePersistence; found is false when there is none. The error names the file and has the errors
+// of ParsePersistence; nothing of an invalid file is used.
 func ReadPersistence(path string) (in lb.Intent, found bool, err error) {
 	data, err := safefile.Read(path, maxPersistence)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,7 +112,7 @@ func followed(path string) string {
 // ParsePersistence reads {"version":1,"frontends":[…],"backends":[…]}. Fields
 // that are not known are ignored, as the original wrote more than is known here;
 // what is known must be right, and the whole must fit together (see
-// lb.Intent.Validate). Instead of an array, objects may stand in a map by key.
+// lb.Intent.Validate). Instead of an array, objects may be in a map by key.
 // The error is an *lb.InvalidError whose paths name object and field, e.g.
 // `backends["live"].health.interval`, or an *lb.ConflictError.
 func ParsePersistence(data []byte) (lb.Intent, error) {
@@ -129,8 +129,8 @@ func ParsePersistence(data []byte) (lb.Intent, error) {
 	return r.in, nil
 }
 
-// readObjects reads every object of a persistence file. The error is an *lb.InvalidError
-// for what is no such file.
+// readObjects reads every object of a persistence file. The error is an *lb.InvalidError where data
+// is not such a file.
 func readObjects(data []byte) (*persistenceReader, error) {
 	var file struct {
 		Version      *int            `json:"version"`
@@ -180,7 +180,7 @@ func (f fields) set(name, value string) {
 	f[name], _ = json.Marshal(value) // strings always marshal
 }
 
-// list hands each object of an array, or of a map by key, to add.
+// list passes each object of an array, or of a map by key, to add.
 func (r *persistenceReader) list(name string, raw json.RawMessage, add func(path string, f fields)) {
 	raw = bytes.TrimSpace(raw)
 	switch {
@@ -250,8 +250,7 @@ func (r *persistenceReader) fields(path string, raw json.RawMessage) (fields, bo
 	return f, true
 }
 
-// frontend adds one. Where key and id are absent its name is the key, as in
-// files of early versions.
+// frontend adds a frontend. Without key and id its name is the key, as in files of early versions.
 func (r *persistenceReader) frontend(path string, f fields) {
 	if f.text("key") == "" && f.text("id") == "" {
 		f.set("key", f.text("name"))
@@ -259,8 +258,8 @@ func (r *persistenceReader) frontend(path string, f fields) {
 	add(r, path, "frontends", f, decodeFrontend)
 }
 
-// backend adds one. The members of a dynamic one are Consul's business; of those
-// of a static one only the fields of a memberDoc count.
+// backend adds a backend. The members of a dynamic one are ignored, as Consul knows them; of those
+// of a static one only the fields of a memberDoc are read.
 func (r *persistenceReader) backend(path string, f fields) {
 	if f.text("type") == "dynamic" {
 		delete(f, "members")

@@ -41,8 +41,8 @@ const (
 // overrideDoc. A file may lack it, and damage in it is no reason not to open the file.
 const overrideBucket = "overrides"
 
-// expiryBucket has which expiry of certificates was told: name → expiryDoc. A file may lack
-// it, and damage in it is no reason not to open the file.
+// expiryBucket has the expiries of certificates that were announced: name → expiryDoc. A file may
+// lack it, and damage in it is no reason not to open the file.
 const expiryBucket = "expiries"
 
 // The entries of metaBucket.
@@ -81,7 +81,7 @@ type eventsHead struct {
 // sumSize is the length of a checksum with the blank behind it.
 const sumSize = 9
 
-// sealed is a document as it stands in the file: a checksum over bucket, key and
+// sealed is a document as it is written to the file: a checksum over bucket, key and
 // document in eight hexadecimal digits, a blank, the document. bbolt itself has
 // no checksum but on its meta pages.
 func sealed(bucket string, key, doc []byte) []byte {
@@ -117,8 +117,7 @@ func entryName(bucket string, key []byte) string {
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// read decodes the document of metaBucket under key; one that is missing is
-// damage.
+// read decodes the document of metaBucket under key. A missing one means that the file is damaged.
 func read(tx *bbolt.Tx, key string, v any) error {
 	value := tx.Bucket([]byte(metaBucket)).Get([]byte(key))
 	if value == nil {
@@ -173,4 +172,18 @@ func layOut(tx *bbolt.Tx) error {
 		return err
 	}
 	return write(tx, metaBucket, []byte(intentKey), intentHead{First: 1, Digest: digest(nil)})
+}
+
+// eachDoc calls f with each document of a bucket, and with the error if it cannot be read, until f
+// returns one. A bucket that does not exist has no documents.
+func eachDoc[D any](tx *bbolt.Tx, bucket string, f func(key []byte, doc D, err error) error) error {
+	b := tx.Bucket([]byte(bucket))
+	if b == nil {
+		return nil
+	}
+	return b.ForEach(func(key, value []byte) error {
+		var doc D
+		err := decode(bucket, key, value, &doc)
+		return f(key, doc, err)
+	})
 }

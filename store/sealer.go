@@ -13,7 +13,7 @@ import (
 // minSecret is the minimum length of the content of a key file, in bytes.
 const minSecret = 32
 
-// sealedMark begins what a sealer has encrypted.
+// sealedMark is the beginning of everything that a sealer has encrypted.
 const sealedMark = "thalassa sealed 1\n"
 
 // A sealer encrypts texts with AES-256-GCM.
@@ -40,7 +40,7 @@ func newSealer(secret []byte) (*sealer, error) {
 	return &sealer{aead}, nil
 }
 
-// seal encrypts a text that goes by a name.
+// seal encrypts a text; open needs the same name.
 func (s *sealer) seal(name string, text []byte) []byte {
 	return s.aead.Seal([]byte(sealedMark), nil, text, []byte(name))
 }

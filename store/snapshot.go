@@ -19,9 +19,8 @@ type savedServices struct {
 	services map[lb.Name]lb.Service // nil: not known
 }
 
-// SaveSnapshot replaces the stored snapshot. What did not change since the last
-// call costs nothing; when Consul confirmed a service without a change, the
-// moment of that is not stored.
+// SaveSnapshot replaces the stored snapshot. What did not change since the last call costs nothing;
+// the time at which Consul confirmed an unchanged service is not stored.
 func (d *DB) SaveSnapshot(ctx context.Context, s lb.Snapshot) error {
 	d.saved.mu.Lock()
 	defer d.saved.mu.Unlock()
@@ -67,7 +66,7 @@ func (d *DB) SaveSnapshot(ctx context.Context, s lb.Snapshot) error {
 	return nil
 }
 
-// replaceServices writes every service anew.
+// replaceServices writes all services again.
 func replaceServices(tx *bbolt.Tx, services map[lb.Name]lb.Service) error {
 	if err := tx.DeleteBucket([]byte(snapshotBucket)); err != nil {
 		return err
@@ -83,9 +82,8 @@ func replaceServices(tx *bbolt.Tx, services map[lb.Name]lb.Service) error {
 	return nil
 }
 
-// LoadSnapshot is the snapshot saved last, an empty one when none was. An error
-// does not mean that the rest of the store is damaged: the snapshot is a copy of
-// what Consul will say again.
+// LoadSnapshot returns the snapshot saved last; an empty one when none was. An error does not mean
+// that the rest of the store is damaged: Consul will provide its content again.
 func (d *DB) LoadSnapshot(ctx context.Context) (lb.Snapshot, error) {
 	s := lb.Snapshot{Services: map[lb.Name]lb.Service{}}
 	err := d.view(ctx, "loading consul's answers", func(tx *bbolt.Tx) error {

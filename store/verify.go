@@ -11,7 +11,7 @@ import (
 
 // verify reads a whole file and says what is wrong with it. An error that is
 // errDamage means that its content is not what was written; *SchemaError and
-// *VersionError that it is not for this version; any other that it could not be read.
+// *VersionError that it is not for this version; any other, that it could not be read.
 func verify(r io.ReaderAt, size int64, path string) error {
 	file, err := openBolt(r, size)
 	if err != nil {
@@ -53,8 +53,7 @@ type section struct {
 	first, last uint64
 	// objects are the values of the small buckets by key, still sealed.
 	objects map[string][]byte
-	// broken is the first entry that cannot be right. It counts only when the
-	// schema is known.
+	// broken is the first entry that is invalid. It counts only when the schema is known.
 	broken error
 }
 
@@ -62,7 +61,7 @@ func newSection(file *boltFile, name string) *section {
 	return &section{file: file, name: name, objects: map[string][]byte{}}
 }
 
-// add takes an entry in. The sequence of keys of a bucket with numbers is
+// add counts and checks an entry. The sequence of keys of a bucket with numbers is
 // checked by what follows from first, last and count.
 func (s *section) add(e element) error {
 	if e.kind&bucketElement != 0 {

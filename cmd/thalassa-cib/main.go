@@ -1,11 +1,10 @@
-// Command thalassa-cib tells about changes of the cluster's configuration and
-// status: a JSON line {"epoch":"admin_epoch:epoch:num_updates"} when it has
-// connected to the Pacemaker of this node, and one for every change after that.
+// Command thalassa-cib reports changes of the cluster's configuration and status: a JSON line
+// {"epoch":"admin_epoch:epoch:num_updates"} when it has connected to the Pacemaker of this node,
+// and one for every change after that.
 //
-// It ends with an error when that connection is lost, and without one when its
-// standard input ends, so that it never outlives the agent. The agent starts it
-// again; a crash in Pacemaker's C libraries costs this process alone, and no
-// subscription ever goes stale.
+// It ends with an error when that connection is lost, and without one when its standard input ends,
+// so that it never outlives the agent. The agent starts it again; a crash in Pacemaker's C
+// libraries ends only this process.
 package main
 
 import (

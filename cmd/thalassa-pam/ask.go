@@ -61,7 +61,7 @@ func start(q question, cfg config, c *conversation) (*pam.Transaction, error) {
 	return pam.Start(q.Service, q.User, c)
 }
 
-// A conversation answers PAM's question for the password once, and keeps what PAM says.
+// A conversation answers PAM's question for the password once, and keeps PAM's messages.
 type conversation struct {
 	password *string
 	said     []string
@@ -100,7 +100,7 @@ func (c *conversation) failed(err error) answer {
 	return answer{Error: c.words(err)}
 }
 
-// words are what PAM says about an error.
+// words are PAM's messages about an error.
 func (c *conversation) words(err error) string {
 	words := append([]string{err.Error()}, c.said...)
 	const most = 500

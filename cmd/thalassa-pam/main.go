@@ -8,11 +8,11 @@
 //
 //	{"user":"ann","groups":["ann","haclient"]}           yes
 //	{"wrong":true}                                       there is no such name with that password
-//	{"refused":"User account has expired"}               no, in PAM's words
-//	{"error":"…"}                                        it is not known
+//	{"refused":"User account has expired"}               no, and PAM's message
+//	{"error":"…"}                                        PAM could not be asked
 //
 // Only root and the user of --user may ask through a socket. A question has at most 4 KiB,
-// and everything ends after 15 seconds, also within a module of PAM that hangs.
+// and the program ends after 15 seconds, even when a module of PAM hangs.
 package main
 
 import (

@@ -11,7 +11,7 @@ import (
 // auditGrace is how long the end of the agent waits for the audit log to be written.
 const auditGrace = 2 * time.Second
 
-// auditLog opens the audit log. One that cannot be written keeps the agent from starting:
+// auditLog opens the audit log. The agent does not start with one that cannot be written, since
 // nobody would know who did what.
 func (n node) auditLog() (*audit.Log, error) {
 	cfg, withSyslog := n.settings.Audit(n.log)

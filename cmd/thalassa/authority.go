@@ -40,8 +40,8 @@ func openCallers(s *settings.Agent, now func() time.Time, log *slog.Logger) (tok
 	return tokens, access, nil
 }
 
-// mayDeploy asks whether the owner of a name has the right to deploy a backend now; nil where
-// everybody has it.
+// mayDeploy returns a function that asks whether the owner of a name may deploy a backend now; nil
+// where everybody may.
 func mayDeploy(authority *auth.Authority) func(name string, backend lb.Name) error {
 	if authority == nil {
 		return nil

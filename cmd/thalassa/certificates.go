@@ -48,7 +48,7 @@ func (p parts) runIssuer(ctx context.Context) error {
 	return p.issuer.Run(ctx)
 }
 
-// useOwn has the API show the certificate that is ordered for it, once there is one.
+// useOwn makes the API use the certificate that is ordered for it, once there is one.
 func (p parts) useOwn(ctx context.Context) {
 	if p.port.ordered == nil || !p.issuer.IsIssued(p.port.order) {
 		return
@@ -72,9 +72,9 @@ func (p parts) ownNotices() []string {
 	s := p.issuer.Status(p.port.order)
 	var out []string
 	if !s.Issued {
-		out = append(out, "the API's certificate is not issued yet, and one that signs itself serves"+because(s))
+		out = append(out, "the API's certificate is not issued yet; a self-signed one is in use"+because(s))
 	} else if s.Failures > 0 {
-		out = append(out, "the API's certificate is not renewed, and the former one serves"+because(s))
+		out = append(out, "the API's certificate could not be renewed; the former one is in use"+because(s))
 	}
 	if s.Issued {
 		own := lb.Certificate{Files: p.issuer.Files(p.port.order)}
@@ -95,7 +95,7 @@ func because(s lb.OrderStatus) string {
 	return ": " + s.Error
 }
 
-// challengeAnswers has HAProxy answer HTTP-01 challenges.
+// challengeAnswers makes HAProxy answer HTTP-01 challenges.
 type challengeAnswers struct {
 	process *haproxy.Process
 	db      *store.DB

@@ -34,7 +34,7 @@ func newHangup(isAgent bool, end func()) *hangup {
 	return h
 }
 
-// happen rereads the files, now or when set says how.
+// happen rereads the files, now or as soon as set is called.
 func (h *hangup) happen() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -43,8 +43,8 @@ func (h *hangup) happen() {
 	}
 }
 
-// set has the signal call reread, which returns soon, at once if it has come already. A nil
-// hangup catches none.
+// set makes the signal call reread, which must return soon. If a signal has come already, it is
+// called at once. A nil hangup does nothing.
 func (h *hangup) set(reread func()) {
 	if h == nil {
 		return

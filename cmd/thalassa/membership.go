@@ -13,8 +13,7 @@ import (
 	"thalassa/pacemaker"
 )
 
-// cluster is the Pacemaker of this node and what watches it; nil, both: the settings
-// turn it off.
+// cluster returns the cluster of this node and its watcher; both nil: the settings turn it off.
 func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
 	cfg, wanted := n.settings.Cluster(n.log)
 	if !wanted {
@@ -36,21 +35,21 @@ func onDisk(p *haproxy.Process) func(context.Context) error {
 	}
 }
 
-// meets checks whether this node has what a plan of the cluster needs.
+// meets checks whether this node fulfils what a plan of the cluster needs.
 func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
 	return ocf.CheckHost(ctx, ocf.Config{Logger: n.log}, ocf.Host{
 		Parameters: needs.Parameters, Addresses: needs.Addresses, Interface: needs.Interface, Watched: needs.Watched, Elsewhere: needs.Elsewhere,
 	})
 }
 
-// notedActions acts on the cluster and leaves a note of it.
+// notedActions carries out actions of the cluster, and records them as events.
 type notedActions struct {
 	cluster *pacemaker.Cluster
 	watcher *pacemaker.Watcher
 	events  *activity.Log
 }
 
-// Predict tells what an action would do.
+// Predict returns what an action would do.
 func (s *notedActions) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	return s.cluster.Predict(ctx, a)
 }
@@ -83,7 +82,7 @@ func (s *notedActions) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 	return s.watcher.Configuration()
 }
 
-// PlanEdits tells what edits of the configuration would do.
+// PlanEdits returns what edits of the configuration would do.
 func (s *notedActions) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
 	return s.cluster.PlanEdits(ctx, edits)
 }

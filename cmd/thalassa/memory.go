@@ -19,7 +19,7 @@ const ownShare = 2
 // agent runs (systemctl set-property, docker update).
 const limitEvery = 5 * time.Second
 
-// followMemory sets Go's soft limit anew when the limit of the control groups changes,
+// followMemory sets Go's soft limit again when the limit of the control groups changes,
 // until ctx ends, which is no error.
 func (n node) followMemory(ctx context.Context) error {
 	tick := time.NewTicker(limitEvery)
@@ -35,9 +35,9 @@ func (n node) followMemory(ctx context.Context) error {
 	}
 }
 
-// limitMemory sets Go's soft limit to a share of what the control groups of this process
-// may take, if that is not the former any more, and returns theirs; 0: none. GOMEMLIMIT,
-// where it is set, stays as it is.
+// limitMemory sets Go's soft limit to a share of the memory limit of this process's control groups,
+// if that has changed, and returns their limit; 0: none. GOMEMLIMIT, where it is set, stays as it
+// is.
 func (n node) limitMemory(ctx context.Context, former uint64) (group uint64) {
 	if os.Getenv("GOMEMLIMIT") != "" { // may be "off"
 		return 0
@@ -55,9 +55,9 @@ func (n node) limitMemory(ctx context.Context, former uint64) (group uint64) {
 	return group
 }
 
-// requestMemory divides what the API may take of the memory of this machine or control
-// group: the size of large bodies under way, which take some twenty times as much once
-// decoded, and the memory of large answers. 0 is unknown.
+// requestMemory returns how much of the memory of this machine or control group the API may use:
+// the size of large bodies being read, which need some twenty times as much once decoded, and the
+// memory of large answers. A limit of 0 is unknown.
 func requestMemory(limit uint64) (bodies, answers int64) {
 	const (
 		bodyShare, leastBodies, mostBodies     = 64, 4 << 20, 32 << 20

@@ -30,13 +30,13 @@ type node struct {
 	settings *settings.Agent
 	log      *slog.Logger
 	queue    *logqueue.Queue // of log; nil: none
-	// ready runs once HAProxy is in step for the first time; may be nil.
+	// ready is called when HAProxy has the wanted configuration for the first time; may be nil.
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
 	// hangup is what SIGHUP does; nil: the signal is not caught.
 	hangup *hangup
-	// now is the wall clock of all parts. Nothing else reads it but to measure durations.
+	// now is the wall clock of all parts. They use time.Now only to measure durations.
 	now func() time.Time
-	// systemd is told how the agent is; nil: nobody is.
+	// systemd gets the state of the agent; nil: systemd does not want it.
 	systemd *systemd
 	// group is the least limit of the control groups' memory, in bytes; 0: none. run sets it.
 	group uint64
@@ -81,8 +81,8 @@ func (n node) run(ctx context.Context) error {
 	return err
 }
 
-// keepServing starts HAProxy with the configuration of the last run though the agent
-// cannot start, as after a reboot with a template that somebody has broken.
+// keepServing starts HAProxy with the configuration of the last run when the agent itself cannot
+// start, as after a reboot with an invalid template.
 func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
 	if n.settings.HAProxy(n.log).Mode != haproxy.Managed || n.settings.StopsHAProxy() {
 		return
@@ -96,9 +96,8 @@ func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
 	}
 }
 
-// runWith is run for a HAProxy that nobody else looks after. It has not begun when
-// something is wrong that was to be found out before. sampling is called with the sampler
-// that then runs.
+// runWith is run with a HAProxy that no other agent manages. It finds faults in settings and files
+// before it begins anything. sampling is called with the sampler that then runs.
 func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling func(*stats.Sampler)) (begun bool, err error) {
 	s := n.settings
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen())
@@ -141,10 +140,10 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	return true, err
 }
 
-// openStore opens the database. One that is damaged has been set aside; the
-// agent goes on with a new one and the persistence file, and says so loudly. One of
-// another version that this one cannot use is an error in the settings: they name another
-// path or another program.
+// openStore opens the database. A damaged one is set aside; the agent continues with a new one and
+// the persistence file, which it logs as an error. A database that another version has written, and
+// this one cannot use, is an error in the settings: operators have to choose another path or
+// another program.
 func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	path := n.settings.Database()
 	options := store.Options{Now: n.now, Logger: n.log}
@@ -196,7 +195,8 @@ func (n node) agent(made parts, addr net.Addr) (*agent.Agent, *discovery.Registr
 		cfg.Resume = p.Resume
 	case haproxy.Pacemaker:
 		cfg.MayBeIdle = true
-		// Pacemaker resumes; what it does so with is to be kept until Consul answers.
+		// Pacemaker resumes HAProxy with the configuration on disk, which must stay until Consul
+		// answers.
 		cfg.Resume = func(context.Context) error {
 			_, err := os.Stat(process.ConfigPath)
 			return err
@@ -226,8 +226,8 @@ func (n node) sampler(a *agent.Agent, p *haproxy.Process, events *activity.Log) 
 	return stats.New(cfg)
 }
 
-// onExit records that HAProxy has ended, and that it runs again, and lets the
-// agent look again. HAProxy's changes wait for it, so that it waits for nothing.
+// onExit records that HAProxy has ended, and that it runs again, and wakes the agent. It must not
+// block, since changes of HAProxy wait for it.
 func onExit(a *agent.Agent, events *activity.Log) func(haproxy.Exit) {
 	down := false
 	return func(e haproxy.Exit) {

@@ -31,7 +31,7 @@ import (
 	"thalassa/store"
 )
 
-// parts are what a node is made of. They do not run yet.
+// parts are the parts of a node before they run.
 type parts struct {
 	db           *store.DB
 	keys         *store.Keys

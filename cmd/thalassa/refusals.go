@@ -12,7 +12,7 @@ import (
 // refusalPause is the time between two events about refused connections.
 const refusalPause = time.Minute
 
-// refusals notes that connections to the API are refused, once in a while.
+// refusals records refused connections to the API, with at most one event per refusalPause.
 type refusals struct {
 	now    func() time.Time
 	log    *slog.Logger
@@ -22,7 +22,7 @@ type refusals struct {
 	next time.Time // no event before
 }
 
-// note notes why a connection was refused. It waits for nothing.
+// note records why a connection was refused. It never blocks.
 func (r *refusals) note(why string) {
 	now := r.now()
 	r.mu.Lock()

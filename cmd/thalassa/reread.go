@@ -18,8 +18,8 @@ import (
 	"thalassa/settings"
 )
 
-// A rereader reads the settings, and the files that they name, again while the agent runs.
-// Settings that are wrong, or that a part refuses, change nothing.
+// A rereader reads the settings, and the files that they name, again while the agent runs. Invalid
+// settings, and those that a part refuses, change nothing.
 type rereader struct {
 	now     func() time.Time
 	log     *slog.Logger
@@ -37,12 +37,12 @@ func newRereader(s *settings.Agent, now func() time.Time, log *slog.Logger) *rer
 	return r
 }
 
-// ask has run read everything again soon.
+// ask makes run read everything again soon.
 func (r *rereader) ask() {
 	r.asked.Send()
 }
 
-// Notices say what of the settings file is not in effect.
+// Notices says which settings of the file are not in effect.
 func (r *rereader) Notices() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -72,7 +72,7 @@ func (r *rereader) run(ctx context.Context, p parts) error {
 	}
 }
 
-// settings takes over what can change.
+// settings applies new settings that can change while the agent runs.
 func (r *rereader) settings(ctx context.Context, p parts) {
 	newer, err := r.current.Load().Reread()
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"thalassa/routes"
 )
 
-// refusesRoute says why a route must not lead to an address that administers this node: it
-// would lend the rights of this machine to every caller with the role of the route. Only an
-// admin has these rights anyway. A route to the API itself would lead in a circle.
+// refusesRoute says why a route must not lead to an address that administers this node: every
+// caller with the role of the route would get the rights of this machine there. Only an admin has
+// these rights in any case. A route to the API itself would be a loop.
 func refusesRoute(control func() *lb.Control) func(to netip.AddrPort, r routes.Route) string {
 	return func(to netip.AddrPort, r routes.Route) string {
 		c := control()

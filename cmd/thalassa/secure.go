@@ -76,7 +76,7 @@ func (s secured) config(clients *x509.CertPool) *tls.Config {
 	return cfg
 }
 
-// follow takes over other CAs of clients and, if the paths are other ones, the certificate.
+// follow applies new CAs of clients and, if the paths have changed, the new certificate.
 func (s secured) follow(t settings.TLS, clients *x509.CertPool, isMoved bool) error {
 	if files, ok := s.source.(*listen.Files); ok && isMoved {
 		if err := t.FollowFiles(files); err != nil {

@@ -11,7 +11,7 @@ import (
 	"thalassa/settings"
 )
 
-// A sharing has sessions hold on all nodes of a cluster. The zero value is for sessions that
+// A sharing makes sessions valid on all nodes of a cluster. The zero value is for sessions that
 // hold on this node alone.
 type sharing struct {
 	client  *consul.Client

@@ -1,5 +1,5 @@
-// Package batch holds entries that wait to be dealt with together, where one of those who
-// wait does the work for all. It starts nothing and does not wait itself.
+// Package batch is a queue of entries that are handled together: one of the waiting goroutines does
+// the work for all of them. The package starts nothing and does not wait itself.
 package batch
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// A Queue has the entries that wait, in the order of their arrival. The zero value is an
+// A Queue has the waiting entries in the order of their arrival. The zero value is an
 // empty queue. All methods may be called concurrently.
 type Queue[T comparable] struct {
 	mu      sync.Mutex
@@ -21,14 +21,14 @@ func (q *Queue[T]) Add(entry T) {
 	q.waiting = append(q.waiting, entry)
 }
 
-// Has reports whether an entry still waits.
+// Has reports whether an entry is still waiting.
 func (q *Queue[T]) Has(entry T) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Contains(q.waiting, entry)
 }
 
-// Remove takes an entry out, and reports whether it still waited.
+// Remove removes an entry, and reports whether it was still waiting.
 func (q *Queue[T]) Remove(entry T) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -40,7 +40,7 @@ func (q *Queue[T]) Remove(entry T) bool {
 	return true
 }
 
-// Take takes the entries out that have waited longest, at most the number given.
+// Take removes and returns the oldest entries, at most the number given.
 func (q *Queue[T]) Take(most int) []T {
 	q.mu.Lock()
 	defer q.mu.Unlock()

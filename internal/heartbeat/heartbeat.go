@@ -1,5 +1,5 @@
-// Package heartbeat tells whether a loop still turns: the loop says when it begins a step,
-// and how long that may take.
+// Package heartbeat finds out whether a loop hangs: the loop reports when it begins a step, and how
+// long that step may take.
 package heartbeat
 
 import (
@@ -29,7 +29,7 @@ type step struct {
 // "the control loop".
 func New(loop string) *Beat { return &Beat{loop: loop, idle: true} }
 
-// Busy begins a step in place of the last one. what is a noun phrase; most is how long the
+// Busy ends the last step and begins another one. what is a noun phrase; most is how long the
 // step may take, well above what it should take.
 func (b *Beat) Busy(what string, most time.Duration) {
 	b.mu.Lock()
@@ -45,7 +45,7 @@ func (b *Beat) Idle() {
 	b.idle = true
 }
 
-// Step begins a step within the present one, whose time stands still until done.
+// Step begins a step within the current one, whose time does not count until done is called.
 func (b *Beat) Step(what string, most time.Duration) (done func()) {
 	b.mu.Lock()
 	outer, wasIdle, begun := b.now, b.idle, time.Now()
@@ -59,8 +59,8 @@ func (b *Beat) Step(what string, most time.Duration) (done func()) {
 	}
 }
 
-// Problem is a sentence that says in which step the loop hangs, and since when; empty:
-// the loop turns.
+// Problem is a sentence that says in which step the loop hangs, and since when; empty: it does not
+// hang.
 func (b *Beat) Problem() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -80,7 +80,7 @@ func (c *checker) checkPackage(p Package) {
 	}
 }
 
-// documented says whether one of the files has the package comment.
+// documented reports whether one of the files has the package comment.
 func documented(files []*ast.File) bool {
 	return slices.ContainsFunc(files, func(f *ast.File) bool {
 		text := f.Doc.Text()
@@ -154,7 +154,7 @@ func (c *checker) checkOutside(pkg string, f *ast.File) {
 	}
 }
 
-// library says whether an import path is from outside the standard library.
+// library reports whether an import path is from outside the standard library.
 func library(p string) bool {
 	host, _, _ := strings.Cut(p, "/")
 	return strings.Contains(host, ".")
@@ -164,7 +164,7 @@ func (r Import) covers(p string) bool {
 	return within(p, []string{r.Path}) && !within(p, r.Except)
 }
 
-// within says whether p is one of the paths or below one of them.
+// within reports whether p is one of the paths or below one of them.
 func within(p string, paths []string) bool {
 	return slices.ContainsFunc(paths, func(of string) bool {
 		return p == of || strings.HasPrefix(p, of+"/")

@@ -8,10 +8,9 @@ import (
 	"slices"
 )
 
-// clocks are the files that may mention time.Now, and what for. The program hands the wall
-// clock to the packages that date something, as a function: tests set it. The others
-// measure how long something takes, which follows the monotonic clock, whatever the wall
-// clock says.
+// clocks are the files that may mention time.Now, and what for. The program passes the wall clock
+// as a function to the packages that need dates, so that tests can set it. The others measure how
+// long something takes, which follows the monotonic clock, whatever the wall clock says.
 func clocks() map[string]string {
 	const (
 		byDefault = "is the default of a clock that is handed in"

@@ -1,8 +1,7 @@
 package layers
 
-// Rules say what each package of a module may do. Packages are named by their
-// path below the module; test files (and the packages in Tests) are bound only
-// by what is said of tests.
+// Rules say what each package of a module may do. Packages are named by their path below the
+// module; for test files (and the packages in Tests) only the rules about tests apply.
 type Rules struct {
 	Module string
 	// Packages has every package of the module and the project's packages that
@@ -10,9 +9,9 @@ type Rules struct {
 	Packages map[string][]string
 	// Tests are packages that exist for tests; nothing else may import them.
 	Tests []string
-	// Pure packages decide with values alone.
+	// Pure packages use only values: they do no I/O and read no clock.
 	Pure []string
-	// Vars are the package-level variables that have to be, as package.name.
+	// Vars are the allowed package-level variables, as package.name.
 	Vars []string
 	// Imports says who owns a package from outside the module. A library must
 	// have an owner, but for those in Free.
@@ -68,8 +67,7 @@ func House() Rules {
 	}
 }
 
-// rooms has the packages from the ground up: an arrow only points at what
-// stands further up in this list.
+// rooms lists the packages, each after those that it may import.
 func rooms() map[string][]string {
 	return map[string][]string{
 		"lb":                  nil,
@@ -232,7 +230,7 @@ func impure() []Import {
 	return rules
 }
 
-// clock is what a pure package may not ask: it is told the time.
+// clock has the functions that a pure package may not call: it gets the time as an argument.
 func clock() Use {
 	return Use{
 		Path: "time", Names: []string{"Now", "Since", "Until", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"},

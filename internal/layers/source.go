@@ -168,12 +168,12 @@ func embedded(gen *ast.GenDecl, spec *ast.ValueSpec) bool {
 		gen.Doc != nil && len(gen.Specs) == 1 && slices.ContainsFunc(gen.Doc.List, isEmbed)
 }
 
-// asserts says whether the declaration only makes the compiler check a type.
+// asserts reports whether the declaration only makes the compiler check a type.
 func asserts(spec *ast.ValueSpec) bool {
 	return !slices.ContainsFunc(spec.Names, func(n *ast.Ident) bool { return n.Name != "_" })
 }
 
-// constructed says whether every value is a sentinel error or a regular
+// constructed reports whether every value is a sentinel error or a regular
 // expression.
 func constructed(spec *ast.ValueSpec, names map[string]string) bool {
 	for _, v := range spec.Values {

@@ -53,7 +53,7 @@ func hidden(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")
 }
 
-// foreign says whether a directory is none of the module's.
+// foreign reports whether a directory does not belong to the module.
 func foreign(dir string) bool {
 	name := filepath.Base(dir)
 	if hidden(name) || name == "testdata" || name == "node_modules" {

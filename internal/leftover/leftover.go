@@ -44,10 +44,10 @@ func (k Kind) Sweep(ctx context.Context, logger *slog.Logger) {
 	})
 }
 
-// Remove removes old files, as Sweep does, and tells nobody.
+// Remove removes old files, as Sweep does, without logging them.
 func (k Kind) Remove() { k.each(func(string, error) {}) }
 
-// each removes old files, and says of each whether that was possible.
+// each removes old files, and calls note with the result for each.
 func (k Kind) each(note func(path string, err error)) {
 	entries, err := os.ReadDir(k.Dir)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package logqueue writes a log beside the program: whoever logs never waits for the
-// reader of the log, and never learns that there is none. Lines for which there is no
-// room are dropped, counted and told.
+// Package logqueue writes a log in the background: writers never wait for the reader of the log,
+// and get no error when there is none. Lines that do not fit into the queue are dropped and
+// counted.
 package logqueue
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The bounds of a Queue.
+// The limits of a Queue.
 const (
 	maxBytes = 1 << 20
 	maxLines = 4096
@@ -19,9 +19,9 @@ const (
 	slowAfter = time.Second
 )
 
-// A Queue is an io.Writer that keeps what is written in memory, at most 1 MiB in 4096
-// writes, and writes it to another one in order. Make it with New. All methods may be
-// called concurrently, and those that tell something also on nil.
+// A Queue is an io.Writer that keeps what is written in memory, at most 1 MiB in 4096 writes, and
+// writes it to another one in order. Make it with New. All methods may be called concurrently, and
+// those that only return something also on nil.
 type Queue struct {
 	w     io.Writer
 	retry time.Duration
@@ -46,19 +46,19 @@ func New(w io.Writer) *Queue {
 	return &Queue{w: w, ended: ended, end: sync.OnceFunc(func() { close(ended) })}
 }
 
-// NewPatient is New for a writer that fails for a while only, as on a full disk: the
-// queue keeps what w fails to write, and tries it again after each interval.
+// NewPatient is like New for a writer whose errors are temporary, as on a full disk: the queue
+// keeps what w fails to write, and tries again after each interval.
 func NewPatient(w io.Writer, interval time.Duration) *Queue {
 	q := New(w)
 	q.retry = interval
 	return q
 }
 
-// OnLoss has the queue call f with the number of dropped lines once it can write again.
-// f may write to the queue. Call it before the first Write.
+// OnLoss sets the function that the queue calls with the number of dropped lines once it can write
+// again. f may write to the queue. Call it before the first Write.
 func (q *Queue) OnLoss(f func(lines uint64)) { q.onLoss = f }
 
-// Write takes over a copy of the lines, or drops them. It never waits for the other
+// Write queues a copy of the lines, or drops them. It never waits for the other
 // writer, and never fails.
 func (q *Queue) Write(lines []byte) (int, error) {
 	q.mu.Lock()
@@ -131,7 +131,7 @@ func (q *Queue) next() (lines []byte, ok bool) {
 	return lines, true
 }
 
-// finish notes what became of a write. It returns how many dropped lines are to be told.
+// finish notes the result of a write. It returns the number of dropped lines to report.
 func (q *Queue) finish(lines []byte, err error) (untold uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -194,7 +194,7 @@ func (q *Queue) Problem() string {
 	return ""
 }
 
-// End waits like Flush, and has a patient queue drop what cannot be written then. Write
+// End waits like Flush. Afterwards a patient queue drops what it could not write. Write
 // nothing after it.
 func (q *Queue) End(most time.Duration) (isDone bool) {
 	isDone = q.Flush(most)
@@ -202,8 +202,8 @@ func (q *Queue) End(most time.Duration) (isDone bool) {
 	return isDone
 }
 
-// Flush waits until all is written or dropped, but not longer than most; isDone says
-// whether it is.
+// Flush waits until all is written or dropped, but not longer than most; isDone reports whether
+// everything was.
 func (q *Queue) Flush(most time.Duration) (isDone bool) {
 	q.mu.Lock()
 	done := q.done

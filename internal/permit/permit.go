@@ -1,5 +1,5 @@
-// Package permit lets whoever works for a caller ask whether the caller still has the
-// right to it. A caller may lose the right while its request waits.
+// Package permit passes the rights of a caller along in a context, so that code that works for the
+// caller can check them again. A caller may lose a right while its request waits.
 package permit
 
 import (
@@ -8,7 +8,7 @@ import (
 	"thalassa/lb"
 )
 
-// key is where a context holds the question, and judgeKey the judge.
+// key and judgeKey are the keys of the two functions in a context.
 type (
 	key      struct{}
 	judgeKey struct{}

@@ -15,20 +15,20 @@ import (
 const (
 	// tryEvery is the time between two attempts to write to a disk that has failed.
 	tryEvery = 2 * time.Second
-	// trySize is how much has to be written for it to count as well, in bytes.
+	// trySize is how much has to be written until a failed disk counts as working again, in bytes.
 	trySize = 128 << 10
-	// lookEvery is the time between two looks at a disk that is well.
+	// lookEvery is the time between two checks of a disk that works.
 	lookEvery = 500 * time.Millisecond
-	// lookSize is how much a look writes, without a wait for the disk, in bytes.
+	// lookSize is how much a check writes, without waiting for the disk, in bytes.
 	lookSize = 4 << 10
-	// slowLook is how long a look takes at a file system that does not answer.
+	// slowLook is the time after which a check counts as one of a file system that does not answer.
 	slowLook = time.Second
 )
 
-// A Health knows whether files can be written beside a path. It remembers how the last
-// write went, and looks itself when somebody asks. While nothing could be written, only a
-// larger attempt that reaches the disk shows that all is well again. Make it with
-// NewHealth. Its methods may be called concurrently.
+// A Health knows whether files can be written beside a path. It remembers the result of the last
+// write, and checks itself when Problem is called. After a failure, only a larger write that
+// reaches the disk counts as a success. Make it with NewHealth. Its methods may be called
+// concurrently.
 type Health struct {
 	dir string
 
@@ -39,7 +39,7 @@ type Health struct {
 	trying  bool
 }
 
-// NewHealth is that of the directory of a path.
+// NewHealth returns the Health of the directory of a path.
 func NewHealth(path string) *Health { return &Health{dir: filepath.Dir(path)} }
 
 // IsFull reports whether an error says that a disk is full, or a quota used up.
@@ -61,7 +61,7 @@ func PathOf(err error) string {
 	return ""
 }
 
-// Note notes what became of a write. Errors that are no fault of the disk do not count.
+// Note notes the result of a write. Errors that are not about the disk do not count.
 func (h *Health) Note(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -70,8 +70,8 @@ func (h *Health) Note(err error) {
 	}
 }
 
-// Problem is why nothing can be written, without a path; empty: nothing is known to keep
-// anybody from it. It waits for nothing: what its look finds is told from then on.
+// Problem is why nothing can be written, without a path; empty: no reason is known. It does not
+// wait: it starts a check, whose result later calls return.
 func (h *Health) Problem() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,7 +97,7 @@ func (h *Health) Problem() string {
 	return ""
 }
 
-// try finds out whether a disk that has failed is well again.
+// try finds out whether a disk that has failed works again.
 func (h *Health) try() {
 	err := writeUnnamed(h.dir, trySize, true)
 	h.mu.Lock()
@@ -108,8 +108,7 @@ func (h *Health) try() {
 	}
 }
 
-// look finds out whether a disk fails. That it does not says nothing about a write that
-// has failed meanwhile.
+// look finds out whether a disk fails. A success does not replace the failure of a write meanwhile.
 func (h *Health) look() {
 	err := writeUnnamed(h.dir, lookSize, false)
 	h.mu.Lock()
@@ -126,8 +125,8 @@ func isOwnFault(err error) bool {
 	return !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) && !errors.Is(err, syscall.ENOMEM)
 }
 
-// writeUnnamed writes to a file that is gone with its descriptor, and, to sync, waits for
-// the disk. A file system that knows none counts as one that can be written.
+// writeUnnamed writes to a file without a name, which vanishes when it is closed. With sync it
+// waits for the disk. A file system without such files counts as one that can be written.
 func writeUnnamed(dir string, size int, sync bool) error {
 	f, err := os.OpenFile(dir, os.O_WRONLY|unix.O_TMPFILE, 0o600)
 	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EISDIR) {

@@ -19,8 +19,8 @@ const (
 	impatience = 10
 )
 
-// A Patience bounds how long a program waits for file systems: one that hangs would keep
-// whoever touches a file for ever. Make it with NewPatience. Its methods may be called
+// A Patience limits how long a program waits for file systems. Without it, one that hangs would
+// block every goroutine that uses a file. Make it with NewPatience. Its methods may be called
 // concurrently. A nil Patience waits for ever.
 type Patience struct {
 	most time.Duration
@@ -33,9 +33,9 @@ type Patience struct {
 // call still hangs.
 func NewPatience(most time.Duration) *Patience { return &Patience{most: most} }
 
-// Do runs do, which works on the file at path, and returns its error. When that takes too
-// long the error is ErrHangs, and do goes on in the background: it asks abandoned before
-// it makes anything visible to others, and cleans up behind itself.
+// Do runs do, which works on the file at path, and returns its error. When that takes too long the
+// error is ErrHangs, and do continues in the background: it has to call abandoned before it makes
+// anything visible to others, and to clean up where that is true.
 func (p *Patience) Do(path string, do func(abandoned func() bool) error) error {
 	if p == nil {
 		return do(func() bool { return false })

@@ -9,10 +9,10 @@ import (
 	"thalassa/internal/leftover"
 )
 
-// staleAfter is the age from which on nobody writes a temporary file any more.
+// staleAfter is the age at which a temporary file is no longer being written.
 const staleAfter = time.Minute
 
-// Replace puts a new file in the place of path in one step, and flushes it to disk: after
+// Replace replaces the file at path in one step, and flushes it to disk: after
 // an error or a crash, the former file is there. Only its owner can read the new one, until
 // prepare, if it is not nil, changes that. What killed programs have left of earlier
 // attempts is removed.

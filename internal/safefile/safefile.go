@@ -1,7 +1,6 @@
-// Package safefile opens files in directories that other users may write to. It never
-// waits for the other end of a FIFO, opens only regular files, and looks at what it has
-// opened by its descriptor, so that nobody can exchange a file between the look and the
-// use.
+// Package safefile opens files in directories that other users may write to. It never waits for the
+// other end of a FIFO, opens only regular files, and examines them by their descriptors, so that
+// nobody can replace a file between the check and the use.
 package safefile
 
 import (
@@ -22,8 +21,7 @@ var ErrNotRegular = errors.New("is not a regular file")
 // several names (hard links), and none of the allowed owners.
 var ErrForeign = errors.New("is not a regular file of its user")
 
-// Open opens a regular file to read. It follows symbolic links: whoever names the path
-// decides. An error names the path.
+// Open opens a regular file to read. It follows symbolic links. An error names the path.
 func Open(path string) (*os.File, error) {
 	f, _, err := open(path, os.O_RDONLY, 0)
 	return f, err
@@ -63,10 +61,10 @@ func ReadOwned(path string, limit int64, owners ...uint32) ([]byte, error) {
 	return readAll(f, limit)
 }
 
-// OpenFile opens a regular file, for example to write, with the flags and mode of
-// os.OpenFile. It follows no symbolic link at the end of the path, and the file must have
-// no other name: else another file would be changed. It must not be told to truncate,
-// because it looks at the file after it has opened it.
+// OpenFile opens a regular file, for example to write, with the flags and mode of os.OpenFile. It
+// follows no symbolic link at the end of the path, and the file must have no other name (hard
+// link), since another file would change with it. The flags must not include O_TRUNC, because the
+// file is checked after it is opened.
 func OpenFile(path string, flags int, mode os.FileMode) (*os.File, error) {
 	f, stat, err := open(path, flags|syscall.O_NOFOLLOW, mode)
 	if err != nil {
@@ -113,7 +111,7 @@ func ChangeDir(path string, uid, gid int, mode os.FileMode) error {
 	return errors.Join(f.Chmod(mode), f.Chown(uid, gid))
 }
 
-// open opens a regular file without waiting for anybody.
+// open opens a regular file without blocking.
 func open(path string, flags int, mode os.FileMode) (*os.File, *syscall.Stat_t, error) {
 	f, err := os.OpenFile(filepath.Clean(path), flags|syscall.O_NONBLOCK|syscall.O_NOCTTY, mode)
 	if err != nil {

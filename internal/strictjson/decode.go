@@ -1,6 +1,6 @@
 // Package strictjson decodes JSON documents that people and programs send, or that a
 // file holds. Its errors name every bad field by its full path, where encoding/json names
-// the first one by its Go type. It knows nothing of what the fields mean.
+// the first one by its Go type. It does not know what the fields mean.
 package strictjson
 
 import (
@@ -13,10 +13,10 @@ import (
 	"thalassa/lb"
 )
 
-// Decode decodes one JSON document into v, a pointer to a struct or slice of structs,
-// strings, booleans and integers; a json.RawMessage takes anything. Fields that v does
-// not have, wrong types and data after the document are an *lb.InvalidError that names
-// each of them with its full path; v is not to be used then.
+// Decode decodes one JSON document into v, a pointer to a struct or slice of structs, strings,
+// booleans and integers; a json.RawMessage accepts anything. Fields that v does not have, wrong
+// types and data after the document are an *lb.InvalidError that names each of them with its full
+// path. Do not use v then.
 func Decode(data []byte, v any) error { return decode("", data, v, false) }
 
 // DecodeAt is Decode for a part of a document: path is where it is.
@@ -82,7 +82,7 @@ func orBody(path string) string {
 	return path
 }
 
-// goKind says what a type takes.
+// goKind says which JSON values a type accepts.
 func goKind(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Struct:
@@ -106,7 +106,7 @@ type Pair struct {
 }
 
 // Numbers reads an object of numbers whose names are data, in the order of the document,
-// and with every field that is named twice, of which encoding/json would keep the last.
+// including all fields of the same name, of which encoding/json would keep only the last.
 // problem says what the document is instead, as in "is no object"; empty: nothing.
 func Numbers(raw []byte) (pairs []Pair, problem string) {
 	dec := json.NewDecoder(bytes.NewReader(raw))

@@ -11,8 +11,8 @@ import (
 	"thalassa/lb"
 )
 
-// A walker compares a document, which is known to be JSON, with a type. It reads token by
-// token: what it needs does not grow with the number of values in the document.
+// A walker compares a document, which is known to be JSON, with a type. It reads token by token, so
+// that its memory does not grow with the number of values in the document.
 type walker struct {
 	dec     *json.Decoder
 	lenient bool // unknown fields are no problem

@@ -7,13 +7,12 @@ import (
 	"unsafe"
 )
 
-// A Clock is the clock of a machine whose wall time somebody sets. The time between two of
-// its readings is that which passes, as the kernel's monotonic clock tells it. Make it with
-// NewClock.
+// A Clock is the clock of a machine whose wall time a test sets. Durations between two of its
+// readings are real, like those of the kernel's monotonic clock. Make it with NewClock.
 type Clock struct{ ahead atomic.Int64 } // seconds
 
-// NewClock is a clock that is right. It fails the test where Go's time.Time is not as this
-// package knows it.
+// NewClock returns a clock with the right time. It fails the test if the layout of Go's time.Time
+// differs from what this package expects.
 func NewClock(tb testing.TB) *Clock {
 	tb.Helper()
 	now := time.Now()
@@ -23,7 +22,7 @@ func NewClock(tb testing.TB) *Clock {
 	return &Clock{}
 }
 
-// Set lets the clock be ahead of the right time, or behind it, by whole seconds.
+// Set sets the clock ahead of the right time, or behind it, by whole seconds.
 func (c *Clock) Set(ahead time.Duration) { c.ahead.Store(int64(ahead / time.Second)) }
 
 // Now is the time by this clock.

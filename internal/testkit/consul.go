@@ -15,8 +15,8 @@ import (
 	"thalassa/dev"
 )
 
-// A ConsulAgent is a real Consul of a test's own. Its methods fail the test
-// rather than return an error and belong to the test's goroutine.
+// A ConsulAgent is a real Consul for one test. Its methods fail the test instead of returning an
+// error; call them from the test's goroutine.
 type ConsulAgent struct {
 	// Token is sent with every request of the helpers; empty: anonymous.
 	Token string
@@ -44,8 +44,8 @@ type Instance struct {
 	NoCheck bool
 }
 
-// ConsulBinary returns the path of the consul executable. THALASSA_CONSUL names
-// it; see dev.FindConsul for where it is looked for otherwise.
+// ConsulBinary returns the path of the consul executable. THALASSA_CONSUL can name it; otherwise
+// see dev.FindConsul.
 func ConsulBinary(tb testing.TB) string {
 	tb.Helper()
 	Needs(tb, "Consul")
@@ -63,7 +63,7 @@ func Consul(tb testing.TB, hcl ...string) *ConsulAgent {
 	return startConsul(tb, dev.ConsulConfig{Binary: ConsulBinary(tb), HCL: hcl})
 }
 
-// DurableConsul is Consul as a server that has lost nothing when it starts again.
+// DurableConsul is like Consul, but the server keeps its state over restarts.
 func DurableConsul(tb testing.TB) *ConsulAgent {
 	tb.Helper()
 	return startConsul(tb, dev.ConsulConfig{Binary: ConsulBinary(tb), DataDir: tb.TempDir(), Durable: true, ServerPort: Port(tb)})
@@ -84,14 +84,14 @@ func startConsul(tb testing.TB, config dev.ConsulConfig) *ConsulAgent {
 	return c
 }
 
-// ConsulAt is a Consul that somebody else runs at an address, reached through
-// dial. It cannot be killed, stopped or started again here.
+// ConsulAt is a Consul that runs already, at an address that dial connects to. It cannot be killed,
+// stopped or restarted here.
 func ConsulAt(tb testing.TB, address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *ConsulAgent {
 	tb.Helper()
 	return &ConsulAgent{tb: tb, address: address, client: oneRequestClient(dial)}
 }
 
-// oneRequestClient keeps no connection, so that none of a killed agent is met.
+// oneRequestClient keeps no connections, since they could lead to a killed agent.
 func oneRequestClient(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A Disk is a file system of a test's own, which can hang.
+// A Disk is a file system for one test, which can hang.
 type Disk struct {
 	tb     testing.TB
 	Dir    string
@@ -44,14 +44,14 @@ func (d *Disk) run(name string, args ...string) {
 	}
 }
 
-// Freeze lets the disk hang: whoever writes waits until Thaw, and cannot be killed.
+// Freeze makes the disk hang: processes that write to it wait until Thaw, and cannot be killed.
 func (d *Disk) Freeze() {
 	d.tb.Helper()
 	d.run("fsfreeze", "--freeze", d.Dir)
 	d.frozen.Store(true)
 }
 
-// Thaw lets a frozen disk go on.
+// Thaw ends Freeze.
 func (d *Disk) Thaw() {
 	d.tb.Helper()
 	if d.frozen.Swap(false) {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Freeze stops a process, all of whose threads stand still when it returns: the signal
-// alone lets them go on for a moment. SIGCONT lets it go on.
+// Freeze stops a process and returns when all of its threads have stopped, some moments after the
+// signal. SIGCONT continues it.
 func Freeze(tb testing.TB, pid int) {
 	tb.Helper()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {

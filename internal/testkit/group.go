@@ -91,7 +91,7 @@ func (g *Group) SetLimit(bytes int64) {
 	}
 }
 
-// TryLimit is SetLimit, with what the kernel says about it.
+// TryLimit is like SetLimit, and returns the kernel's error.
 func (g *Group) TryLimit(bytes int64) error {
 	file := "memory.limit_in_bytes"
 	if g.version == 2 {

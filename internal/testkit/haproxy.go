@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// SocketDir makes a folder with a path short enough for unix sockets, which
-// HAProxy lets be 90 bytes long.
+// SocketDir makes a folder with a path short enough for unix sockets, for which HAProxy allows 90
+// bytes.
 func SocketDir(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "th") //nolint:usetesting // tb.TempDir is too long for a socket

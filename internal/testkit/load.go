@@ -17,7 +17,7 @@ import (
 	"thalassa/internal/wake"
 )
 
-// LoadConfig says who asks, and how.
+// LoadConfig says how many clients send requests, and how.
 type LoadConfig struct {
 	// Address is the host:port to ask, Host the Host header.
 	Address, Host string
@@ -26,7 +26,7 @@ type LoadConfig struct {
 	KeepAlive, Fresh int
 	// Pause of a client between two requests; 0: none.
 	Pause time.Duration
-	// For bounds the load in time (60 s).
+	// For limits the duration of the load (60 s).
 	For time.Duration
 }
 

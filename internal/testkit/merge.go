@@ -2,8 +2,8 @@ package testkit
 
 import "maps"
 
-// Merge is what a client of the stream knows of an object once it has been told
-// changed: docs/streams.md. Neither of the two is changed.
+// Merge is what a client of the stream knows of an object after it has received changed
+// (docs/streams.md). Neither argument is modified.
 func Merge(known, changed map[string]any) map[string]any {
 	if changed["type"] != nil || known == nil {
 		return changed

@@ -41,7 +41,7 @@ func StartNameServer(tb testing.TB) *NameServer {
 	return s
 }
 
-// Set gives a name an address; an empty one takes it away.
+// Set gives a name an address; an empty one removes it.
 func (s *NameServer) Set(name, address string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// ComparePage compares a generated page with what it should be; source is what it is made
-// of, in the plural. With update it writes the page.
+// ComparePage compares a generated page with what it should be; source says what it is generated
+// from, in the plural. With update it writes the page.
 func ComparePage(tb testing.TB, path, source string, want []byte, update bool) {
 	tb.Helper()
 	if update {

@@ -23,9 +23,9 @@ import (
 	"time"
 )
 
-// A Pebble is a real ACME server of a test's own, behind a proxy that counts requests, with
-// a name server that the test fills. Its certificates are valid for 30 days. All addresses
-// are on the loopback, and all names lead to 127.0.0.1.
+// A Pebble is a real ACME server for one test, behind a proxy that counts requests, with a name
+// server whose records the test sets. Its certificates are valid for 30 days. All addresses are on
+// the loopback, and all names lead to 127.0.0.1.
 type Pebble struct {
 	// Directory is the URL of its directory, and CA the authority of its own certificate in
 	// PEM.
@@ -54,7 +54,7 @@ type PebbleConfig struct {
 	Env []string
 	// Accounts are keys by id of external accounts; nil: none is needed.
 	Accounts map[string]string
-	// Answers has the name server answer HTTP-01 challenges, too: see AnswerHTTP.
+	// Answers makes the name server answer HTTP-01 challenges, too: see AnswerHTTP.
 	Answers bool
 }
 
@@ -171,10 +171,11 @@ func (p *Pebble) proxy(to string, own KeyPair) {
 	p.Directory = "https://localhost:" + server.URL[strings.LastIndexByte(server.URL, ':')+1:] + "/dir"
 }
 
-// SetAway ends every connection to the server without an answer, or no longer.
+// SetAway sets whether every connection to the server ends without an answer.
 func (p *Pebble) SetAway(away bool) { p.away.Store(away) }
 
-// Intercept answers requests in the place of the server where fn returns true; nil: none.
+// Intercept sets a function that answers requests instead of the server where it returns true; nil:
+// none.
 func (p *Pebble) Intercept(fn func(http.ResponseWriter, *http.Request) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -255,7 +256,7 @@ func (p *Pebble) Root() string {
 	return text
 }
 
-// AnswerHTTP has a token of an HTTP-01 challenge answered; without a text no longer.
+// AnswerHTTP sets the answer for a token of an HTTP-01 challenge; without a text it removes it.
 func (p *Pebble) AnswerHTTP(name, text string) error {
 	if text == "" {
 		return p.tell("del-http01", map[string]any{"token": name})
@@ -278,7 +279,7 @@ func (p *Pebble) SetCNAME(name, target string) error {
 	return p.tell("set-cname", map[string]any{"host": name, "target": target})
 }
 
-// SetAddress has a name lead to another address; an empty one: to none that answers.
+// SetAddress sets the address of a name; an empty one: an address where nothing answers.
 func (p *Pebble) SetAddress(name, address string) error {
 	return p.tell("add-a", map[string]any{"host": name, "addresses": []string{address}})
 }

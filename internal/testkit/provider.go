@@ -41,7 +41,7 @@ type ProviderOptions struct {
 	Lifetime time.Duration
 }
 
-// An Account is what a Provider says of a user, beside the name.
+// An Account has the claims of a user, besides the name.
 type Account map[string]any
 
 // StartProvider starts a Provider until Stop or the end of the test. Without Node.js or the
@@ -126,7 +126,7 @@ func (p *Provider) run(tb testing.TB, cmd *exec.Cmd) {
 // Stop ends the provider.
 func (p *Provider) Stop() { p.stop() }
 
-// SetAccounts says who its users are from now on, by their names.
+// SetAccounts replaces its users, by their names.
 func (p *Provider) SetAccounts(tb testing.TB, accounts map[string]Account) {
 	tb.Helper()
 	data, err := json.Marshal(accounts)

@@ -18,7 +18,7 @@ const installed = "installed"
 
 // A HAProxyBinary is one release of HAProxy.
 type HAProxyBinary struct {
-	// Name is "installed" or that of the folder it stands in, e.g. "trixie".
+	// Name is "installed" or that of its folder, e.g. "trixie".
 	Name    string
 	Version string // e.g. "2.6.12-1+deb12u4"
 	Path    string
@@ -48,10 +48,9 @@ func installedHAProxy() string {
 	return "/usr/sbin/haproxy" // not in an ordinary user's PATH
 }
 
-// HAProxies returns every HAProxy at hand, or only the one that THALASSA_HAPROXY
-// chooses: the installed one first, then those of other releases that stand in
-// folders of their own in the user's cache (tools/setup haproxys). There is one
-// at least.
+// HAProxies returns every HAProxy at hand, or only the one that THALASSA_HAPROXY chooses: the
+// installed one first, then those of other releases, each in a folder of the user's cache
+// (tools/setup haproxys). There is at least one.
 func HAProxies(tb testing.TB) []HAProxyBinary {
 	tb.Helper()
 	Needs(tb, "HAProxy")
@@ -124,10 +123,9 @@ func haproxyVersion(path string) (string, error) {
 	return fields[2], nil
 }
 
-// foreignHAProxy makes the haproxy of another release callable: a script runs it
-// with the loader and the libraries of its own root. The loader goes by the name
-// of haproxy, which is what /proc tells of the process then, and argv[0] is the
-// script, so that a master that executes itself anew takes the same way.
+// foreignHAProxy makes the haproxy of another release executable: a script runs it with the loader
+// and the libraries of its own root. The loader has the name haproxy, so that /proc shows that
+// name, and argv[0] is the script, so that a master that executes itself again runs the script.
 func foreignHAProxy(tb testing.TB, root string) string {
 	tb.Helper()
 	binary := filepath.Join(root, "usr/sbin/haproxy")

@@ -25,7 +25,7 @@ func Tool(tb testing.TB, name string) string {
 	return path
 }
 
-// Missing ends a test whose surroundings lack something: a failure in CI, a
+// Missing ends a test that needs something that the machine lacks: a failure in CI, a
 // skip at a desk.
 func Missing(tb testing.TB, what string) {
 	tb.Helper()
@@ -35,7 +35,7 @@ func Missing(tb testing.TB, what string) {
 	tb.Skip(what)
 }
 
-// Port returns a TCP port of the loopback that nobody listens on.
+// Port returns a free TCP port of the loopback.
 func Port(tb testing.TB) int {
 	tb.Helper()
 	return Ports(tb, 1)[0]

@@ -12,7 +12,7 @@ import (
 // Nobody is the id of the user and group that own nothing.
 const Nobody = 65534
 
-// NeedsRoot skips a test at a desk that is not root's: only root becomes others.
+// NeedsRoot skips a test at a desk unless it runs as root: only root can become another user.
 func NeedsRoot(tb testing.TB) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
@@ -20,9 +20,8 @@ func NeedsRoot(tb testing.TB) {
 	}
 }
 
-// ListenAs listens on a unix socket as another user, who then is what SO_PEERCRED
-// tells of it, until the end of the test. The process is this one. The user must be
-// able to make the socket.
+// ListenAs listens on a unix socket as another user, which is the one that SO_PEERCRED reports,
+// until the end of the test. The process is this one. The user must be able to make the socket.
 func ListenAs(tb testing.TB, uid int, path string) net.Listener {
 	tb.Helper()
 	NeedsRoot(tb)

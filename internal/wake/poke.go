@@ -1,8 +1,8 @@
 package wake
 
-// A Poke wakes one goroutine that owns some work. It has one slot: pokes that come while
-// one is there already are the same one, since the owner then looks at everything that
-// happened before. Make it with NewPoke.
+// A Poke wakes one goroutine that owns some work. It has one slot: further pokes change nothing
+// while it is full, since the owner then looks at everything that happened before. Make it with
+// NewPoke.
 type Poke chan struct{}
 
 // NewPoke is a Poke whose slot is empty.

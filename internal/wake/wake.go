@@ -1,6 +1,6 @@
-// Package wake lets goroutines wait for what another goroutine does. A Signal wakes all who
-// wait for the next change of something that another one owns. A Poke wakes the owner.
-// Neither carries a value: whoever wakes reads the state again. Pause waits for a time.
+// Package wake lets goroutines wait for what another goroutine does. A Signal wakes all goroutines
+// that wait for the next change of something that another one owns. A Poke wakes the owner. Neither
+// carries a value: a goroutine that wakes up reads the state again. Pause waits for a time.
 package wake
 
 import "sync"
