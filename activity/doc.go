@@ -2,7 +2,7 @@
 // number. A Store stores them, and readers ask for the events after the last one that
 // they have.
 //
-// A reader never delays whoever records an event, and recording returns no
+// A reader never delays code that records an event, and recording returns no
 // error: a log that cannot be written must not stop the work that it records.
 // The package starts no goroutine of its own and does no I/O except through its
 // Store.

@@ -237,7 +237,7 @@ func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, err
 	return a.changes.apply(ctx, set)
 }
 
-// Preview returns what a changeset would do now, and has HAProxy check the result. It stores and
+// Preview returns what a changeset would do now, and makes HAProxy check the result. It stores and
 // changes nothing, and does not wait for healthy instances. Errors are those of Apply.
 func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
 	return previewer{a.changes}.preview(ctx, set)

@@ -24,7 +24,7 @@ type archiver struct {
 	unrecorded []*effective // oldest first
 }
 
-// add has the persister record what HAProxy runs now.
+// add makes the persister record what HAProxy runs now.
 func (a *archiver) add(now *effective) {
 	if a.cfg.Archive == nil {
 		return

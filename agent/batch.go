@@ -64,7 +64,7 @@ func (c *changes) await(p *pendingChange) answer {
 	}
 }
 
-// prove has HAProxy check a change alone.
+// prove makes HAProxy check a change alone.
 func (c *changes) prove(p *pendingChange) error {
 	select {
 	case c.proving <- struct{}{}:
@@ -227,7 +227,7 @@ func (c *changes) carryOutAnew(ctx context.Context, part []*pendingChange) {
 	}
 }
 
-// answer tells each change what became of its revision.
+// answer gives each change the result of its revision.
 func (c *changes) answer(batch []*pendingChange, base uint64, revs []lb.Revision, out outcome) {
 	for i, p := range batch {
 		applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: c.cfg.Now().Sub(p.begin), Revision: revs[i].Number}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -129,10 +128,11 @@ func (c *certificateFiles) forget(digest string) {
 func (c *certificateFiles) serving(config lb.Config) haproxy.Serving {
 	s := haproxy.Serving{Lists: config.CertificateLists()}
 	for _, cert := range config.Certificates {
+		atStart := cert.Authority && config.TakesAtStart(cert.Key)
 		for _, f := range cert.TLSFiles() {
 			s.Files = append(s.Files, haproxy.ServedFile{
 				CertificateFile: haproxy.CertificateFile{Name: f.Name, Text: func() ([]byte, error) { return c.text(f) }},
-				Role:            f.Role, Authority: cert.Authority,
+				Role:            f.Role, Kind: f.Kind, AtStart: atStart,
 			})
 		}
 	}
@@ -196,7 +196,7 @@ func handshakes(before *lb.Config, after lb.Config) []haproxy.Handshake {
 			if expected == nil {
 				expected = leafsOf(served)
 			}
-			out = append(out, haproxy.Handshake{Bind: f.TLS.Binds[0], AcceptProxy: f.AcceptProxy, ServerName: serverName(cert), Expected: expected})
+			out = append(out, haproxy.Handshake{Bind: f.TLS.Binds[0], AcceptProxy: f.AcceptProxy, ServerName: cert.ServerName(), Expected: expected})
 		}
 	}
 	return out
@@ -211,19 +211,6 @@ func leafsOf(list []lb.Certificate) []string {
 		}
 	}
 	return out
-}
-
-// serverName is a name that a certificate is for; empty: it has none.
-func serverName(cert lb.Certificate) string {
-	for _, name := range cert.Files[0].Chain[0].Names {
-		if rest, isWildcard := strings.CutPrefix(name, "*."); isWildcard {
-			return "thalassa." + rest
-		}
-		if host, err := lb.ParseHost(name); err == nil && !host.IsIP() {
-			return name
-		}
-	}
-	return ""
 }
 
 // A certificateUpdater changes the certificates of the running HAProxy without a reload. It

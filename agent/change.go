@@ -159,7 +159,7 @@ func (c *changes) needsReload(candidate lb.Config) bool {
 	return len(change.Reload) > 0 || now.fixesLines(candidate, change) != ""
 }
 
-// check renders the candidate for an intent and has HAProxy check it before anything is
+// check renders the candidate for an intent and makes HAProxy check it before anything is
 // stored.
 func (c *changes) check(ctx context.Context, next lb.Intent) (lb.Config, error) {
 	candidate, err := c.candidate(ctx, next)
@@ -170,7 +170,7 @@ func (c *changes) check(ctx context.Context, next lb.Intent) (lb.Config, error) 
 	return candidate, err
 }
 
-// checkText renders a candidate and has HAProxy check the text.
+// checkText renders a candidate and makes HAProxy check the text.
 func (c *changes) checkText(ctx context.Context, candidate lb.Config) ([]byte, error) {
 	rendered, err := c.renderer.of(c.templates.current(), candidate)
 	if err == nil {

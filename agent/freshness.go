@@ -36,7 +36,7 @@ func (r *reporter) freshness(snap lb.Snapshot) {
 	r.reported = snap
 }
 
-// isLost tells a service that Consul fails to answer for from one that it was
+// isLost distinguishes a service that Consul fails to answer for from one that it was
 // not asked about yet.
 func isLost(stale string) bool { return stale != "" && stale != discovery.Unconfirmed }
 

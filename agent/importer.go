@@ -59,7 +59,7 @@ func (i *importer) warnings() []string {
 	return (*left)[:min(len(*left), maxLineWarnings)]
 }
 
-// leaveRefused has HAProxy check what is imported, and leaves out the objects that it
+// leaveRefused makes HAProxy check what is imported, and leaves out the objects that it
 // complains about. Where it does not say which, those with raw lines go, then all.
 func (i *importer) leaveRefused(ctx context.Context, im *store.Import) {
 	for n := range importChecks {

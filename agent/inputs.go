@@ -120,7 +120,7 @@ func (i *inputs) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
 	return next, nil
 }
 
-// broadcast wakes whoever waits for a change of the snapshot or shows it.
+// broadcast wakes all that wait for a change of the snapshot, or show it.
 func (i *inputs) broadcast() {
 	i.changed.Broadcast()
 	i.views.Broadcast()

@@ -35,6 +35,9 @@ func (c *Config) certificateWarnings(in lb.Intent) []string {
 		if warning := cert.ExpiryWarning(c.Now()); warning != "" {
 			out = append(out, warning)
 		}
+		if warning := cert.CRLWarning(c.Now()); warning != "" {
+			out = append(out, warning)
+		}
 		if c.lacksKey(cert) != "" {
 			out = append(out, cert.ID()+" is not stored with its key: put it again")
 		}

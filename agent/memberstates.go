@@ -98,7 +98,7 @@ func (m *memberStates) restore(ctx context.Context, list []lb.Override, wanted l
 	applied, err := change()
 	if err != nil {
 		if undo := m.takeBack(context.WithoutCancel(ctx), added, by); undo != nil {
-			m.cfg.Logger.ErrorContext(ctx, "settings of members of a refused restore not taken back", "error", undo)
+			m.cfg.Logger.ErrorContext(ctx, "settings of members of a refused restore not undone", "error", undo)
 		}
 		return nil, applied, err
 	}

@@ -92,7 +92,7 @@ func (m *driftMonitor) finish(ctx context.Context, o observation) (repaired bool
 // invalidate voids the look under way: a round begins, or HAProxy is another one.
 func (m *driftMonitor) invalidate() { m.rounds++ }
 
-// hasten has the next look begin at once when the last round found servers that
+// hasten makes the next check begin at once when the last round found servers that
 // somebody else had changed.
 func (m *driftMonitor) hasten() {
 	if !m.servers.takeSuspicion() {

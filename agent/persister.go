@@ -43,7 +43,7 @@ type persister struct {
 	copy         *intentCopy
 }
 
-// wake has the persister write soon.
+// wake makes the persister write soon.
 func (p *persister) wake() { p.due.Send() }
 
 // run writes until ctx ends.

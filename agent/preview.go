@@ -9,10 +9,10 @@ import (
 	"thalassa/stage"
 )
 
-// A previewer tells what changes would do, as the one who carries them out would do it.
+// A previewer computes what changes would do, in the same way as they are carried out.
 type previewer struct{ *changes }
 
-// preview tells what a changeset would do now.
+// preview computes what a changeset would do now.
 func (c previewer) preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
 	defer c.learn(ctx, set)()
 	doubt, err := c.lines.checkAll(set)

@@ -143,7 +143,7 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 	return r.round(ctx), true
 }
 
-// rereadFiles has the next round reload HAProxy, if it runs here, though its
+// rereadFiles makes the next round reload HAProxy, if it runs here, though its
 // configuration is the same.
 func (r *reconciler) rereadFiles() {
 	r.renewed = r.renewals.number.Load()

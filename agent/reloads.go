@@ -32,7 +32,7 @@ func (r *reloadRate) set(t *Tuning) {
 	r.limiter.SetBurst(t.ReloadBurst)
 }
 
-// wait waits until the rate allows another reload, and tells whether that took time.
+// wait waits until the rate allows another reload, and reports whether that took time.
 func (r *reloadRate) wait(ctx context.Context) (waited bool, err error) {
 	if r.limiter.Allow() {
 		return false, nil

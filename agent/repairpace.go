@@ -33,7 +33,7 @@ func (p *repairPace) take(now time.Time) bool {
 	return true
 }
 
-// reports tells whether the repair that was taken gets an event, and whether that is the
+// reports reports whether the repair that was taken gets an event, and whether that is the
 // last one of a series.
 func (p *repairPace) reports() (isReported, isLast bool) {
 	if p.contested {

@@ -78,7 +78,7 @@ func (r *reverter) takeBack(ctx context.Context, u *unconfirmed, refused error) 
 	_, err := r.store(ctx, u.before, u.rev, r.origin(u.rev), refused)
 	if err != nil && !errors.As(err, new(*lb.StaleRevisionError)) {
 		if !u.failed {
-			r.cfg.Logger.ErrorContext(ctx, "refused configuration not taken back, trying again", "revision", u.rev.Number, "error", err)
+			r.cfg.Logger.ErrorContext(ctx, "refused configuration not reverted, trying again", "revision", u.rev.Number, "error", err)
 		}
 		u.failed = true
 		r.watchAgain(u)
@@ -97,7 +97,7 @@ func (r *reverter) revert(ctx context.Context, before lb.Intent, rev lb.Revision
 		return errors.Join(refused, err)
 	}
 	if out := r.outcomes.await(ctx, expected); out.err != nil {
-		r.cfg.Logger.ErrorContext(ctx, "configuration taken back is not in effect", "revision", back.Number, "error", out.err)
+		r.cfg.Logger.ErrorContext(ctx, "reverted configuration is not in effect", "revision", back.Number, "error", out.err)
 	}
 	return refused
 }

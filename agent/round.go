@@ -175,7 +175,7 @@ func (a application) path() string {
 	return pathNone
 }
 
-// apply has HAProxy take the target.
+// apply brings HAProxy to the target.
 func (r *reconciler) apply(ctx context.Context, t target) (application, error) {
 	rendered, err := r.renderer.of(t.template, t.config)
 	if err == nil {

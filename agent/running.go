@@ -83,7 +83,7 @@ func (r *running) publish(now *effective) {
 // requireReload has a round reload HAProxy for these reasons.
 func (r *running) requireReload(reasons []plan.Reason) { r.reasons = reasons }
 
-// withdrawReload takes back what requireReload demanded: HAProxy has refused it, and what it
+// withdrawReload undoes requireReload: HAProxy has refused it, and what it
 // runs is what it should run.
 func (r *running) withdrawReload() { r.reasons, r.failure = nil, "" }
 

@@ -6,7 +6,7 @@ import (
 	"thalassa/activity"
 )
 
-// checkStandby finds out whether Pacemaker has HAProxy run on this node. One that it has
+// checkStandby finds out whether Pacemaker runs HAProxy on this node. One that it has
 // started runs the configuration kept in place for it, but for changes since its start.
 func (r *reconciler) checkStandby(ctx context.Context) {
 	if !r.cfg.MayBeIdle || !r.running.isKnown() {

@@ -19,7 +19,7 @@ func (t target) outcome(path string, err error) outcome {
 	return outcome{revision: t.intent.Revision, template: t.template, tuning: t.tuning, overrides: t.snapshot.Overrides, path: path, err: err}
 }
 
-// desired works out what HAProxy is to run now. On an error the target still tells the
+// desired works out what HAProxy should run now. On an error the target still tells the
 // revision.
 func (r *reconciler) desired(ctx context.Context) (target, error) {
 	t := target{tuning: r.cfg.tuned(), effective: effective{template: r.templates.current(), snapshot: r.inputs.snapshot(), control: r.inputs.control()}}

@@ -23,6 +23,8 @@ type storedCertificates struct {
 	now   func() time.Time
 	// orders orders certificates; nil: not available.
 	orders Orders
+	// staples tell how OCSP responses stand; nil: nobody does.
+	staples Staples
 }
 
 func (h storedCertificates) list(c echo.Context) error {
@@ -34,6 +36,8 @@ func (h storedCertificates) list(c echo.Context) error {
 	for i, one := range list {
 		if cert := in.Certificates[lb.Name(one.Key)]; cert.ACME != nil {
 			list[i] = h.document(cert, in)
+		} else {
+			list[i].AddStaples(h.stapleOf)
 		}
 	}
 	return respondTagged(c, list)
@@ -52,10 +56,20 @@ func (h storedCertificates) show(c echo.Context) error {
 
 // document is a certificate as JSON, with the state of its order.
 func (h storedCertificates) document(cert lb.Certificate, in lb.Intent) node.Certificate {
-	if cert.ACME == nil || h.orders == nil {
-		return node.NewCertificate(cert, in)
+	out := node.NewCertificate(cert, in)
+	if cert.ACME != nil && h.orders != nil {
+		out = node.NewOrderedCertificate(cert.Issued(h.orders.Files(*cert.ACME)), in, h.orders.Status(*cert.ACME))
 	}
-	return node.NewOrderedCertificate(cert.Issued(h.orders.Files(*cert.ACME)), in, h.orders.Status(*cert.ACME))
+	out.AddStaples(h.stapleOf)
+	return out
+}
+
+// stapleOf is how the OCSP response of a file stands.
+func (h storedCertificates) stapleOf(digest string) (lb.StapleStatus, bool) {
+	if h.staples == nil {
+		return lb.StapleStatus{}, false
+	}
+	return h.staples.Status(digest)
 }
 
 // put checks a certificate, stores its keys, and then adds it to the configuration. If that fails,
@@ -147,14 +161,46 @@ func (h storedCertificates) bundles(ctx context.Context, keys []lb.Name, uploads
 		}
 	}
 	rules := certs.Rules{Now: h.now(), Known: append(known, together)}
+	in, err := h.agent.Intent(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	for i, u := range uploads {
+		former := in.Certificates[keys[i]]
+		if err := h.keepChain(&u, former); err != nil {
+			return nil, i, err
+		}
 		b, err := rules.Parse(keys[i], u)
+		if err == nil {
+			err = checkLosesNoCRL(b.Certificate, former, u)
+		}
 		if err != nil {
 			return nil, i, err
 		}
 		out = append(out, b)
 	}
 	return out, 0, nil
+}
+
+// keepChain has an upload of revocation lists alone keep the certificates of the authorities.
+func (h storedCertificates) keepChain(u *certs.Upload, former lb.Certificate) error {
+	if len(u.Chain) > 0 || len(u.Key) > 0 || len(u.CRL) == 0 && !u.NoCRL || !former.Authority {
+		return nil
+	}
+	var err error
+	u.Chain, err = h.keys.Text(former.Files[0].Digest)
+	return err
+}
+
+// checkLosesNoCRL refuses to drop revocation lists unasked: whoever was refused by them would
+// be let in.
+func checkLosesNoCRL(next, former lb.Certificate, u certs.Upload) error {
+	if former.CRL == nil || next.CRL != nil || u.NoCRL {
+		return nil
+	}
+	return &lb.InvalidError{Fields: []lb.FieldError{{
+		Path: "crl", Problem: "is missing, and " + former.ID() + " has revocation lists", Expected: `the lists of the authorities, or "" to remove them`,
+	}}}
 }
 
 func (h storedCertificates) delete(c echo.Context) error {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -34,14 +35,32 @@ type clusterConfigHandlers struct {
 	clusterHandlers
 
 	objects ClusterConfiguration // nil: this node is in no cluster
+	drafts  ClusterDrafts        // nil: there are none
+	now     func() time.Time
 }
 
-// configuration is what the cluster has, or the error that says why there is none.
-func (h clusterConfigHandlers) configuration() (*cibxml.Element, cluster.Epoch, error) {
+// configuration is what the cluster has and its version, or the error that says why there
+// is none.
+func (h clusterConfigHandlers) configuration() (*cibxml.Element, string, error) {
 	if _, err := h.status(); err != nil {
-		return nil, cluster.Epoch{}, err
+		return nil, "", err
 	}
-	return h.objects.Configuration()
+	configuration, epoch, err := h.objects.Configuration()
+	return configuration, epoch.Configuration(), err
+}
+
+// shown is the configuration with what the draft of the query changes, if there is one.
+func (h clusterConfigHandlers) shown(c echo.Context) (*cibxml.Element, string, error) {
+	configuration, version, err := h.configuration()
+	if err != nil || !c.QueryParams().Has("draft") {
+		return configuration, version, err
+	}
+	d, err := h.draft(c, c.QueryParam("draft"))
+	if err != nil {
+		return nil, "", err
+	}
+	view, err := d.View(configuration, version)
+	return view, d.Version(version), err
 }
 
 // kindOf is the kind of the path.
@@ -76,7 +95,7 @@ func documents(configuration *cibxml.Element, k config.Kind) []map[string]any {
 
 // list answers with the objects of all kinds.
 func (h clusterConfigHandlers) list(c echo.Context) error {
-	configuration, epoch, err := h.configuration()
+	configuration, version, err := h.shown(c)
 	if err != nil {
 		return err
 	}
@@ -84,13 +103,13 @@ func (h clusterConfigHandlers) list(c echo.Context) error {
 	for _, k := range config.Kinds() {
 		out[k] = documents(configuration, k)
 	}
-	c.Response().Header().Set(headerETag, config.ConfigurationTag(epoch.Configuration()))
+	c.Response().Header().Set(headerETag, config.ConfigurationTag(version))
 	return respond(c, http.StatusOK, out)
 }
 
 // listKind answers with the objects of a kind.
 func (h clusterConfigHandlers) listKind(c echo.Context) error {
-	configuration, epoch, err := h.configuration()
+	configuration, version, err := h.shown(c)
 	if err != nil {
 		return err
 	}
@@ -98,7 +117,7 @@ func (h clusterConfigHandlers) listKind(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(headerETag, config.ConfigurationTag(epoch.Configuration()))
+	c.Response().Header().Set(headerETag, config.ConfigurationTag(version))
 	return respond(c, http.StatusOK, documents(configuration, k))
 }
 
@@ -123,7 +142,7 @@ func (h clusterConfigHandlers) show(c echo.Context) error {
 
 // find looks for an object, and sets the header with its entity tag.
 func (h clusterConfigHandlers) find(c echo.Context, k config.Kind, id string) (*cibxml.Element, error) {
-	configuration, epoch, err := h.configuration()
+	configuration, version, err := h.shown(c)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +150,7 @@ func (h clusterConfigHandlers) find(c echo.Context, k config.Kind, id string) (*
 	if e == nil {
 		return nil, &lb.NotFoundError{ID: string(k) + "/" + id}
 	}
-	c.Response().Header().Set(headerETag, config.Tag(k, e, epoch.Configuration()))
+	c.Response().Header().Set(headerETag, config.Tag(k, e, version))
 	return e, nil
 }
 
@@ -157,7 +176,7 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 	if e.IfMatch, e.IfNone, err = conditions(c.Request()); err != nil {
 		return err
 	}
-	names := []string{"dryRun", "wait"}
+	names := []string{"dryRun", "wait", "draft"}
 	if op == config.Delete {
 		names = append(names, "cascade")
 	}
@@ -167,15 +186,20 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 	if err := q.err(); err != nil {
 		return err
 	}
-	if op != config.Delete {
-		if e.Body, err = body(c); err != nil {
-			return err
-		}
+	if err := readEdit(c, &e); err != nil {
+		return err
 	}
 	if op == config.Rename || op == config.Copy {
 		if e.To, err = parseNewID(e.Body); err != nil {
 			return err
 		}
+	}
+	if how.draft != "" {
+		err := h.changeInDraft(c, how, []config.Edit{e})
+		if edit, ok := asSingle(err); ok {
+			return edit
+		}
+		return err
 	}
 	out, err := h.carryOut(c, []config.Edit{e}, how)
 	if edit, ok := asSingle(err); ok {
@@ -210,14 +234,36 @@ func asSingle(err error) (error, bool) {
 	return edit.Err, true
 }
 
+// readEdit reads the body of an edit.
+func readEdit(c echo.Context, e *config.Edit) (err error) {
+	switch media, _, _ := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType)); {
+	case e.Op == config.Delete:
+		return nil
+	case e.Op == config.Put && media == echo.MIMEApplicationXML:
+		e.IsXML = true
+		e.Body, err = readBody(c, maxBody)
+	default:
+		e.Body, err = body(c)
+	}
+	return err
+}
+
 // configuring is how edits are carried out.
 type configuring struct {
 	dryRun bool
 	wait   time.Duration
+	draft  string // in which they are collected; empty: they are made
 }
 
 func howToConfigure(q *params) configuring {
-	return configuring{dryRun: q.flag("dryRun"), wait: q.duration("wait", 10*time.Minute)}
+	how := configuring{dryRun: q.flag("dryRun"), wait: q.duration("wait", 10*time.Minute), draft: q.text("draft")}
+	if how.draft != "" && how.wait > 0 {
+		q.add("wait", "has no meaning in a draft", "no value")
+	}
+	if _, err := lb.ParseName(how.draft); q.values.Has("draft") && err != nil {
+		q.add("draft", shown(how.draft)+" is not a draft", "the ID of a draft")
+	}
+	return how
 }
 
 func (h clusterConfigHandlers) carryOut(c echo.Context, edits []config.Edit, how configuring) (config.Outcome, error) {
@@ -232,7 +278,7 @@ func (h clusterConfigHandlers) apply(c echo.Context) error {
 	if _, err := h.status(); err != nil {
 		return err
 	}
-	q := parameters(c.Request(), "dryRun", "wait")
+	q := parameters(c.Request(), "dryRun", "wait", "draft")
 	how := howToConfigure(q)
 	if err := q.err(); err != nil {
 		return err
@@ -253,6 +299,9 @@ func (h clusterConfigHandlers) apply(c echo.Context) error {
 		if len(edits[i].IfMatch) == 0 {
 			edits[i].IfMatch = tags // of the configuration
 		}
+	}
+	if how.draft != "" {
+		return h.changeInDraft(c, how, edits)
 	}
 	out, err := h.carryOut(c, edits, how)
 	if err != nil {

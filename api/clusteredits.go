@@ -19,6 +19,7 @@ type clusterEditBody struct {
 	Method      string          `json:"method"`
 	Path        string          `json:"path"`
 	Body        json.RawMessage `json:"body"`
+	XML         string          `json:"xml"` // in place of Body
 	IfMatch     string          `json:"ifMatch"`
 	IfNoneMatch string          `json:"ifNoneMatch"`
 	Cascade     bool            `json:"cascade"`
@@ -75,8 +76,14 @@ func (b clusterEditBody) edit(fe *lb.FieldErrors, at string) config.Edit {
 // in its path.
 func (b clusterEditBody) setOperation(fe *lb.FieldErrors, at string, last []string, e *config.Edit) {
 	isChange := e.Op == config.Put || e.Op == config.Patch
+	if b.XML != "" {
+		e.Body, e.IsXML = []byte(b.XML), true
+		if e.Op != config.Put || len(b.Body) > 0 {
+			fe.Add(at+".xml", "has no meaning here", "the element of an object, of PUT without body")
+		}
+	}
 	switch {
-	case len(last) == 0 && isChange && len(b.Body) == 0:
+	case len(last) == 0 && isChange && len(e.Body) == 0:
 		fe.Add(at+".body", "is missing", "the object")
 	case len(last) == 0 && (isChange || e.Op == config.Delete):
 	case len(last) == 1 && e.Op == "POST" && (last[0] == config.Rename || last[0] == config.Copy):

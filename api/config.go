@@ -28,7 +28,8 @@ type Changer interface {
 	// Apply carries out a changeset as one revision. An error about one of several edits
 	// is an *lb.EditError.
 	Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error)
-	// Preview returns what a changeset would do, and has HAProxy check the result. Nothing changes.
+	// Preview returns what a changeset would do, and makes HAProxy check the result. Nothing
+	// changes.
 	Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error)
 	// Accept ends the hold of a service.
 	Accept(ctx context.Context, service lb.Name, by lb.Origin) error
@@ -76,6 +77,12 @@ type KeyStore interface {
 	Text(digest string) ([]byte, error)
 }
 
+// Staples tell how the OCSP responses of certificates stand.
+type Staples interface {
+	// Status is that of a file of a certificate, by its digest; false: no client gets it.
+	Status(digest string) (lb.StapleStatus, bool)
+}
+
 // Orders orders certificates by ACME.
 type Orders interface {
 	// Check refuses what this node may not, or cannot, order: an *lb.InvalidError.
@@ -114,6 +121,8 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Staples tell how OCSP responses stand; nil: not available.
+	Staples Staples
 	// Orders orders certificates; nil: not available.
 	Orders Orders
 	// Backups makes and reads backups; nil: not available.
@@ -157,6 +166,10 @@ type Config struct {
 	Cluster              ClusterView
 	ClusterActions       ClusterActions
 	ClusterConfiguration ClusterConfiguration
+	// ClusterForesight simulates the cluster; nil with the others.
+	ClusterForesight ClusterForesight
+	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.
+	ClusterDrafts ClusterDrafts
 
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.

@@ -51,8 +51,8 @@ func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		request := c.Request()
 		query, err := url.ParseQuery(request.URL.RawQuery)
-		if err != nil || !query.Has("draft") {
-			return next(c) // which refuses what cannot be decoded
+		if err != nil || !query.Has("draft") || hasClusterDrafts(r.Path) {
+			return next(c) // which refuses what cannot be decoded, or has drafts of its own
 		}
 		id := query.Get("draft")
 		switch _, err := lb.ParseName(id); {

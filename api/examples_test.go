@@ -169,6 +169,9 @@ func TestTheAPITakesTheExamplesOfBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.put("/backends/live?draft=1", `{"type":"static"}`)
+		if operation != "POST /cluster/drafts" {
+			s.do("POST", "/cluster/drafts", `{"id":"1"}`).wants(t, 201, nil)
+		}
 		method, path, _ := strings.Cut(operation, " ")
 		path = strings.NewReplacer("/frontends/{key}", "/frontends/www", "{key}/members/{id}", "files/members/10.10.10.10:8080", "{key}", "live", "{number}", "1",
 			"drafts/{id}", "drafts/1", "{action}", "cleanup",

@@ -78,7 +78,7 @@ func gauges() []gaugeKind {
 			}
 		}}
 	}
-	return []gaugeKind{
+	return slices.Concat([]gaugeKind{
 		plain("thalassa_haproxy_up", "Whether HAProxy runs.", func(m scrape) float64 { return boolean(m.known && m.status.HAProxy.Running) }),
 		plain("thalassa_haproxy_idle", "Whether HAProxy does not run because Pacemaker runs it elsewhere.", func(m scrape) float64 { return boolean(m.known && m.status.HAProxy.Idle) }),
 		plain("thalassa_haproxy_old_workers", "Workers of HAProxy that are ending after a reload.", func(m scrape) float64 { return float64(m.status.HAProxy.OldWorkers) }),
@@ -147,8 +147,9 @@ func gauges() []gaugeKind {
 		}},
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
 		{floatingGauge, "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
+		{"thalassa_cluster_survives_loss", "Whether all resources of the Pacemaker cluster would run if a node failed; -1: not computed yet.", []string{"node"}, survivedLosses},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
-	}
+	}, revocationGauges())
 }
 
 // objectGauges are the names of the gauges with one sample for each object.
@@ -156,6 +157,8 @@ func objectGauges() []string {
 	return []string{
 		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",
 		"thalassa_service_held", "thalassa_service_instances", "thalassa_certificate_not_after_seconds",
+		"thalassa_certificate_crl_next_update_seconds", "thalassa_certificate_ocsp_next_update_seconds",
+		"thalassa_certificate_ocsp_failures",
 		"thalassa_certificate_not_before_seconds", "thalassa_certificate_renewal_failures", "thalassa_certificate_renewal_failures_total",
 	}
 }
@@ -199,6 +202,20 @@ func addressHolders(m scrape, set func(v float64, labels ...string)) {
 	}
 	for _, ip := range m.cluster.FloatingIPs {
 		set(float64(len(ip.Nodes)), ip.Resource, ip.Address)
+	}
+}
+
+// survivedLosses sets 1 for a node that may fail, 0 for one that may not.
+func survivedLosses(m scrape, set func(v float64, labels ...string)) {
+	if m.cluster.State == "" || m.cluster.State == cluster.StateNone || m.cluster.State == cluster.StateOffline {
+		return
+	}
+	for _, loss := range m.losses {
+		value := -1.0
+		if loss.Known {
+			value = boolean(loss.Survives)
+		}
+		set(value, loss.Nodes[0])
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/cluster"
+	"thalassa/cluster/config"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/stage"
@@ -72,6 +74,20 @@ var requests = []struct {
 	{"GET", "/monitor.json", "", 1},
 	{"POST", "/cluster/actions/cleanup", "{}", 3},
 	{"POST", "/cluster/simulate/cleanup", "{}", 3},
+	{"POST", "/cluster/simulate", "{}", 3},
+	{"GET", "/cluster/losses", "", 1},
+	{"POST", "/cluster/losses", `{"nodes":["n1"]}`, 3},
+	{"GET", "/cluster/drafts", "", 1},
+	{"POST", "/cluster/drafts", "{}", 4},
+	{"GET", "/cluster/drafts/1", "", 1},
+	{"PATCH", "/cluster/drafts/1", `{"listed":true}`, 4},
+	{"GET", "/cluster/drafts/1/diff", "", 3},
+	{"DELETE", "/cluster/drafts/1/edits/1", "", 4},
+	{"POST", "/cluster/drafts/1/injections", `{"quorum":true}`, 4},
+	{"DELETE", "/cluster/drafts/1/injections/1", "", 4},
+	{"POST", "/cluster/drafts/1/rebase", "", 4},
+	{"POST", "/cluster/drafts/1/commit", "", 4},
+	{"DELETE", "/cluster/drafts/1", "", 4},
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/audit", "", 4},
 	{"GET", "/access", "", 4},
@@ -125,7 +141,8 @@ func TestRoles(t *testing.T) {
 	for _, q := range requests {
 		path, _, _ := strings.Cut(q.path, "?")
 		covered[q.method+" "+path] = true
-		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
+		clusterDrafts := &apitest.ClusterDrafts{}
+		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()), func(cfg *api.Config) { cfg.ClusterDrafts = clusterDrafts })
 		if strings.HasPrefix(q.path, "/backends/live/canary") && q.body == "" {
 			if _, err := s.Canaries.Start(t.Context(), lb.Canary{Backend: "live", Version: "2.0.0", Steps: []int{5, 100}, Every: time.Hour}); err != nil {
 				t.Fatal(err)
@@ -139,6 +156,13 @@ func TestRoles(t *testing.T) {
 		}
 		if strings.HasPrefix(q.path, "/haproxy/sections/userlist/") || q.path == "/haproxy/global" || q.path == "/haproxy/defaults" {
 			s.put(q.path, staffOf(q.path))
+		}
+		if strings.HasPrefix(q.path, "/cluster/drafts/1") {
+			edit := config.Edit{Op: config.Put, Kind: config.Tags, ID: "t", Body: []byte(`{"objects":["vip"]}`)}
+			d := config.Draft{Listed: true, Number: 1, Edits: []config.DraftEdit{{Number: 1, Edit: edit}}, Inject: []cluster.Injection{{Node: "n1", State: cluster.NodeUnclean}}}
+			if _, err := clusterDrafts.Create(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if strings.HasPrefix(q.path, "/drafts/1") {
 			if _, err := s.Config().Drafts.CreateDraft(t.Context(), stage.Draft{}); err != nil {

@@ -62,8 +62,10 @@ func (s *Server) meter(next echo.HandlerFunc) echo.HandlerFunc {
 // largestBody is how much of the body the handler of a request reads at most.
 func largestBody(c echo.Context) int64 {
 	switch c.Path() {
-	case changesPath:
+	case changesPath, clusterChangesPath:
 		return maxChangeset
+	case simulatePath:
+		return maxUploadedCIB
 	case backupPath:
 		return backup.MaxBytes
 	case importPath, importSQLPath:

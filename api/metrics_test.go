@@ -291,16 +291,25 @@ func (failedOrders) Status(lb.ACME) lb.OrderStatus {
 }
 func (failedOrders) Renew(lb.Certificate) error { return nil }
 
+// failedStaples are OCSP responses that could not be fetched.
+type failedStaples struct{}
+
+func (failedStaples) Status(string) (lb.StapleStatus, bool) {
+	return lb.StapleStatus{Next: time.Now(), Failures: 1, Error: "no answer"}, true
+}
+
 // Every metric that the dashboard, the alerts and the page name is there, and
 // every one of the agent's is on the page.
 func TestMetricsThatOthersName(t *testing.T) {
 	sampler := stats.New(stats.Config{Client: statsock.New("/nonexistent")})
 	run(t, sampler.Run)
-	s, _ := clustered(t, routed(t, newApplication(t)), func(c *api.Config) { c.Sampler, c.Orders = sampler, failedOrders{} })
+	s, _ := clustered(t, routed(t, newApplication(t)), func(c *api.Config) { c.Sampler, c.Orders, c.Staples = sampler, failedOrders{}, failedStaples{} })
 	s.Discover("shop", "10.1.0.1:8080 1.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	s.put("/certificates/shop", testkit.NewAuthority(t).Issue(t, "shop.example").Body())
 	s.do("PUT", "/certificates/www", `{"acme":{"domains":["www.shop.example"]}}`).wants(t, 200, nil)
+	corp := testkit.NewAuthority(t)
+	s.put("/certificates/corp", fmt.Sprintf(`{"chain":%q,"crl":%q}`, corp.PEM, corp.Revoke(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))))
 	known := described(s.get("/metrics").body)
 	files := []string{"../packaging/grafana-dashboard.json", "../packaging/prometheus-alerts.yaml", "../docs/metrics.md"}
 	var dashboard, alerts any

@@ -13,7 +13,7 @@ import (
 	"thalassa/ui"
 )
 
-// observe logs every request at debug level, and tells the audit log, after its answer.
+// observe logs every request at debug level, and adds it to the audit log, after its answer.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()

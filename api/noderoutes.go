@@ -19,7 +19,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders, staples: d.cfg.Staples}
 	return []Route{
 		{get, "/frontends", auth.Read, OnMany, "all frontends", frontends.list},
 		{get, "/frontends/{key}", auth.Read, "frontend/{key}", "one frontend", frontends.show},
@@ -115,10 +115,35 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 	}
 }
 
+// foresightRoutes are those of drafts and simulations of the Pacemaker cluster.
+func (d *nodeDialect) foresightRoutes() []Route {
+	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
+	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
+	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight)
+	drafts := clusterDraftHandlers{foresight}
+	const draft = clusterDraftsPath + "/{id}"
+	return []Route{
+		{post, simulatePath, auth.Operate, OnNode, "what the cluster would do: a draft, events, another time, another CIB", foresight.simulate},
+		{get, lossesPath, auth.Read, OnNode, "which nodes the cluster may lose", foresight.losses},
+		{post, lossesPath, auth.Operate, OnNode, "what the failure of nodes at the same time would do", foresight.lose},
+		{get, clusterDraftsPath, auth.Read, OnNode, "the caller's drafts of the cluster's configuration, and those that are listed", drafts.list},
+		{post, clusterDraftsPath, auth.Admin, OnNode, "begin a draft; requests below /cluster/config with draft=ID show and change it", drafts.create},
+		{get, draft, auth.Read, OnNode, "one draft", drafts.show},
+		{patch, draft, auth.Admin, OnNode, "give a draft another message or time, or list it for others", drafts.change},
+		{del, draft, auth.Admin, OnNode, "drop a draft", drafts.drop},
+		{get, draft + "/diff", auth.Operate, OnNode, "what a draft changes, and what the cluster would do", drafts.diff},
+		{del, draft + "/edits/{number}", auth.Admin, OnNode, "take an edit out of a draft", drafts.removeEdit},
+		{post, draft + "/injections", auth.Admin, OnNode, "add an event that the simulation of a draft supposes", drafts.inject},
+		{del, draft + "/injections/{number}", auth.Admin, OnNode, "remove one", drafts.removeInjection},
+		{post, draft + "/rebase", auth.Admin, OnNode, "end the conflicts of a draft: its objects win", drafts.rebase},
+		{post, draft + "/commit", auth.Admin, OnNode, "make what a draft changes as one change, and drop it; query: wait", drafts.commit},
+	}
+}
+
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
-	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration}
+	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
 	const object = clusterConfigPath + "/{kind}/{id}"
 	return []Route{
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
@@ -130,12 +155,12 @@ func (d *nodeDialect) clusterRoutes() []Route {
 		{get, clusterConfigPath, auth.Read, OnNode, "the objects of the cluster's configuration by kind, without secrets", objects.list},
 		{get, clusterConfigPath + "/{kind}", auth.Read, OnNode, "those of a kind", objects.listKind},
 		{get, object, auth.Read, OnNode, "one object, as JSON or, if Accept has it, XML", objects.show},
-		{put, object, auth.Admin, OnNode, "make or replace an object; query: dryRun, wait", objects.put},
-		{patch, object, auth.Admin, OnNode, "change fields of an object; query: dryRun, wait", objects.patch},
-		{del, object, auth.Admin, OnNode, "remove an object; query: dryRun, wait, cascade", objects.remove},
-		{post, object + "/rename", auth.Admin, OnNode, "give an object another id, which references follow; query: dryRun, wait", objects.rename},
-		{post, object + "/copy", auth.Admin, OnNode, "copy an object; query: dryRun, wait", objects.copy},
-		{post, "/cluster/changes", auth.Admin, OnNode, "several changes of objects as one; query: dryRun, wait", objects.apply},
+		{put, object, auth.Admin, OnNode, "make or replace an object; query: dryRun, wait, draft", objects.put},
+		{patch, object, auth.Admin, OnNode, "change fields of an object; query: dryRun, wait, draft", objects.patch},
+		{del, object, auth.Admin, OnNode, "remove an object; query: dryRun, wait, draft, cascade", objects.remove},
+		{post, object + "/rename", auth.Admin, OnNode, "give an object another id, which references follow; query: dryRun, wait, draft", objects.rename},
+		{post, object + "/copy", auth.Admin, OnNode, "copy an object; query: dryRun, wait, draft", objects.copy},
+		{post, clusterChangesPath, auth.Admin, OnNode, "several changes of objects as one; query: dryRun, wait, draft", objects.apply},
 		{get, "/monitor", auth.Read, OnNode, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
 		{get, "/monitor.json", auth.Read, OnNode, "the same", cluster.monitor},
 	}

@@ -25,16 +25,20 @@ type scrape struct {
 	unopened uint64         // websockets that were refused
 	sampled  time.Time      // last answer of HAProxy; zero: there was none, or there is no sampler
 	orders   Orders         // nil: nothing is ordered
+	staples  Staples        // nil: nothing is stapled
 	cluster  cluster.Status // its State is empty where this node is in no cluster
+	losses   []cluster.Loss // of single nodes
 }
 
 // A scraper reads what a scrape shows.
 type scraper struct {
 	agent   *Agent
 	hub     *stream.Hub
-	sampler *stats.Sampler // may be nil
-	cluster ClusterView    // may be nil
-	orders  Orders         // may be nil
+	sampler *stats.Sampler   // may be nil
+	cluster ClusterView      // may be nil
+	losses  ClusterForesight // may be nil
+	orders  Orders           // may be nil
+	staples Staples          // may be nil
 	dropped func() uint64
 	now     func() time.Time
 	open    func() (open int, refused uint64)
@@ -43,11 +47,11 @@ type scraper struct {
 }
 
 func newScraper(cfg Config, agent *Agent, refused func() uint64, limited func() int) *scraper {
-	return &scraper{open: cfg.OpenConnections, refused: refused, limited: limited, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, orders: cfg.Orders, dropped: cfg.LogDropped, now: cfg.Now}
+	return &scraper{open: cfg.OpenConnections, refused: refused, limited: limited, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, losses: cfg.ClusterForesight, orders: cfg.Orders, staples: cfg.Staples, dropped: cfg.LogDropped, now: cfg.Now}
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
-	m := scrape{now: s.now(), orders: s.orders, services: s.agent.Snapshot(ctx).Services, clients: s.hub.Clients() + s.limited(), slow: s.hub.Slow(), dropped: s.dropped()}
+	m := scrape{now: s.now(), orders: s.orders, staples: s.staples, services: s.agent.Snapshot(ctx).Services, clients: s.hub.Clients() + s.limited(), slow: s.hub.Slow(), dropped: s.dropped()}
 	m.open, m.refused = s.open()
 	m.unopened = s.refused()
 	status, err := s.agent.Status(ctx)
@@ -60,6 +64,13 @@ func (s *scraper) read(ctx context.Context) scrape {
 	}
 	if s.cluster != nil {
 		m.cluster = s.cluster.View()
+	}
+	if s.losses != nil {
+		for _, loss := range s.losses.Losses().List {
+			if len(loss.Nodes) == 1 {
+				m.losses = append(m.losses, loss)
+			}
+		}
 	}
 	return m
 }

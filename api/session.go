@@ -50,7 +50,7 @@ func (h sessionHandlers) document(who auth.Identity) sessionDocument {
 	return out
 }
 
-// show tells callers who they are.
+// show shows callers who they are.
 func (h sessionHandlers) show(c echo.Context) error {
 	who, err := h.guard.identify(c.Request())
 	if err != nil {

@@ -249,7 +249,7 @@ type waysDocument struct {
 	Provider string `json:"provider,omitempty"`
 }
 
-// ways tells everybody how to log in.
+// ways says how to log in; it needs no login.
 func (h sessionHandlers) ways(c echo.Context) error {
 	out := waysDocument{Ways: []string{}}
 	if h.guard.authority != nil {

@@ -48,7 +48,7 @@ func (l *accessList) entries() []Entry {
 	return out
 }
 
-// groupEntries are those of groups; subject is whoever says who is in them.
+// groupEntries are those of groups; subject says who knows their members.
 func groupEntries(grants []groupGrant, kind ProofKind, subject string) []Entry {
 	out := make([]Entry, 0, len(grants))
 	for _, g := range grants {

@@ -49,7 +49,8 @@ func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
 	}
 }
 
-// maxRecheckFailures ends a round of questions: whoever vouches does not answer now.
+// maxRecheckFailures is the number of failures that ends a round of questions: PAM or the provider
+// does not answer now.
 const maxRecheckFailures = 3
 
 // vouched are the sessions to ask about.
@@ -128,10 +129,10 @@ func (sh *SharedSessions) unasked(now time.Time) []foreignSession {
 	return out
 }
 
-// isVouched reports whether somebody can be asked about whoever has shown the proof.
+// isVouched reports whether PAM or a provider can be asked about the user of a proof.
 func (p Proof) isVouched() bool { return p.ask != nil || p.Kind == ByAccount }
 
-// ask asks whoever vouches for a user; see OpenIDUser.Ask.
+// ask asks PAM or the provider about a user; see OpenIDUser.Ask.
 func (a *Authority) ask(ctx context.Context, p Proof) (groups []string, known bool, err error) {
 	if p.Kind == ByAccount {
 		return a.askAccount(ctx, p)

@@ -309,7 +309,7 @@ func (sh *SharedSessions) keyOf(id, name string) (key [sha256.Size]byte, ok bool
 	return key, false
 }
 
-// leave tells the other nodes that the user of a session, which has ended, is gone.
+// leave informs the other nodes that the session of a user has ended.
 func (sh *SharedSessions) leave(session Session) {
 	if sh == nil || session.key == ([sha256.Size]byte{}) {
 		return

@@ -6,7 +6,7 @@ import (
 )
 
 // visitors are the users whom somebody else vouches for, by their names, so that work that
-// they have begun goes on without them. The zero value is ready.
+// they have begun continues without them. The zero value is ready.
 type visitors struct {
 	mu     sync.Mutex
 	byName map[string]Proof // of the last login; Until is how long their work may go on

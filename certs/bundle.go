@@ -30,6 +30,11 @@ type Upload struct {
 	// Chain has certificates in PEM, in any order, and may have the keys. Key has the
 	// private keys in PEM; it may be empty if Chain has them, or for authorities.
 	Chain, Key []byte
+	// CRL are the revocation lists of authorities in PEM, which may be in Chain as well. Empty:
+	// there are none.
+	CRL []byte
+	// NoCRL says that there are to be none where there were some.
+	NoCRL bool
 	// MissingIssuer allows a certificate without its issuer even if the issuer is not a known
 	// authority.
 	MissingIssuer bool
@@ -54,6 +59,9 @@ func (r Rules) Parse(name lb.Name, u Upload) (Bundle, error) {
 	if len(u.Key) > 0 {
 		p.read(&fe, "key", u.Key)
 	}
+	if len(u.CRL) > 0 {
+		r.readLists(&fe, &p, u.CRL)
+	}
 	if len(p.certificates) == 0 && fe.Err() == nil {
 		fe.Add("chain", "has no certificate", "a certificate in PEM")
 	}
@@ -63,7 +71,11 @@ func (r Rules) Parse(name lb.Name, u Upload) (Bundle, error) {
 	b := Bundle{Certificate: lb.Certificate{Key: name}, Files: map[string][]byte{}}
 	if len(p.keys) == 0 {
 		r.addAuthorities(&fe, &b, p.certificates)
+		r.addLists(&fe, &b, p.certificates, p.lists)
 	} else {
+		if len(p.lists) > 0 {
+			fe.Add("crl", "belongs to a certificate with a key", "revocation lists with the authority that has signed them")
+		}
 		r.addPairs(&fe, &b, p, u.MissingIssuer)
 	}
 	if fe.Err() != nil {

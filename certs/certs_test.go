@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,47 @@ func issue(t *testing.T, parent issuer, key crypto.Signer, name string, change f
 
 func join(texts ...[]byte) []byte { return bytes.Join(texts, nil) }
 
+func crlf(text []byte) []byte { return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")) }
+
+// pkcs1 and sec1 are the older forms of keys.
+func pkcs1(t *testing.T, i issuer) []byte {
+	t.Helper()
+	key, ok := i.key.(*rsa.PrivateKey)
+	if !ok {
+		t.Fatal("not an RSA key")
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+}
+
+func sec1(t *testing.T, i issuer) []byte {
+	t.Helper()
+	key, ok := i.key.(*ecdsa.PrivateKey)
+	if !ok {
+		t.Fatal("not an ECDSA key")
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	must(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+}
+
+// A deepChain is a certificate behind many authorities.
+type deepChain struct {
+	leaf issuer
+	text [][]byte // in PEM: the certificate, then its issuers
+}
+
+func chainOf(t *testing.T, root issuer, length int) (d deepChain) {
+	t.Helper()
+	last := root
+	for i := range length - 1 {
+		last = issue(t, last, ecKey(t), "level "+strconv.Itoa(i), nil)
+		d.text = append([][]byte{last.certPEM()}, d.text...)
+	}
+	d.leaf = issue(t, last, ecKey(t), "deep.example", nil)
+	d.text = append([][]byte{d.leaf.certPEM()}, d.text...)
+	return d
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	root := issue(t, issuer{}, ecKey(t), "root", nil)
@@ -104,6 +146,15 @@ func TestParse(t *testing.T) {
 	must(t, err)
 	curve := issue(t, middle, p224, "curve.example", nil)
 
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	must(t, err)
+	rsaLeaf := issue(t, middle, rsaKey, "shop.example", nil)
+	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}})
+	encrypted := []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n")
+	oldMiddle := issue(t, root, ecKey(t), "old middle", func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Minute) })
+	belowOld := issue(t, oldMiddle, ecKey(t), "old.example", nil)
+	deep := chainOf(t, root, 50)
+
 	pool := x509.NewCertPool()
 	pool.AddCert(root.cert)
 	tests := map[string]struct {
@@ -125,6 +176,14 @@ func TestParse(t *testing.T) {
 		"a known authority":       {chain: direct.certPEM(), key: direct.keyPEM(t), known: []*x509.CertPool{pool}, files: 1, length: 1},
 		"missing issuer allowed":  {chain: leaf.certPEM(), key: leaf.keyPEM(t), missing: true, files: 1, length: 1},
 		"an authority":            {chain: join(root.certPEM(), other.certPEM()), files: 1, length: 2, authority: true},
+		"CRLF, comments, PKCS#1":  {chain: crlf(join([]byte("subject=shop\n\n"), rsaLeaf.certPEM(), []byte("# the issuer\n"), middle.certPEM())), key: crlf(pkcs1(t, rsaLeaf)), files: 1, length: 2},
+		"SEC 1, EC parameters":    {chain: join(leaf.certPEM(), middle.certPEM()), key: join(parameters, sec1(t, leaf)), files: 1, length: 2},
+		"a byte order mark":       {chain: join([]byte("\ufeff"), leaf.certPEM(), middle.certPEM()), key: leaf.keyPEM(t), problem: "belongs to none"},
+		"a chain of 50":           {chain: join(deep.text...), key: deep.leaf.keyPEM(t), files: 1, length: 50},
+		"50 others":               {chain: join(append(deep.text[:49:49], leaf.certPEM(), middle.certPEM())...), key: leaf.keyPEM(t), problem: "belongs to no key"},
+		"expired issuer":          {chain: join(belowOld.certPEM(), oldMiddle.certPEM()), key: belowOld.keyPEM(t), problem: "CN=old middle expired on 2026-06-01T11:59:00Z"},
+		"PKCS#1, encrypted":       {chain: join(leaf.certPEM(), middle.certPEM()), key: encrypted, problem: "is encrypted"},
+		"half a key":              {chain: join(leaf.certPEM(), middle.certPEM()), key: leaf.keyPEM(t)[:90], problem: "key: ends with a damaged block"},
 		"ends soon":               {chain: join(soon.certPEM(), middle.certPEM()), key: soon.keyPEM(t), files: 1, length: 2, warning: "certificate/shop expires on 2026-06-01T13:00:00Z"},
 		"missing intermediate":    {chain: leaf.certPEM(), key: leaf.keyPEM(t), problem: "lacks the certificate that issued CN=shop.example (CN=middle)"},
 		"missing, authority else": {chain: leaf.certPEM(), key: leaf.keyPEM(t), known: []*x509.CertPool{pool}, problem: "lacks the certificate"},

@@ -30,6 +30,7 @@ const (
 type parts struct {
 	certificates []*x509.Certificate // each once
 	keys         []crypto.Signer
+	lists        []*x509.RevocationList // each once
 }
 
 // read adds the blocks of a text. field names the text in errors.
@@ -96,10 +97,12 @@ func (p *parts) add(block *pem.Block) error {
 		}
 		p.keys = append(p.keys, key)
 		return nil
+	case listBlock:
+		return p.addList(block.Bytes)
 	case "EC PARAMETERS", "DH PARAMETERS":
 		return nil // the key names its curve itself
 	}
-	return errors.New("is neither a certificate nor a private key")
+	return errors.New("is neither a certificate nor a private key nor a revocation list")
 }
 
 func isEncrypted(block *pem.Block) bool {

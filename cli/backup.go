@@ -105,7 +105,7 @@ func checkBackup(r io.Reader) (backup.Header, error) {
 	return backup.Read(r, func(backup.Entry) error { return nil })
 }
 
-// saveBackup puts a backup in the place of a file in one step.
+// saveBackup replaces a file with a backup in one step.
 func saveBackup(ctx context.Context, c *client.Client, passphrase, path string) (savedBackup, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -235,7 +235,7 @@ func (b *restoration) showRestored(r client.RestoredBackup) error {
 	return b.showApplied(count(len(r.Changes), "object")+" changed", r, r.Applied)
 }
 
-// showRest tells what a restore does beside changing frontends and backends.
+// showRest prints what a restore does besides changing frontends and backends.
 func showRest(w io.Writer, r node.Restored, done string) {
 	for _, m := range r.Members {
 		text := "backend/" + m.Backend + " member " + m.Member + ": " + strings.TrimSpace(m.State+" "+m.Weight)

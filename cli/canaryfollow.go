@@ -17,7 +17,7 @@ type (
 	canaryFigures = nodeapi.CanaryFigures
 )
 
-// A canaryFollower starts a canary, follows it to its end and tells of it.
+// A canaryFollower starts a canary, follows it to its end and prints its progress.
 type canaryFollower struct {
 	*remote
 

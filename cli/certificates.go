@@ -99,6 +99,8 @@ type putting struct {
 	acme   bool
 	order  client.Order
 	ca     string // file
+	crl    string // file
+	noCRL  bool
 }
 
 func putCertificate(r *remote) *cobra.Command {
@@ -109,7 +111,8 @@ func putCertificate(r *remote) *cobra.Command {
 		Long: `Stores certificates in PEM under a name. CHAIN is a file with the certificate and its
 intermediate certificates in any order (-: standard input); it may have the private key as
 well. Several keys of different types may share a name. Certificates of authorities (CAs)
-have no key.
+have no key, and may have revocation lists (--crl). Without CHAIN, --crl replaces the lists
+of a stored authority.
 
 With --acme the agent orders the certificate by ACME, and renews it in time. There is no
 CHAIN then. "thalassa certificates show" shows how far the order is.`,
@@ -131,6 +134,8 @@ CHAIN then. "thalassa certificates show" shows how far the order is.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&p.upload.AllowMissingIssuer, "allow-missing-issuer", false, "store even without the certificate of the issuer")
+	f.StringVar(&p.crl, "crl", "", "PEM `file` of the revocation lists of authorities")
+	f.BoolVar(&p.noCRL, "no-crl", false, "remove the revocation lists of the authorities")
 	f.BoolVar(&p.acme, "acme", false, "order the certificate by ACME")
 	f.StringSliceVar(&p.order.Domains, "domain", nil, "`names` of the ordered certificate")
 	f.StringVar(&p.order.Challenge, "challenge", "", "`kind` of proof: http-01 (default) or dns-01")
@@ -148,6 +153,10 @@ func (p *putting) run(ctx context.Context, c client.Certificates, args []string)
 	}
 	var err error
 	switch isOrder := p.acme || len(p.order.Domains) > 0; {
+	case p.crl != "" && p.noCRL:
+		return fail(usageError{errors.New("--crl does not go with --no-crl")})
+	case isOrder && (p.crl != "" || p.noCRL):
+		return fail(usageError{errors.New("--acme does not go with --crl: revocation lists are for authorities")})
 	case isOrder && len(args) > 1:
 		return fail(usageError{errors.New("--acme: cannot be combined with CHAIN: an ordered certificate comes from the server")})
 	case isOrder:
@@ -157,18 +166,31 @@ func (p *putting) run(ctx context.Context, c client.Certificates, args []string)
 			}
 		}
 		return c.Order(ctx, args[0], p.order)
-	case len(args) < 2:
-		return fail(usageError{errors.New("CHAIN is missing, expected a PEM file; or --acme with --domain")})
+	case len(args) < 2 && p.crl == "" && !p.noCRL:
+		return fail(usageError{errors.New("CHAIN is missing, expected a PEM file; or --crl, or --acme with --domain")})
 	}
-	if p.upload.Chain, err = readPEM(p.r.env.Stdin, args[1]); err != nil {
+	if err := p.read(args[1:]); err != nil {
 		return fail(err)
 	}
-	if len(args) > 2 {
-		if p.upload.Key, err = readPEM(p.r.env.Stdin, args[2]); err != nil {
-			return fail(err)
+	return c.Put(ctx, args[0], p.upload)
+}
+
+// read reads the files: those of CHAIN and KEY, as far as they are named, and that of --crl.
+func (p *putting) read(files []string) error {
+	into := []*string{&p.upload.Chain, &p.upload.Key}[:len(files)]
+	if p.noCRL || p.crl != "" {
+		p.upload.CRL = new(string)
+	}
+	if p.crl != "" {
+		files, into = append(files[:len(files):len(files)], p.crl), append(into, p.upload.CRL)
+	}
+	for i, file := range files {
+		var err error
+		if *into[i], err = readPEM(p.r.env.Stdin, file); err != nil {
+			return err
 		}
 	}
-	return c.Put(ctx, args[0], p.upload)
+	return nil
 }
 
 func renewCertificate(r *remote) *cobra.Command {

@@ -140,7 +140,7 @@ func TestClusterActionWithoutPrediction(t *testing.T) {
 		return strings.Contains(string(data), `name="standby" value="on"`)
 	}
 	code, _, errs := command("standby", "n2", "--tools", dir)
-	if code != cli.ExitUnavailable || isStandby() || !strings.Contains(errs, "2 resources on 3 nodes") || !strings.Contains(errs, "--force goes on") {
+	if code != cli.ExitUnavailable || isStandby() || !strings.Contains(errs, "2 resources on 3 nodes") || !strings.Contains(errs, "--force continues") {
 		t.Errorf("exit code %d, standby %t: %s", code, isStandby(), errs)
 	}
 	code, _, errs = command("standby", "n2", "--tools", dir, "--force")

@@ -30,6 +30,8 @@ type objects struct {
 	flags func(f *pflag.FlagSet)
 	// document makes the document to put of what is read; nil: it is JSON.
 	document func(file string, data []byte) (json.RawMessage, error)
+	// edit changes the document by the flags; nil: nothing does.
+	edit func(document json.RawMessage) (json.RawMessage, error)
 	// file says what kind of file put reads; empty: a JSON file.
 	file string
 }
@@ -52,8 +54,11 @@ type (
 )
 
 func frontendObjects() objects {
+	overTLS := frontendTLS()
 	return objects{
 		kind:   "frontend",
+		flags:  overTLS.declare,
+		edit:   overTLS.edit,
 		keys:   frontendKeys,
 		sample: `{"bind": "127.0.0.1:8082", "backend": "live"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
@@ -81,11 +86,14 @@ func frontendObjects() objects {
 
 func backendObjects() objects {
 	var how client.Put
+	overTLS := backendTLS()
 	return objects{
 		kind: "backend",
+		edit: overTLS.edit,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&how.Force, "force", false, "put even without a healthy instance")
 			f.DurationVar(&how.Wait, "wait", 0, "maximum `time` to wait for a healthy instance, e.g. 30s")
+			overTLS.declare(f)
 		},
 		keys:   backendKeys,
 		sample: `{"type": "dynamic", "name": "demo", "version": "1.0.0"}`,
@@ -208,6 +216,9 @@ func (o objects) read(in io.Reader, file string) (json.RawMessage, error) {
 		document, err = o.document(file, data)
 	} else {
 		err = checkJSON(file, data)
+	}
+	if err == nil && o.edit != nil {
+		document, err = o.edit(document)
 	}
 	if err != nil {
 		return nil, usageError{fmt.Errorf("reading the document: %w", err)}

@@ -12,8 +12,11 @@ type StoredCertificate = node.Certificate
 
 // An Upload is a certificate to store, in PEM.
 type Upload struct {
-	Chain string `json:"chain"`         // may have the key
-	Key   string `json:"key,omitempty"` // may be in Chain; none of authorities
+	Chain string `json:"chain,omitempty"` // may have the key; empty: that of the stored authority, with CRL
+	Key   string `json:"key,omitempty"`   // may be in Chain; none of authorities
+	// CRL are the revocation lists of authorities; nil: there are none, nor were there any.
+	// Empty: those that there were are removed.
+	CRL *string `json:"crl,omitempty"`
 	// AllowMissingIssuer stores a certificate without the certificate that issued it.
 	AllowMissingIssuer bool `json:"allowMissingIssuer,omitempty"`
 }

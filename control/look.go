@@ -91,7 +91,7 @@ func (p *Peers) lookAt(ctx context.Context, h process, open []*question) (left [
 		case held[link]:
 			q.answer <- ErrHAProxy
 		case err != nil:
-			q.answer <- fmt.Errorf("it cannot be told whether the connection comes out of HAProxy, whose user it has: %w", err)
+			q.answer <- fmt.Errorf("it is not known whether the connection comes from HAProxy, which runs as the same user: %w", err)
 		default:
 			q.looked = true
 			left = append(left, q)

@@ -28,7 +28,7 @@
 // once a minute, or every four minutes with a thousand services.
 //
 // Neither tag= nor filter= reduces how often Consul answers a blocking query, so
-// whoever reads the snapshot separates versions in memory.
+// readers of the snapshot separate versions in memory.
 //
 // # Deciding and doing
 //

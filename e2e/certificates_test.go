@@ -28,11 +28,11 @@ type edge struct {
 }
 
 // newEdge starts a node with the certificate shop, and the frontend web with fields of tls.
-func newEdge(tb testing.TB, fields string) *edge {
+func newEdge(tb testing.TB, fields string, flags ...string) *edge {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") }))
 	tb.Cleanup(server.Close)
-	e := &edge{node: newNode(tb, "127.0.0.1:1"), ca: testkit.NewAuthority(tb), port: testkit.Port(tb)}
+	e := &edge{node: newNode(tb, "127.0.0.1:1", flags...), ca: testkit.NewAuthority(tb), port: testkit.Port(tb)}
 	e.start()
 	e.call(200, http.MethodPut, "/certificates/corp", fmt.Sprintf(`{"chain":%q}`, e.ca.PEM))
 	e.put("shop", "shop.example")

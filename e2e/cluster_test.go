@@ -46,6 +46,7 @@ func TestCluster(t *testing.T) {
 	t.Run("wrong inputs", s.wrongInputs)
 	t.Run("node by node", s.nodeByNode)
 	t.Run("configuration", s.configuration)
+	t.Run("foresight", s.foresight)
 	for _, daemon := range slices.Backward(cluster.Daemons()) {
 		t.Run(daemon+" killed", func(t *testing.T) {
 			t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, daemon) }, s.calm))

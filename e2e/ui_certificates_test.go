@@ -100,6 +100,12 @@ func (p *page) paste(selector, text string) {
 	p.ask(fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event("input", {bubbles: true})); })(document.querySelector(%q))`, text, selector), new(any))
 }
 
+// choose has a field hold one of its options.
+func (p *page) choose(selector, value string) {
+	p.tb.Helper()
+	p.ask(fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector(%q))`, value, selector), new(any))
+}
+
 // chooseFile has a field for files hold one.
 func (p *page) chooseFile(selector, name, text string) {
 	p.tb.Helper()
@@ -119,6 +125,9 @@ func TestCertificatesPage(t *testing.T) {
 		{"shown", certificatesAreShown},
 		{"renewed", certificateIsRenewedByClicking},
 		{"uploaded", certificateIsUploaded},
+		{"without issuer", certificateIsUploadedWithoutIssuer},
+		{"revocation lists", revocationListsAreUploaded},
+		{"ordered", certificateIsOrderedInTheForm},
 		{"deleted", certificateIsDeletedByClicking},
 		{"looks", certificatesLookRight},
 	} {
@@ -153,7 +162,7 @@ func certificatesAreShown(t *testing.T, s *shelf, p *page) {
 	p.sees(`document.querySelector(".pending li").innerText.trim() === "certificate/soon"`)
 	p.click(".pending li a")
 	p.sees(fmt.Sprintf(`location.pathname === "/certificates" && document.querySelector(%q)`, rowOf("soon")))
-	p.sees(`[...document.querySelectorAll(".certificates button, .head button")].every(e => e.disabled && e.title.includes("no part of a draft"))`)
+	p.sees(`[...document.querySelectorAll(".certificates button, .head button")].every(e => e.disabled && e.title.includes("cannot be part of a draft"))`)
 	p.click(p.button(".strip.draft", "Leave"))
 	s.send(http.MethodDelete, "/drafts/later", "")
 	p.visit("/certificates")
@@ -182,7 +191,7 @@ func certificateIsRenewedByClicking(t *testing.T, s *shelf, p *page) {
 func certificateIsUploaded(t *testing.T, s *shelf, p *page) {
 	t.Helper()
 	pair, other := s.ca.Issue(t, "api.example"), s.ca.Issue(t, "other.example")
-	p.click(p.button(".head", "Upload"))
+	p.click(p.button(".head", "Add"))
 	p.click("dialog .primary")
 	p.reads("#f-name-error", "Is missing")
 	p.reads("#f-chain-error", "Is missing")
@@ -229,7 +238,7 @@ func certificateIsUploaded(t *testing.T, s *shelf, p *page) {
 	if got := (&edge{node: s.node, port: s.tls}).served("shop.example"); got != next.Leaf.SerialNumber.Text(16) {
 		t.Errorf("HAProxy serves %s", got)
 	}
-	p.click(p.button(".head", "Upload"))
+	p.click(p.button(".head", "Add"))
 	p.write("#f-name", "late")
 	p.paste("#f-chain", other.Chain+other.Key)
 	s.send(http.MethodPut, "/certificates/late", pair.Body()) // by somebody else meanwhile
@@ -249,6 +258,93 @@ func certificateIsUploaded(t *testing.T, s *shelf, p *page) {
 		t.Errorf("what somebody else stored was replaced by %s", got)
 	}
 	p.click("dialog [aria-label=Close]")
+}
+
+// The box allows a certificate whose issuer nobody here knows.
+func certificateIsUploadedWithoutIssuer(t *testing.T, s *shelf, p *page) {
+	t.Helper()
+	foreign := testkit.NewAuthority(t)
+	pair := foreign.Issue(t, "alone.example")
+	alone := strings.TrimSuffix(pair.Chain, foreign.PEM)
+	p.click(p.button(".head", "Add"))
+	p.write("#f-name", "alone")
+	p.paste("#f-chain", alone)
+	p.paste("#f-key", pair.Key)
+	p.click("dialog .primary")
+	p.reads("#f-chain-error", "Lacks the certificate that issued CN=alone.example")
+	p.click("#f-allowMissingIssuer")
+	p.click("dialog .primary")
+	p.reads(".toasts", "alone is stored and in effect")
+	p.reads(rowOf("alone"), "alone.example", "CN=authority")
+	s.send(http.MethodDelete, "/certificates/alone", "")
+}
+
+// Revocation lists are stored with their authority, and replaced alone.
+func revocationListsAreUploaded(t *testing.T, s *shelf, p *page) {
+	t.Helper()
+	other := testkit.NewAuthority(t)
+	list := func(a testkit.Authority) string {
+		return a.Revoke(t, time.Now().Add(-time.Hour), time.Now().Add(48*time.Hour), s.ca.Certificate)
+	}
+	p.click(p.button(rowOf("corp"), "Replace"))
+	p.reads("dialog", "Replace corp")
+	p.click("dialog details summary")
+	p.paste("#f-crl", list(other))
+	p.click("dialog .primary")
+	p.reads("#f-crl-error", "is signed by none of the authorities")
+	p.shot("list")
+	p.chooseFile("#f-crl-file", "corp.crl", list(s.ca))
+	p.sees(`document.querySelector("#f-crl").value.startsWith("-----BEGIN X509 CRL")`)
+	p.click("dialog .primary")
+	p.reads(".toasts", "corp is stored and in effect")
+	p.reads(rowOf("corp"), "1 revoked, list until")
+}
+
+// What is to be ordered is said in the form, and changed there.
+func certificateIsOrderedInTheForm(t *testing.T, s *shelf, p *page) {
+	t.Helper()
+	order, _ := s.send(http.MethodGet, "/certificates/ordered", "")["acme"].(map[string]any)
+	p.click(p.button(".head", "Add"))
+	p.write("#f-name", "clicked")
+	p.choose("#f-source", "acme")
+	p.click("dialog .primary")
+	p.reads("#f-acme-domains-error", "Is missing")
+	p.paste("#f-acme-domains", "clicked.example\n*.clicked.example\n10.0.0.1")
+	p.click("dialog details summary")
+	p.write("#f-acme-directory", "http://acme.example/")
+	p.write("#f-acme-email", "nobody")
+	p.paste("#f-acme-directoryCA", "nonsense")
+	p.click("dialog .primary")
+	p.reads("#f-acme-domains-error", "has a wildcard", "is an address")
+	p.reads("#f-acme-directory-error", "is not the address of an ACME server")
+	p.reads("#f-acme-directoryCA-error", "as text that is no block in PEM")
+	p.reads("#f-acme-email-error", "is not a mail address")
+	p.shot("order-errors")
+	p.barriers(axe(t), "the form of an order", allRules)
+	p.legible("the form of an order", look{})
+	p.paste("#f-acme-domains", "clicked.example, www.clicked.example")
+	p.write("#f-acme-directory", fmt.Sprint(order["directory"]))
+	p.paste("#f-acme-directoryCA", fmt.Sprint(order["directoryCA"]))
+	p.write("#f-acme-email", "admin@clicked.example")
+	p.choose("#f-acme-keyType", "rsa")
+	p.click("dialog .primary")
+	p.reads(".toasts", "clicked is being ordered")
+	made, _ := s.send(http.MethodGet, "/certificates/clicked", "")["acme"].(map[string]any)
+	if fmt.Sprint(made["domains"]) != "[clicked.example www.clicked.example]" || made["keyType"] != "rsa" || made["challenge"] != "http-01" || made["email"] != "admin@clicked.example" {
+		t.Errorf("ordered is %v", made)
+	}
+	// It is changed in the same form, which has what is ordered.
+	p.click(rowOf("clicked") + ` [aria-label="Change clicked"]`)
+	p.sees(`document.querySelector("#f-acme-domains").value === "clicked.example\nwww.clicked.example" && document.querySelector("#f-acme-keyType").value === "rsa"`)
+	p.shot("order")
+	p.paste("#f-acme-domains", "clicked.example")
+	p.click("dialog .primary")
+	p.sees(`!document.querySelector("dialog")`)
+	made, _ = s.send(http.MethodGet, "/certificates/clicked", "")["acme"].(map[string]any)
+	if fmt.Sprint(made["domains"]) != "[clicked.example]" {
+		t.Errorf("ordered is %v", made)
+	}
+	s.send(http.MethodDelete, "/certificates/clicked", "")
 }
 
 func certificateIsDeletedByClicking(t *testing.T, s *shelf, p *page) {
@@ -296,7 +392,7 @@ func certificatesLookRight(t *testing.T, s *shelf, p *page) {
 	p.click(`[aria-label="Delete soon"]`)
 	p.keepsTogether("the question on a phone", look{width: 390})
 	p.click("dialog [aria-label=Close]")
-	p.click(p.button(".head", "Upload"))
+	p.click(p.button(".head", "Add"))
 	p.keepsTogether("the form on a phone", look{width: 390})
 	p.shot("form-phone")
 	p.look(look{})
@@ -309,7 +405,7 @@ func certificatesByRole(t *testing.T, s *shelf) {
 	p := login(t, s.node, visitor, "/certificates")
 	p.reads(rowOf("shop"), "frontend/web")
 	p.sees(buttons + ` === ""`)
-	p.click(p.button(".head", "Upload"))
+	p.click(p.button(".head", "Add"))
 	p.reads(".toasts", "needs the role admin")
 	p.visit("/certificates?new=1")
 	p.reads(rowOf("shop"), "frontend/web")
@@ -322,7 +418,7 @@ func certificatesByRole(t *testing.T, s *shelf) {
 	p.excuse("403")
 	p.reads(rowOf("shop"), "shop.example", "nothing that you may see")
 	p.sees(fmt.Sprintf(`!document.querySelector(%q) && !document.querySelector(".certificates").innerText.includes("frontend/web")`, rowOf("ordered")))
-	p.click(p.button(".head", "Upload"))
+	p.click(p.button(".head", "Add"))
 	p.write("#f-name", "other")
 	pair := s.ca.Issue(t, "other.example")
 	p.paste("#f-chain", pair.Chain+pair.Key)

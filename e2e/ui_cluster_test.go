@@ -28,27 +28,15 @@ func TestOverviewOfANodeWithoutItsHAProxy(t *testing.T) {
 // The page on a node whose cluster is in memory: a browser cannot get into the
 // fixture's namespaces.
 func TestClusterPage(t *testing.T) {
-	_, cfg := apitest.Prepare(t)
 	c := apitest.NewCluster()
-	cfg.Cluster, cfg.ClusterActions = c, c
-	handler := api.New(cfg)
-	followed := make(chan error, 1)
-	go func() { followed <- handler.Follow(t.Context()) }()
-	server := httptest.NewServer(handler)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-		if err := <-followed; err != nil {
-			t.Error(err)
-		}
-	})
-	n := &node{tb: t, api: server.Listener.Addr().(*net.TCPAddr).Port}
+	n := inMemory(t, c)
 	p := openPage(t, n, "/cluster", look{})
 	p.reads("h1", "lab")
 	p.reads("nav [aria-current]", "Cluster")
 	p.reads(`[aria-label="Floating IPs"]`, "192.0.2.10/24", "on n1")
 	p.sees(`document.querySelectorAll(".matrix tbody tr").length === 2 && document.querySelectorAll(".matrix tbody .badge.good").length === 3`)
 	p.reads(`[aria-label="Failures"]`, "n2", "haproxy", "monitor", "not running")
+	p.reads(`[aria-label="Which node may I lose?"]`, "Any one node: no.", "n2: the address 192.0.2.10/24 is lost; vip runs nowhere.", "n1: yes", "n2: no")
 	p.shot("cluster")
 	p.barriers(axe(t), "the cluster", allRules)
 
@@ -66,7 +54,9 @@ func TestClusterPage(t *testing.T) {
 		v.Nodes[1].State = "online"
 	})
 
-	// Where there is no cluster there is no link to it.
+	// Where there is no cluster there is no link to it. The page may still be asking which
+	// nodes may be lost, because a node has just come back.
+	p.excuse("/cluster/losses")
 	links := `[...document.querySelectorAll("nav a")].filter((a) => a.textContent === "Cluster").length`
 	c.Change(func(v *cluster.Status) { v.State = cluster.StateNone })
 	p.sees(links + " === 0")
@@ -109,4 +99,24 @@ func TestClusterPage(t *testing.T) {
 	p.click(`[aria-label="Standby n1"]`)
 	p.reads("dialog", "Pacemaker does not run on this node")
 	p.sees(`document.querySelector("dialog .primary").disabled`)
+}
+
+// inMemory is the agent of a node whose cluster is in memory.
+func inMemory(t *testing.T, c *apitest.Cluster) *node {
+	t.Helper()
+	_, cfg := apitest.Prepare(t)
+	cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = c, c, c
+	cfg.ClusterForesight, cfg.ClusterDrafts = c, &apitest.ClusterDrafts{}
+	handler := api.New(cfg)
+	followed := make(chan error, 1)
+	go func() { followed <- handler.Follow(t.Context()) }()
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		if err := <-followed; err != nil {
+			t.Error(err)
+		}
+	})
+	return &node{tb: t, api: server.Listener.Addr().(*net.TCPAddr).Port}
 }

@@ -120,7 +120,7 @@ func place(f lb.Frontend, path string, former, bind lb.Bind, certificate lb.Name
 	return f, nil
 }
 
-// put is a list with an address in the place of a former one, or at the end.
+// put is a list with an address instead of a former one, or at the end.
 func put(list []lb.Bind, former, bind lb.Bind) []lb.Bind {
 	list = slices.Clone(list)
 	i := slices.Index(list, former)

@@ -145,7 +145,7 @@ func (o *outline) lineOptions(backend lb.Name) *lineOptions {
 // address, its own weight, and is in maintenance at first.
 const meaningless = " weight enabled disabled init-addr resolvers resolve-net resolve-opts resolve-prefer stick "
 
-// Options that "no-" takes back. HAProxy accepts no such "no-" on an added line.
+// Options that "no-" can revert. HAProxy accepts no such "no-" on an added line.
 const revocable = " agent-check backup check check-reuse-pool check-send-proxy check-ssl send-proxy send-proxy-v2" +
 	" send-proxy-v2-ssl send-proxy-v2-ssl-cn ssl tfo "
 

@@ -222,6 +222,7 @@ func (c *certificateFiles) sweep(ctx context.Context, keep func(name string) boo
 			}
 			if os.Remove(filepath.Join(dir, e.Name())) == nil {
 				c.forget(e.Name())
+				removeStaple(dir, e.Name())
 				c.logger.DebugContext(ctx, "unused certificate removed", "file", e.Name())
 			}
 		}

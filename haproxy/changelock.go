@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// A changeLock is held by whoever changes the file on disk or the process. A mutex
+// A changeLock is held by the goroutine that changes the file on disk or the process. A mutex
 // would not do: the wait for it ends with a context.
 type changeLock chan struct{}
 

@@ -94,7 +94,7 @@ func (u *unclearEnds) forget() {
 	u.last = ""
 }
 
-// name tells the configuration from others. The file may differ in the spelling of paths.
+// name distinguishes the configuration from others. The file may differ in the spelling of paths.
 func (w *workerWait) name() string {
 	if w.expect != "" {
 		return w.expect

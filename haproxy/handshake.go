@@ -58,6 +58,23 @@ func (*Certificates) TryHandshakes(ctx context.Context, all []Handshake) error {
 
 // try returns errOtherCertificate when a client certainly gets another certificate.
 func (h Handshake) try(ctx context.Context) error {
+	var got string
+	err := h.shake(ctx, &tls.Config{
+		ServerName: h.ServerName,
+		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
+			sum := sha256.Sum256(raw[0])
+			got = hex.EncodeToString(sum[:])
+			return nil
+		},
+	}) // fails where clients need a certificate, and shows one all the same
+	if got != "" && !slices.Contains(h.Expected, got) {
+		return fmt.Errorf("%w for %s: SHA-256 %s", errOtherCertificate, h.ServerName, got)
+	}
+	return err
+}
+
+// shake connects and tries a handshake, in which no certificate is verified.
+func (h Handshake) shake(ctx context.Context, config *tls.Config) error {
 	host := netip.IPv4Unspecified()
 	if h.Bind.Host != "" {
 		var err error
@@ -74,26 +91,22 @@ func (h Handshake) try(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	if local, err := netip.ParseAddrPort(conn.LocalAddr().String()); err == nil {
-		isSource := func(p netip.Prefix) bool { return p.Contains(local.Addr().Unmap()) }
-		if slices.ContainsFunc(h.AcceptProxy, isSource) {
-			if _, err := io.WriteString(conn, "PROXY UNKNOWN\r\n"); err != nil {
-				return err
-			}
-		}
+	if err := h.proxyHeader(conn); err != nil {
+		return err
 	}
-	var got string
-	client := tls.Client(conn, &tls.Config{
-		ServerName: h.ServerName, InsecureSkipVerify: true, //nolint:gosec // the certificate is compared with what is stored
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			sum := sha256.Sum256(raw[0])
-			got = hex.EncodeToString(sum[:])
-			return nil
-		},
-	})
-	err = client.HandshakeContext(ctx) // fails where clients need a certificate, and shows one all the same
-	if got != "" && !slices.Contains(h.Expected, got) {
-		return fmt.Errorf("%w for %s: SHA-256 %s", errOtherCertificate, h.ServerName, got)
+	config.InsecureSkipVerify = true //nolint:gosec // the certificate is compared with what is stored
+	return tls.Client(conn, config).HandshakeContext(ctx)
+}
+
+// proxyHeader sends a header of the PROXY protocol where the address expects one of us.
+func (h Handshake) proxyHeader(conn net.Conn) error {
+	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	if err != nil {
+		return nil //nolint:nilerr // it is no source then
 	}
+	if !slices.ContainsFunc(h.AcceptProxy, func(p netip.Prefix) bool { return p.Contains(local.Addr().Unmap()) }) {
+		return nil
+	}
+	_, err = io.WriteString(conn, "PROXY UNKNOWN\r\n")
 	return err
 }

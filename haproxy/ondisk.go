@@ -22,7 +22,7 @@ func (p *Process) CheckFile(ctx context.Context) error {
 	return p.Check(ctx, config)
 }
 
-// Reload has HAProxy read the file on disk and waits until the new worker
+// Reload makes HAProxy read the file on disk and waits until the new worker
 // serves. A *lb.RefusedError says that HAProxy does not accept the file. The previous
 // configuration keeps running, and the file stays. No HAProxy is a *lb.UnavailableError.
 func (p *Process) Reload(ctx context.Context) error {

@@ -89,7 +89,7 @@ func (pf *pidFile) keep(master identity) {
 	}
 }
 
-// replace writes the pid file in the place of any file, link or empty directory.
+// replace writes the pid file; it replaces any file, link or empty directory there.
 func (pf *pidFile) replace(content []byte) error {
 	return pf.cfg.disk.Do(pf.cfg.PIDPath, func(abandoned func() bool) error { return pf.exchange(content, abandoned) })
 }

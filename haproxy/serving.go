@@ -33,16 +33,14 @@ type Serving struct {
 // A ServedFile is a certificate file that HAProxy has loaded or should load.
 type ServedFile struct {
 	CertificateFile
-	Role      string
-	Authority bool
+	Role string
+	Kind string // of lb.TLSFile
+	// AtStart: HAProxy takes another content only when it starts. It would say that it has it.
+	AtStart bool
 }
 
-func (f ServedFile) kind() string {
-	if f.Authority {
-		return "ca-file"
-	}
-	return "cert"
-}
+// fileKinds are those of files that HAProxy loads, in the order in which they change.
+func fileKinds() []string { return []string{lb.KindCert, lb.KindCAFile, lb.KindCRLFile} }
 
 // A CertificatesError says why the running HAProxy cannot get its certificates without a
 // reload.
@@ -58,7 +56,7 @@ func (e *CertificatesError) Error() string {
 // helps. After an error some changes may be in effect.
 func (c *Certificates) Serve(ctx context.Context, s Serving) (done []string, err error) {
 	err = c.runtime.onWorker(ctx, func(session *statsock.Session) error {
-		v := &serving{Serving: s, session: session, dir: c.files.dir()}
+		v := &serving{Serving: s, session: session, files: c.files, dir: c.files.dir()}
 		err := v.serve(ctx)
 		done = append(done, v.done...)
 		return err
@@ -76,7 +74,7 @@ func (c *Certificates) Deviations(ctx context.Context, s Serving) ([]string, err
 		return nil, err
 	}
 	defer session.End()
-	v := &serving{Serving: s, session: session, dir: c.files.dir(), isDry: true}
+	v := &serving{Serving: s, session: session, files: c.files, dir: c.files.dir(), isDry: true}
 	v.Changed = nil
 	err = v.serve(ctx)
 	if e, ok := errors.AsType[*CertificatesError](err); ok {
@@ -111,6 +109,7 @@ func (ra *runtimeAPI) onWorker(ctx context.Context, do func(*statsock.Session) e
 type serving struct {
 	Serving
 	session *statsock.Session
+	files   *certificateFiles
 	dir     string
 	isDry   bool // nothing is changed
 	done    []string
@@ -145,7 +144,7 @@ func (v *serving) serve(ctx context.Context) error {
 // committed, because HAProxy allows only one at a time.
 func (v *serving) read(ctx context.Context) error {
 	v.loaded, v.lists = map[string]map[string]string{}, map[string]string{}
-	for _, kind := range []string{"cert", "ca-file"} {
+	for _, kind := range fileKinds() {
 		found, err := v.session.ShowLoaded(ctx, kind)
 		if err != nil {
 			return err
@@ -186,13 +185,15 @@ func (v *serving) serveFiles(ctx context.Context) (touched []ServedFile, err err
 		}
 	}
 	for _, f := range v.Files {
-		path, isLoaded := v.loaded[f.kind()][f.Role]
+		path, isLoaded := v.loaded[f.Kind][f.Role]
 		if isLoaded && !v.Changed[f.Role] && !different[f.Role] {
 			continue
 		}
 		switch {
-		case !isLoaded && (f.Authority || !isListed[f.Role]):
+		case !isLoaded && (f.Kind != lb.KindCert || !isListed[f.Role]):
 			return nil, &CertificatesError{"it has not loaded " + f.Name}
+		case f.AtStart && isLoaded:
+			return nil, &CertificatesError{"it gives " + f.Name + " to members only when it starts"}
 		case !isLoaded:
 			path = filepath.Join(v.dir, f.Name)
 			v.done = append(v.done, "+"+f.Role)
@@ -205,7 +206,7 @@ func (v *serving) serveFiles(ctx context.Context) (touched []ServedFile, err err
 		if err := v.replace(ctx, f, path, !isLoaded); err != nil {
 			return nil, err
 		}
-		v.loaded[f.kind()][f.Role] = path
+		v.loaded[f.Kind][f.Role] = path
 		touched = append(touched, f)
 	}
 	return touched, nil
@@ -215,7 +216,7 @@ func (v *serving) serveFiles(ctx context.Context) (touched []ServedFile, err err
 func (v *serving) different(ctx context.Context) (map[string]bool, error) {
 	var compared []ServedFile
 	for _, f := range v.Files {
-		_, isLoaded := v.loaded[f.kind()][f.Role]
+		_, isLoaded := v.loaded[f.Kind][f.Role]
 		if isLoaded && (v.Compared == nil || v.Compared[f.Role]) && !v.Changed[f.Role] {
 			compared = append(compared, f)
 		}
@@ -226,15 +227,15 @@ func (v *serving) different(ctx context.Context) (map[string]bool, error) {
 // compare returns the roles of files whose content differs from what is loaded.
 func (v *serving) compare(ctx context.Context, files []ServedFile) (map[string]bool, error) {
 	out := map[string]bool{}
-	for _, kind := range []string{"cert", "ca-file"} {
+	for _, kind := range fileKinds() {
 		var some []ServedFile
 		var paths []string
 		for _, f := range files {
-			if f.kind() == kind {
+			if f.Kind == kind {
 				some, paths = append(some, f), append(paths, v.loaded[kind][f.Role])
 			}
 		}
-		loaded, err := v.session.ShowCertificates(ctx, kind, paths...)
+		isSame, err := v.comparer(ctx, kind, paths)
 		if err != nil {
 			return nil, err
 		}
@@ -243,12 +244,23 @@ func (v *serving) compare(ctx context.Context, files []ServedFile) (map[string]b
 			if err != nil {
 				return nil, err
 			}
-			if !isLoadedFrom(loaded[i], text, f.Authority) {
+			if !isSame(i, text) {
 				out[f.Role] = true
 			}
 		}
 	}
 	return out, nil
+}
+
+// comparer returns what reports whether the file at an index of paths has been loaded from a
+// text.
+func (v *serving) comparer(ctx context.Context, kind string, paths []string) (func(i int, text []byte) bool, error) {
+	if kind == lb.KindCRLFile {
+		loaded, err := v.session.ShowRevocations(ctx, paths...)
+		return func(i int, text []byte) bool { return areRevocationsOf(loaded[i], text) }, err
+	}
+	loaded, err := v.session.ShowCertificates(ctx, kind, paths...)
+	return func(i int, text []byte) bool { return isLoadedFrom(loaded[i], text, kind == lb.KindCAFile) }, err
 }
 
 // isLoadedFrom reports whether HAProxy shows the certificates of a text in PEM. Of a chain it
@@ -279,22 +291,28 @@ func (v *serving) replace(ctx context.Context, f ServedFile, path string, isNew 
 	if err != nil {
 		return err
 	}
-	if len(text) > statsock.MaxPayload {
-		return &CertificatesError{fmt.Sprintf("%s has %d bytes, and it takes %d at a time", f.Role, len(text), statsock.MaxPayload)}
-	}
-	if isNew {
-		if err := v.command(ctx, "New empty", "new ssl "+f.kind()+" "+path); err != nil {
-			return err
-		}
-	}
-	said, err := v.session.Pay(ctx, "set ssl "+f.kind()+" "+path, string(text))
+	parts, err := partsOf(f, path, text)
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(strings.ToLower(said), "transaction ") {
-		return v.refused(ctx, f, path, isNew, said)
+	if isNew {
+		if err := v.command(ctx, "New empty", "new ssl "+f.Kind+" "+path); err != nil {
+			return err
+		}
 	}
-	if err := v.command(ctx, "Success!", "commit ssl "+f.kind()+" "+path); err != nil {
+	for _, p := range parts {
+		said, err := v.session.Pay(ctx, p.command, p.text)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(strings.ToLower(said), "transaction ") {
+			return v.refused(ctx, f, path, isNew, said)
+		}
+	}
+	if err := v.setStaple(ctx, f, path); err != nil {
+		return err
+	}
+	if err := v.command(ctx, "Success!", "commit ssl "+f.Kind+" "+path); err != nil {
 		return v.refused(ctx, f, path, isNew, err.Error())
 	}
 	return nil
@@ -302,9 +320,9 @@ func (v *serving) replace(ctx context.Context, f ServedFile, path string, isNew 
 
 // refused aborts the change of a file that HAProxy refuses.
 func (v *serving) refused(ctx context.Context, f ServedFile, path string, isNew bool, why string) error {
-	commands := []string{"abort ssl " + f.kind() + " " + path}
+	commands := []string{"abort ssl " + f.Kind + " " + path}
 	if isNew {
-		commands = append(commands, "del ssl "+f.kind()+" "+path)
+		commands = append(commands, "del ssl "+f.Kind+" "+path)
 	}
 	for _, c := range commands {
 		if _, err := v.session.Do(ctx, c); err != nil {

@@ -20,6 +20,8 @@ type Certificate struct {
 	// ACME orders the certificate; nil: operators store it. Files of an order are what was issued
 	// last; they are not part of the definition or of its ETag.
 	ACME *ACME
+	// CRL are the revocation lists of authorities; nil: there are none.
+	CRL *CRL
 }
 
 // A PEMFile is a text in PEM for HAProxy, and what is in it.
@@ -56,7 +58,7 @@ func (c Certificate) ETag() string { return entityTag(c) }
 // isIdentical reports whether o is c itself, which costs less than to compare their contents.
 func (c Certificate) isIdentical(o Object) bool {
 	other, ok := o.(Certificate)
-	return ok && c.Key == other.Key && c.Authority == other.Authority && c.ACME == other.ACME && len(c.Files) == len(other.Files) &&
+	return ok && c.Key == other.Key && c.Authority == other.Authority && c.ACME == other.ACME && c.CRL == other.CRL && len(c.Files) == len(other.Files) &&
 		(len(c.Files) == 0 || &c.Files[0] == &other.Files[0])
 }
 
@@ -86,9 +88,7 @@ func (c Certificate) Check() error {
 	}
 	for i, f := range c.Files {
 		path := "files[" + strconv.Itoa(i) + "]"
-		if len(f.Digest) != 2*sha256.Size || strings.Trim(f.Digest, "0123456789abcdef") != "" {
-			fe.Add(path+".digest", "is no SHA-256", "64 hexadecimal digits")
-		}
+		checkDigest(&fe, path+".digest", f.Digest)
 		if known := []string{"RSA", "ECDSA", "Ed25519"}; c.Authority == (f.KeyType != "") || !c.Authority && !slices.Contains(known, f.KeyType) {
 			fe.Add(path+".keyType", strconv.Quote(f.KeyType)+" is not known here", "one of "+strings.Join(known, ", ")+"; none of authorities")
 		}
@@ -96,14 +96,24 @@ func (c Certificate) Check() error {
 			fe.Add(path+".chain", "is empty", "at least one certificate")
 		}
 	}
+	c.CRL.check(&fe, c.Authority)
 	return fe.Err()
 }
 
-// Digests are those of the files.
+func checkDigest(fe *FieldErrors, path, digest string) {
+	if len(digest) != 2*sha256.Size || strings.Trim(digest, "0123456789abcdef") != "" {
+		fe.Add(path, "is no SHA-256", "64 hexadecimal digits")
+	}
+}
+
+// Digests are those of the files, and of the revocation lists.
 func (c Certificate) Digests() []string {
-	out := make([]string, len(c.Files))
+	out := make([]string, len(c.Files), len(c.Files)+1)
 	for i, f := range c.Files {
 		out[i] = f.Digest
+	}
+	if c.CRL != nil {
+		out = append(out, c.CRL.Digest)
 	}
 	return out
 }

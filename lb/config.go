@@ -55,7 +55,7 @@ const StatsPath = "/haproxy/stats/"
 // Process holds the settings of HAProxy itself.
 type Process struct {
 	StatsSocket string // path of the stats socket, level admin
-	// SocketUser owns the stats socket; empty: whoever starts HAProxy.
+	// SocketUser owns the stats socket; empty: the user who starts HAProxy.
 	SocketUser string
 	// StateFile is where a new worker finds the states of servers in the previous one; empty: it
 	// starts as if they were all up.
@@ -68,7 +68,7 @@ type Process struct {
 	PageSocket string
 	// CertificateDir is the absolute path of the folder of TLSFiles.
 	CertificateDir string
-	// User and Group the workers run as; empty: whoever starts HAProxy.
+	// User and Group the workers run as; empty: those of the process that starts HAProxy.
 	User, Group string
 	// Log is the target and facility of the log line, e.g. "/dev/log local0".
 	Log string

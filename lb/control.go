@@ -8,7 +8,7 @@ import (
 
 // A Control knows which addresses administer this node: the agent's API, HAProxy's statistics page
 // and sockets, Consul's agent. Traffic must never lead there, because services on loopback often
-// trust whoever can reach them. It is immutable; nil refuses nothing.
+// trust everybody who can reach them. It is immutable; nil refuses nothing.
 type Control struct {
 	// Ports that administer the node, at any of its addresses.
 	Ports []ControlPort

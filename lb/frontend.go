@@ -11,7 +11,7 @@ import (
 type Frontend struct {
 	Key   Name
 	Binds []Bind // no duplicates; empty where RawBind is set, or only TLS or Natives bind
-	// RawBind is a whole bind line in the place of Binds: addresses of any form, or with
+	// RawBind is a whole bind line instead of Binds: addresses of any form, or with
 	// options, e.g. "bind *:443 ssl crt /etc/ssl/x.pem".
 	RawBind   RawLine
 	Backend   Name   // default backend; may be empty when there are rules, or raw lines route

@@ -70,7 +70,7 @@ func (s MemberTLSSpec) parse(fe *FieldErrors, b Backend) *MemberTLS {
 	return t
 }
 
-// checkVerify refuses a public authority without a name: whoever has any certificate would
+// checkVerify refuses a public authority without a name: anybody with any certificate would
 // pass.
 func (t *MemberTLS) checkVerify(fe *FieldErrors, b Backend) {
 	switch t.Verify {
@@ -182,6 +182,16 @@ func (c Config) ReachesMembers(b Backend) bool {
 	})
 }
 
+// TakesAtStart reports whether HAProxy takes the content of an authority only when it starts:
+// it gives another content to servers with a certificate of their own alone (srv->ssl_ctx.inst
+// is NULL without "crt", in ssl_sock_prepare_srv_ctx).
+func (c Config) TakesAtStart(name Name) bool {
+	return slices.ContainsFunc(c.Backends, func(b ResolvedBackend) bool {
+		t := b.Transport.TLS
+		return t != nil && t.usesAuthority() && Name(t.Verify) == name && t.Certificate == ""
+	})
+}
+
 // ServerOptions are the options that all servers of a backend have besides their addresses, weights
 // and intervals, as words of a default-server line; nil: none. quote makes one word of a path.
 // Without names, the digests in file names, which change at run time, are left out.
@@ -192,22 +202,28 @@ func (c Config) ServerOptions(b Backend, quote func(string) string, names bool) 
 		return out
 	}
 	out = append(out, "ssl", "ssl-min-ver", "TLSv"+t.MinVersion)
+	path := func(f TLSFile) string {
+		if !names {
+			return quote(c.Process.CertificateDir + "/" + f.Role)
+		}
+		return quote(c.Process.CertificateDir + "/" + f.Name)
+	}
 	file := func(name Name) string {
 		cert, ok := c.Certificate(name)
 		if !ok {
 			return ""
 		}
-		f := cert.TLSFiles()[0]
-		if !names {
-			return quote(c.Process.CertificateDir + "/" + f.Role)
-		}
-		return quote(c.Process.CertificateDir + "/" + f.Name)
+		return path(cert.TLSFiles()[0])
 	}
 	switch authority := file(Name(t.Verify)); {
 	case t.Verify == VerifyNone:
 		out = append(out, "verify", "none")
 	case t.usesAuthority() && authority != "":
 		out = append(out, "verify", "required", "ca-file", authority)
+		stored, _ := c.Certificate(Name(t.Verify))
+		for _, f := range stored.crlFiles() { // a session of before would be resumed without a look at it
+			out = append(out, "crl-file", path(f), "no-ssl-reuse")
+		}
 	default: // also of an authority that is not available, where no member is in use
 		out = append(out, "verify", "required", "ca-file", "@system-ca")
 	}

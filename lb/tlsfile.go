@@ -16,6 +16,7 @@ import (
 //
 //	NAME.NUMBER.DIGEST.pem  a certificate with its chain and key; one file for each of its keys
 //	NAME.ca.DIGEST.pem      the certificates of authorities
+//	NAME.crl.DIGEST.pem     their revocation lists
 //	FRONTEND.DIGEST.list    the certificates of a frontend (crt-list), the default one first
 //
 // What is before the digest names what the file is for: a worker keeps the names of the files
@@ -26,6 +27,9 @@ type TLSFile struct {
 	Name string // without the folder
 	// Role is the name without the digest, e.g. "shop.0".
 	Role string
+	// Kind is what HAProxy calls it in commands: KindCert, KindCAFile or KindCRLFile; empty: it
+	// is a list.
+	Kind string
 	// Digest is that of a PEMFile, under which its text is stored; empty: Text is the text.
 	Digest string
 	Text   []byte
@@ -38,10 +42,18 @@ type CertificateList struct {
 	Entries []string
 }
 
+// The kinds of a TLSFile.
+const (
+	KindCert    = "cert"
+	KindCAFile  = "ca-file"
+	KindCRLFile = "crl-file"
+)
+
 const (
 	pemSuffix  = ".pem"
 	listSuffix = ".list"
 	roleOfCA   = "ca"
+	roleOfCRL  = "crl"
 	// digestLength is how much of a digest is in a name.
 	digestLength = 32
 )
@@ -54,19 +66,21 @@ func fileWord(n Name) string { return strings.ReplaceAll(string(n), ":", "+") }
 // first.
 func keyOrder(f PEMFile) int { return slices.Index([]string{"RSA", "ECDSA", "Ed25519"}, f.KeyType) }
 
-// TLSFiles are the files of a certificate, in the order of their numbers.
+// TLSFiles are the files of a certificate, in the order of their numbers; of authorities the
+// certificates, then the revocation lists if there are any.
 func (c Certificate) TLSFiles() []TLSFile {
 	files := slices.Clone(c.Files)
 	slices.SortStableFunc(files, func(a, b PEMFile) int { return cmp.Compare(keyOrder(a), keyOrder(b)) })
 	out := make([]TLSFile, len(files))
 	for i, f := range files {
-		kind := strconv.Itoa(i)
+		role, kind := strconv.Itoa(i), KindCert
 		if c.Authority {
-			kind = roleOfCA
+			role, kind = roleOfCA, KindCAFile
 		}
-		out[i] = pemFile(fileWord(c.Key)+"."+kind, f.Digest)
+		out[i] = pemFile(fileWord(c.Key)+"."+role, f.Digest)
+		out[i].Kind = kind
 	}
-	return out
+	return append(out, c.crlFiles()...)
 }
 
 func pemFile(role, digest string) TLSFile {
@@ -141,22 +155,36 @@ func (c Config) Served(f Frontend) []Certificate {
 	if f.TLS == nil {
 		return nil
 	}
-	var out []Certificate
-	for _, name := range f.TLS.Certificates {
-		if cert, ok := c.Certificate(name); ok {
-			out = append(out, cert)
+	names := f.TLS.Certificates
+	if !slices.IsSorted(names) {
+		names = slices.Sorted(slices.Values(names))
+	}
+	out := make([]Certificate, 0, len(names)+1)
+	if cert, ok := c.Certificate(f.TLS.Default); ok {
+		out = append(out, cert)
+	}
+	rest := c.Certificates // sorted as well
+	for _, name := range names {
+		for len(rest) > 0 && rest[0].Key < name {
+			rest = rest[1:]
+		}
+		if len(rest) > 0 && rest[0].Key == name && name != f.TLS.Default {
+			out = append(out, rest[0])
 		}
 	}
-	first := func(c Certificate) int {
-		if c.Key == f.TLS.Default {
-			return 0
-		}
-		return 1
-	}
-	slices.SortFunc(out, func(a, b Certificate) int {
-		return cmp.Or(cmp.Compare(first(a), first(b)), cmp.Compare(a.Key, b.Key))
-	})
 	return out
+}
+
+// firstServed is the first of Served; false: there is none.
+func (c Config) firstServed(f Frontend) (Certificate, bool) {
+	if cert, ok := c.Certificate(f.TLS.Default); ok {
+		return cert, true
+	}
+	served := c.Served(f)
+	if len(served) == 0 {
+		return Certificate{}, false
+	}
+	return served[0], true
 }
 
 // SpeaksTLS reports whether HAProxy gets the TLS addresses of a frontend. It does not if the
@@ -233,13 +261,13 @@ func (c Config) TLSLines(f Frontend, quote func(string) string, names bool) TLSL
 		}
 		return quote(c.Process.CertificateDir + "/" + file.Name)
 	}
-	served := c.Served(f)
+	first, isServed := c.firstServed(f)
 	list := TLSFile{Role: ListRole(f.Key)}
 	switch {
 	case names:
 		list = c.listFile(f)
-	case len(served) > 0: // another first one takes a reload
-		list.Role += "." + fileWord(served[0].Key)
+	case isServed: // another first one takes a reload
+		list.Role += "." + fileWord(first.Key)
 	}
 	t := f.TLS
 	options := []string{
@@ -250,11 +278,15 @@ func (c Config) TLSLines(f Frontend, quote func(string) string, names bool) TLSL
 	if len(t.ALPN) > 0 {
 		options = append(options, "alpn", strings.Join(t.ALPN, ","))
 	}
-	if t.StrictSNI || len(served) == 0 || served[0].Key != t.Default { // a default that is not there is not replaced
+	if t.StrictSNI || !isServed || first.Key != t.Default { // a default that is not there is not replaced
 		options = append(options, "strict-sni")
 	}
 	if ca, ok := c.Certificate(t.ClientCA); ok {
-		options = append(options, "ca-file", path(ca.TLSFiles()[0]), "verify", t.ClientVerify)
+		options = append(options, "ca-file", path(ca.TLSFiles()[0]))
+		for _, crl := range ca.crlFiles() {
+			options = append(options, "crl-file", path(crl))
+		}
+		options = append(options, "verify", t.ClientVerify)
 	}
 	var out TLSLines
 	for _, b := range t.Binds {

@@ -38,7 +38,7 @@ func (in Intent) Unrouted(p ResolvedBackend, isRouted func(Host) bool) (e EmptyB
 	return lost(in, p, members, "this machine has no route to its members: ", "this machine has no route to ")
 }
 
-// lost tells what it means that some members of a backend get no requests. all begins the
+// lost says what it means that some members of a backend get no requests. all begins the
 // reason where that is each of them, some the sentence about them elsewhere.
 func lost(in Intent, p ResolvedBackend, members []Member, all, some string) (e EmptyBackend, isEmpty bool, text string) {
 	if len(members) == 0 {

@@ -106,8 +106,8 @@ func (g *Gate) admit(tcp *net.TCPConn) *gated {
 	return c
 }
 
-// enter makes room for a connection and counts it. victim is to be closed: another one, or
-// c itself; nil: there was room.
+// enter makes room for a connection and counts it. victim has to be closed: another one, or c
+// itself; nil: there was room.
 func (g *Gate) enter(c *gated) (victim *gated, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

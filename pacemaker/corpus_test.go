@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/config"
 	"thalassa/internal/testkit"
 	"thalassa/pacemaker"
 )
@@ -91,7 +93,12 @@ func schedulerCase(t *testing.T, cib, summary string) {
 	if isHealthy(before, decided) && len(v.Failures) == 0 && slices.Contains([]string{cluster.StateErrors, cluster.StateNoQuorum, cluster.StateChanging}, v.State) {
 		t.Errorf("the scheduler has nothing to do and everything runs, and the state is %s: %q", v.State, v.Reasons)
 	}
-	said := []any{v}
+	predicted, err := pacemaker.NewForesight(c, nil, time.Now).Foresee(t.Context(), config.Question{CIB: []byte(cib)})
+	if err != nil {
+		t.Errorf("simulating: %v", err)
+	}
+	compareDecisions(t, predicted.Predicted, decided)
+	said := []any{v, predicted}
 	note := func(result any, err error) { said = append(said, result, err) }
 	note(c.Plan(t.Context(), pacemaker.Description{Name: "edge", Agent: "ocf:heartbeat:Dummy", Addresses: prefixes(t, "192.0.2.250/24")}))
 	note(c.Predict(t.Context(), cluster.Action{Kind: cluster.Cleanup}))
@@ -99,6 +106,44 @@ func schedulerCase(t *testing.T, cib, summary string) {
 		note(c.Predict(t.Context(), cluster.Action{Kind: cluster.Move, Node: v.Nodes[0].Name, Resource: v.FloatingIPs[0].Resource}))
 	}
 	noSecrets(t, cib, said...)
+}
+
+// decisionLine is a decision in a summary: "  * Start   rsc1:0   ( node1 )".
+var decisionLine = regexp.MustCompile(`(?m)^  \* (Start|Stop|Recover|Restart|Reload|Move|Migrate|Promote|Demote) +(\S+) `)
+
+// fenceLine is a decision about a node: "  * Fence (reboot) node1 'why'".
+var fenceLine = regexp.MustCompile(`(?m)^  \* Fence \((\w+)\) (\S+)`)
+
+// compareDecisions checks that the simulator decides what is in the summary of a CIB.
+func compareDecisions(t *testing.T, p cluster.Prediction, decided string) {
+	t.Helper()
+	want, got := map[string]int{}, map[string]int{}
+	instance := regexp.MustCompile(`:\d+$`)
+	for _, m := range decisionLine.FindAllStringSubmatch(decided, -1) {
+		want[strings.ToLower(m[1])+" "+instance.ReplaceAllString(m[2], "")]++
+	}
+	for _, m := range fenceLine.FindAllStringSubmatch(decided, -1) {
+		want["fence "+m[2]]++
+	}
+	unlisted := map[string]bool{}
+	for _, c := range p.Actions {
+		action := strings.TrimPrefix(c.Action, "not be able to ")
+		switch {
+		case c.Resource == "" && strings.HasPrefix(c.Action, "Fence"):
+			got["fence "+c.Node]++
+		case c.Resource != "":
+			got[action+" "+c.Resource]++
+			unlisted[action+" "+c.Resource] = action == "stop" && c.Reason == ""
+		}
+	}
+	for what := range maps.Clone(got) {
+		if want[what] == 0 && unlisted[what] { // see unlistedStops
+			delete(got, what)
+		}
+	}
+	if !maps.Equal(want, got) {
+		t.Errorf("the summary has %v, the simulator %v", want, got)
+	}
 }
 
 // isHealthy reports whether everything runs as it should in the summary of a cluster: all

@@ -132,6 +132,11 @@ func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.
 	if err != nil {
 		return cluster.Consequences{}, err
 	}
+	return s.foretold(cib), nil
+}
+
+// foretold is what the scheduler has decided about a CIB, and the status when that is done.
+func (s simulationXML) foretold(cib *CIB) cluster.Consequences {
 	m := monitorXML{Nodes: s.After.Nodes, Resources: s.After.Resources, Failures: s.After.Failures}
 	m.DC.Version, m.DC.Quorum, m.DC.Present = cib.property("dc-version"), cibxml.IsTrue(cib.root.Attr("have-quorum")), true
 	m.Options.Maintenance, m.Options.StopAll = cibxml.IsTrue(cib.property("maintenance-mode")), cibxml.IsTrue(cib.property("stop-all-resources"))
@@ -141,5 +146,5 @@ func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.
 		}
 	}
 	actions := s.consequences()
-	return cluster.Consequences{Actions: actions, Text: cluster.Summarize(actions), After: view(cib, m, planned{}, "")}, nil
+	return cluster.Consequences{Actions: actions, Text: cluster.Summarize(actions), After: view(cib, m, planned{}, "")}
 }

@@ -36,12 +36,24 @@ func (c *Change) compareTLS(a, b lb.Config) {
 			r := reasons{object: cert.ID()}
 			r.add("content", changed(serials(old), serials(cert)))
 			if r.list == nil {
-				r.add("content", []string{"another chain or key"})
+				r.add("content", []string{otherContent(old, cert)})
+			}
+			if cert.Authority && b.TakesAtStart(cert.Key) {
+				c.Reload = append(c.Reload, r.list...)
+				continue
 			}
 			c.Runtime = append(c.Runtime, r.list...)
 			c.Certificates++
 		}
 	}
+}
+
+// otherContent says what differs in certificates with the same serial numbers.
+func otherContent(a, b lb.Certificate) string {
+	if !slices.EqualFunc(a.Files, b.Files, func(a, b lb.PEMFile) bool { return a.Digest == b.Digest }) {
+		return "another chain or key"
+	}
+	return "another revocation list"
 }
 
 func plainWord(s string) string { return s }
@@ -62,5 +74,5 @@ func serials(c lb.Certificate) string {
 
 // sameFiles reports whether two certificates share their files, as one that has not changed.
 func sameFiles(a, b lb.Certificate) bool {
-	return len(a.Files) == len(b.Files) && (len(a.Files) == 0 || &a.Files[0] == &b.Files[0])
+	return a.CRL == b.CRL && len(a.Files) == len(b.Files) && (len(a.Files) == 0 || &a.Files[0] == &b.Files[0])
 }

@@ -19,7 +19,7 @@ type Setting struct {
 
 // Groups are all settings of the agent in the order in which they are shown.
 func Groups() []Group {
-	return []Group{general(), apiGroup(), consulGroup(), holdGroup(), haproxyGroup(), reloadGroup(), acmeGroup(), clusterGroup(), storageGroup()}
+	return []Group{general(), apiGroup(), consulGroup(), holdGroup(), haproxyGroup(), reloadGroup(), acmeGroup(), ocspGroup(), clusterGroup(), storageGroup()}
 }
 
 func general() Group {
@@ -73,7 +73,7 @@ func apiGroup() Group {
 			{Name: "v1-endpoint-ip", Explanation: "Also from the environment variable `MODACLOUDS_LOAD_BALANCER_GATEWAY_ENDPOINT_IP`. Texts of haproxy.cfg that are uploaded below /v1 may name the variable. See [hrapi.md](hrapi.md#whole-files)."},
 			{Name: "v1-endpoint-port-min", Explanation: "Also from `MODACLOUDS_LOAD_BALANCER_GATEWAY_ENDPOINT_PORT_MIN`."},
 			{Name: "v1-endpoint-port-max", Explanation: "Also from `MODACLOUDS_LOAD_BALANCER_GATEWAY_ENDPOINT_PORT_MAX`. A text that names a later port is refused."},
-			{Name: "v1-artifacts", Explanation: "pyHrapi's repository has the paths `/v1/repositories/mlbc/artifacts/` there. Backups have everything that is configured, without keys: whoever reads the repository reads that. See [hrapi.md](hrapi.md#backups)."},
+			{Name: "v1-artifacts", Explanation: "pyHrapi's repository has the paths `/v1/repositories/mlbc/artifacts/` there. Backups have the whole configuration, without keys: everybody who can read the repository can read it. See [hrapi.md](hrapi.md#backups)."},
 			{Name: "v1-artifacts-credentials", Explanation: "Read at each request. They are sent over https, or to this machine."},
 			{Name: "v1-stop", Explanation: "Whoever has the role admin can then end all traffic of this node. Only with `haproxy: managed`: elsewhere Pacemaker or systemd decide."},
 			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one. If a grant has `see: false`, these metrics name no object."},

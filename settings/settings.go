@@ -24,6 +24,7 @@ type Agent struct {
 	consulSettings
 	haproxySettings
 	acme acmeSettings
+	ocsp ocspSettings
 	logSettings
 
 	source
@@ -39,6 +40,7 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	consulFlags(s, f)
 	haproxyFlags(s, f)
 	acmeFlags(s, f)
+	ocspFlags(s, f)
 	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")

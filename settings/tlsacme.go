@@ -33,7 +33,7 @@ func ownOrderSettings() []Setting {
 	}
 }
 
-// Order is the certificate that is to be ordered for the API; ok: one is. The error names
+// Order is the certificate to order for the API; ok is false where there is none. The error names
 // the setting.
 func (t TLS) Order() (a lb.ACME, ok bool, err error) {
 	if t.Mode() != tlsACME {

@@ -7,9 +7,12 @@ import (
 	"strings"
 )
 
-// MaxPayload is the maximum length in bytes of a text that HAProxy certainly accepts with a
-// command. Both have to fit into its buffer (tune.bufsize, 16 KB), of which it reserves a part.
-const MaxPayload = 14 << 10
+// maxPaid is how long a command and its text are at most together, in bytes: HAProxy collects
+// both in one buffer (tune.bufsize, 16 KB; cli_io_handler in src/cli.c).
+const maxPaid = 16<<10 - 128
+
+// MaxPayload is how long a text is at most that HAProxy takes with a command, in bytes.
+func MaxPayload(command string) int { return maxPaid - len(command) }
 
 // Pay sends one command with a text of several lines, none of them empty, and returns the
 // answer as Do does. A text of more than MaxPayload bytes is an error, and not sent.
@@ -20,8 +23,8 @@ func (s *Session) Pay(ctx context.Context, command, text string) (answer string,
 		return "", err
 	case strings.Contains(text, "\n\n") || text == "\n":
 		return "", fmt.Errorf("text for %s has an empty line", command)
-	case len(text) > MaxPayload:
-		return "", fmt.Errorf("text for %s has %d bytes, and HAProxy takes %d", command, len(text), MaxPayload)
+	case len(text) > MaxPayload(command):
+		return "", fmt.Errorf("text for %s has %d bytes, and HAProxy takes %d", command, len(text), MaxPayload(command))
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()

@@ -18,6 +18,21 @@ type certificateDoc struct {
 	// Files is empty where ACME is set: an issued certificate is not part of the definition.
 	Files []pemFileDoc `json:"files"`
 	ACME  *acmeDoc     `json:"acme,omitempty"`
+	CRL   *crlDoc      `json:"crl,omitempty"`
+}
+
+// crlDoc are the revocation lists of authorities.
+type crlDoc struct {
+	Digest string              `json:"digest"`
+	Lists  []revocationListDoc `json:"lists"`
+}
+
+type revocationListDoc struct {
+	Issuer     string `json:"issuer"`
+	Number     string `json:"number,omitempty"`
+	ThisUpdate string `json:"thisUpdate"` // RFC 3339
+	NextUpdate string `json:"nextUpdate"`
+	Revoked    int    `json:"revoked"`
 }
 
 // acmeDoc describes a certificate that the agent orders.
@@ -52,6 +67,14 @@ func certificateDocument(c lb.Certificate) certificateDoc {
 	if a := c.ACME; a != nil {
 		doc.ACME = &acmeDoc{Domains: a.Domains, Challenge: a.Challenge, Directory: a.Directory, DirectoryCA: a.DirectoryCA, Email: a.Email, KeyType: a.KeyType}
 		return doc
+	}
+	if crl := c.CRL; crl != nil {
+		doc.CRL = &crlDoc{Digest: crl.Digest, Lists: make([]revocationListDoc, len(crl.Lists))}
+		for i, l := range crl.Lists {
+			doc.CRL.Lists[i] = revocationListDoc{
+				Issuer: l.Issuer, Number: l.Number, Revoked: l.Revoked, ThisUpdate: l.ThisUpdate.Format(time.RFC3339), NextUpdate: l.NextUpdate.Format(time.RFC3339),
+			}
+		}
 	}
 	doc.Files = make([]pemFileDoc, len(c.Files))
 	for i, f := range c.Files {
@@ -90,10 +113,25 @@ func decodeCertificate(data []byte) (lb.Certificate, error) {
 		fe.AddErr("", err)
 		c.ACME, c.Files = &parsed, nil
 	}
+	if doc.CRL != nil {
+		c.CRL = doc.CRL.domain(&fe)
+	}
 	if fe.Err() == nil {
 		fe.AddErr("", c.Check())
 	}
 	return c, fe.Err()
+}
+
+func (doc crlDoc) domain(fe *lb.FieldErrors) *lb.CRL {
+	crl := &lb.CRL{Digest: doc.Digest, Lists: make([]lb.RevocationList, len(doc.Lists))}
+	for i, l := range doc.Lists {
+		path := "crl.lists[" + strconv.Itoa(i) + "]"
+		crl.Lists[i] = lb.RevocationList{
+			Issuer: l.Issuer, Number: l.Number, Revoked: l.Revoked,
+			ThisUpdate: parseDate(fe, path+".thisUpdate", l.ThisUpdate), NextUpdate: parseDate(fe, path+".nextUpdate", l.NextUpdate),
+		}
+	}
+	return crl
 }
 
 func parseDate(fe *lb.FieldErrors, path, text string) time.Time {

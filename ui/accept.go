@@ -15,7 +15,7 @@ const draftsPage = "/drafts"
 
 // pages are the paths of pages, besides those of objects below home.
 func pages() []string {
-	return []string{"/", home, "/activity", "/config", "/certificates", draftsPage, "/cluster", "/login", "/account", "/access", "/audit", "/openapi"}
+	return []string{"/", home, "/activity", "/config", "/certificates", draftsPage, "/cluster", "/simulator", "/login", "/account", "/access", "/audit", "/openapi"}
 }
 
 // Paths are those of pages and of assets. What is below them may belong to a Site, too.
@@ -45,8 +45,8 @@ func Serves(r *http.Request) bool {
 		IsPage(r.URL.Path) && prefersHTML(strings.Join(r.Header.Values("Accept"), ","))
 }
 
-// WantsPage reports whether a request for an address that nothing else serves is to be
-// answered with a page: the client prefers text/html, as browsers do.
+// WantsPage reports whether to answer a request for an address that nothing else serves with a
+// page: the client prefers text/html, as browsers do.
 func WantsPage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && !strings.HasPrefix(r.URL.Path, assetPrefix) &&
 		prefersHTML(strings.Join(r.Header.Values("Accept"), ","))

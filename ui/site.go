@@ -149,7 +149,7 @@ func page(base string, sources map[string][]byte) []byte {
 	}
 	var preload strings.Builder
 	for _, name := range names(sources) {
-		if (path.Ext(name) == ".js" || path.Ext(name) == ".mjs") && !strings.HasPrefix(path.Base(name), "uplot") && name != "app/theme.js" {
+		if (path.Ext(name) == ".js" || path.Ext(name) == ".mjs") && !strings.HasPrefix(path.Base(name), "uplot") && !strings.HasPrefix(path.Base(name), "dagre") && name != "app/theme.js" {
 			fmt.Fprintf(&preload, "  <link rel=\"modulepreload\" href=\"%s/%s\">\n", base, name)
 		}
 	}

@@ -237,7 +237,7 @@ func (n *Node) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, erro
 	return applied, err
 }
 
-// Preview tells what a changeset would do. Every change takes a reload.
+// Preview returns what a changeset would do. Every change takes a reload.
 func (n *Node) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
 	in, err := n.Intent(ctx)
 	if err != nil {
@@ -370,7 +370,7 @@ func (n *Node) Count(address string, counters lb.ServerStats) {
 	n.counters[lb.HostPort(bind)] = counters
 }
 
-// Stats tells the counters of a backend's members.
+// Stats returns the counters of a backend's members.
 func (n *Node) Stats(_ context.Context, backend lb.Name) ([]lb.ServerStats, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -394,7 +394,7 @@ func (n *Node) Connect(connections ...lb.ServerConnections) {
 	n.underWay = connections
 }
 
-// Connections tells what Connect has set.
+// Connections returns what Connect has set.
 func (n *Node) Connections(context.Context, lb.Name) ([]lb.ServerConnections, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -418,7 +418,7 @@ func (n *Node) Snapshot() lb.Snapshot {
 	return n.snapshot
 }
 
-// Status tells how things stand.
+// Status returns the status.
 func (n *Node) Status(context.Context) (lb.Status, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 type Backend struct {
 	definition
 
-	// WeightsBy names who sets weights and states of its servers in the place of Thalassa:
+	// WeightsBy names who sets weights and states of its servers instead of Thalassa:
 	// "agent-check", or empty.
 	WeightsBy string   `json:"weightsBy,omitempty"`
 	Members   []Member `json:"members"`

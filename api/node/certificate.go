@@ -26,6 +26,35 @@ type Certificate struct {
 	UsedBy []string `json:"usedBy,omitzero"`
 	// ACME is the order and its state; absent: operators store the certificate.
 	ACME *Order `json:"acme,omitempty"`
+	// CRL are the revocation lists of authorities; absent: there are none.
+	CRL *CRL `json:"crl,omitempty"`
+}
+
+// A CRL has revocation lists; lb.CRL has the meaning of its fields.
+type CRL struct {
+	Digest     string           `json:"digest"`
+	NextUpdate time.Time        `json:"nextUpdate"` // when the first list expires
+	Lists      []RevocationList `json:"lists"`
+}
+
+// A RevocationList is what one list says; lb.RevocationList has the meaning of its fields.
+type RevocationList struct {
+	Issuer     string    `json:"issuer"`
+	Number     string    `json:"number,omitempty"`
+	ThisUpdate time.Time `json:"thisUpdate"`
+	NextUpdate time.Time `json:"nextUpdate"`
+	Revoked    int       `json:"revoked"`
+}
+
+func newCRL(c *lb.CRL) *CRL {
+	if c == nil {
+		return nil
+	}
+	out := &CRL{Digest: c.Digest, NextUpdate: c.NextUpdate(), Lists: make([]RevocationList, len(c.Lists))}
+	for i, l := range c.Lists {
+		out.Lists[i] = RevocationList{Issuer: l.Issuer, Number: l.Number, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, Revoked: l.Revoked}
+	}
+	return out
 }
 
 // An Order is a certificate that is ordered by ACME.
@@ -63,6 +92,50 @@ type CertificateFile struct {
 	Digest  string `json:"digest"`
 	KeyType string `json:"keyType,omitempty"`
 	Chain   []X509 `json:"chain"`
+	// OCSP is how the response that HAProxy staples stands; absent: no client gets the
+	// certificate.
+	OCSP *Staple `json:"ocsp,omitempty"`
+}
+
+// A Staple is how an OCSP response stands; lb.StapleStatus has the meaning of its fields.
+type Staple struct {
+	// State is "stapled", "waiting" for a response or for HAProxy, "failed", "revoked", or "none"
+	// where no response is asked for.
+	State      string     `json:"state"`
+	MustStaple bool       `json:"mustStaple"`
+	ThisUpdate *time.Time `json:"thisUpdate,omitempty"`
+	NextUpdate *time.Time `json:"nextUpdate,omitempty"`
+	Next       *time.Time `json:"next,omitempty"` // of the attempts
+	Error      string     `json:"error,omitempty"`
+	Failures   int        `json:"failures,omitempty"`
+}
+
+// AddStaples adds how the OCSP responses of the files stand, as of tells by their digests.
+func (c *Certificate) AddStaples(of func(digest string) (lb.StapleStatus, bool)) {
+	for i, f := range c.Files {
+		s, ok := of(f.Digest)
+		if !ok {
+			continue
+		}
+		c.Files[i].OCSP = &Staple{
+			State: stapleState(s), MustStaple: s.MustStaple, Error: s.Error, Failures: s.Failures,
+			ThisUpdate: optionalTime(s.ThisUpdate), NextUpdate: optionalTime(s.NextUpdate), Next: optionalTime(s.Next),
+		}
+	}
+}
+
+func stapleState(s lb.StapleStatus) string {
+	switch {
+	case s.Revoked:
+		return "revoked"
+	case s.Next.IsZero():
+		return "none"
+	case !s.NextUpdate.IsZero():
+		return "stapled"
+	case s.Error != "":
+		return "failed"
+	}
+	return "waiting"
 }
 
 // An X509 is what one certificate says; lb.X509 documents its fields.
@@ -93,7 +166,7 @@ func NewCertificates(in lb.Intent) []Certificate {
 }
 
 func newCertificate(c lb.Certificate, users []string) Certificate {
-	out := Certificate{UsedBy: users, ID: c.ID(), Type: "certificate", Key: string(c.Key), Kind: "pair", Expires: c.NotAfter(), Files: make([]CertificateFile, len(c.Files))}
+	out := Certificate{UsedBy: users, ID: c.ID(), Type: "certificate", Key: string(c.Key), Kind: "pair", Expires: c.NotAfter(), CRL: newCRL(c.CRL), Files: make([]CertificateFile, len(c.Files))}
 	if c.Authority {
 		out.Kind = "authority"
 	}
@@ -154,12 +227,13 @@ func newX509(x lb.X509) X509 {
 }
 
 // ParseCertificate decodes the body of a request that stores a certificate: chain and key in PEM,
-// and optionally allowMissingIssuer; or acme, which says what to order. It does not check the PEM
+// and optionally crl and allowMissingIssuer; or acme, which says what to order. It does not check the PEM
 // texts.
 func ParseCertificate(body []byte) (upload certs.Upload, order *lb.ACME, err error) {
 	var in struct {
 		Chain              string          `json:"chain"`
 		Key                string          `json:"key"`
+		CRL                *string         `json:"crl"`
 		AllowMissingIssuer bool            `json:"allowMissingIssuer"`
 		ACME               json.RawMessage `json:"acme"`
 	}
@@ -167,11 +241,15 @@ func ParseCertificate(body []byte) (upload certs.Upload, order *lb.ACME, err err
 		return upload, nil, err
 	}
 	if strictjson.IsAbsent(in.ACME) {
-		return certs.Upload{Chain: []byte(in.Chain), Key: []byte(in.Key), MissingIssuer: in.AllowMissingIssuer}, nil, nil
+		upload = certs.Upload{Chain: []byte(in.Chain), Key: []byte(in.Key), MissingIssuer: in.AllowMissingIssuer}
+		if in.CRL != nil {
+			upload.CRL, upload.NoCRL = []byte(*in.CRL), *in.CRL == ""
+		}
+		return upload, nil, nil
 	}
-	if in.Chain != "" || in.Key != "" || in.AllowMissingIssuer {
+	if in.Chain != "" || in.Key != "" || in.AllowMissingIssuer || in.CRL != nil {
 		return upload, nil, &lb.InvalidError{Fields: []lb.FieldError{{
-			Path: "acme", Problem: "does not go with chain, key and allowMissingIssuer", Expected: "acme, or a certificate",
+			Path: "acme", Problem: "does not go with chain, key, crl and allowMissingIssuer", Expected: "acme, or a certificate",
 		}}}
 	}
 	var spec struct {

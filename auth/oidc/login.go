@@ -98,7 +98,7 @@ func (c *Client) Finish(ctx context.Context, a Attempt, in Answer) (User, error)
 	return c.user(ctx, p, token, id)
 }
 
-// exchange has the provider change the code for tokens, and checks the ID token.
+// exchange exchanges the code for tokens at the provider, and checks the ID token.
 func (c *Client) exchange(ctx context.Context, p *provider, a Attempt, code string) (*oauth2.Token, *oidc.IDToken, error) {
 	flow, err := c.flow(p, a.Redirect)
 	if err != nil {

@@ -2,6 +2,7 @@ package cibxml
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -116,6 +117,13 @@ func (e *Element) Set(name, value string) {
 		}
 	}
 	e.Attrs = append(e.Attrs, xml.Attr{Name: xml.Name{Local: name}, Value: value})
+}
+
+// SortAttributes puts the attributes in the order of their names.
+func (e *Element) SortAttributes() {
+	slices.SortStableFunc(e.Attrs, func(a, b xml.Attr) int {
+		return cmp.Or(strings.Compare(a.Name.Local, b.Name.Local), strings.Compare(a.Name.Space, b.Name.Space))
+	})
 }
 
 // Child is the first child of that name, nil: there is none.

@@ -19,6 +19,8 @@ const (
 	Delete = "DELETE" // removes an object
 	Rename = "rename" // gives an object the id To; references follow
 	Copy   = "copy"   // makes a copy with the id To
+	// Unchanged changes nothing, and is refused unless the object is as Digest says.
+	Unchanged = "unchanged"
 )
 
 // An Edit is a change of one object.
@@ -27,7 +29,9 @@ type Edit struct {
 	Kind Kind
 	ID   string
 	Body []byte // JSON; of Put and Patch
-	To   string // of Rename and Copy
+	// IsXML: Body, of Put, is the object's element as XML.
+	IsXML bool
+	To    string // of Rename and Copy
 	// IfMatch are entity tags of the object or of the configuration; the edit is refused
 	// unless one of them holds. "*": the object exists. Empty: no condition.
 	IfMatch []string
@@ -36,6 +40,8 @@ type Edit struct {
 	// Cascade, of Delete, removes the constraints and the entries of sets, tags and fencing
 	// levels that name the object.
 	Cascade bool
+	// Digest, of Unchanged, is that of the object by Digests; empty: there is none.
+	Digest string
 }
 
 // name is the object for people.
@@ -93,11 +99,17 @@ func (c *change) do() error {
 	if err := c.checkConditions(); err != nil {
 		return err
 	}
+	if c.Op == Unchanged {
+		return c.checkUnchanged()
+	}
 	if c.old == nil && c.Op != Put {
 		return &lb.NotFoundError{ID: c.name()}
 	}
 	switch c.Op {
 	case Put:
+		if c.IsXML {
+			return c.putXML()
+		}
 		doc, err := parseDocument(c.Body)
 		if err != nil {
 			return err

@@ -187,7 +187,7 @@ func (n node) agent(made parts, addr net.Addr) (*agent.Agent, *discovery.Registr
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has
 	cfg.LogProblem, cfg.HashKeys = n.queue.Problem, p.HashKeys
-	cfg.Notices = func() []string { return slices.Concat(n.reread.Notices(), made.ownNotices()) }
+	cfg.Notices = func() []string { return slices.Concat(n.reread.Notices(), made.ownNotices(), made.stapler.Warnings()) }
 	cfg.StoreProblem, cfg.LongestChange = storeProblem(db, p), p.LongestChange()
 	process := s.HAProxy(n.log)
 	switch process.Mode {

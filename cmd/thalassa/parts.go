@@ -25,6 +25,7 @@ import (
 	"thalassa/haproxy"
 	"thalassa/internal/memory"
 	"thalassa/lb"
+	"thalassa/ocsp"
 	"thalassa/pacemaker"
 	"thalassa/routes"
 	"thalassa/stats"
@@ -36,6 +37,7 @@ type parts struct {
 	db           *store.DB
 	keys         *store.Keys
 	issuer       *acme.Issuer
+	stapler      *ocsp.Stapler
 	process      *haproxy.Process
 	events       *activity.Log
 	discovery    *discovery.Watcher
@@ -50,6 +52,7 @@ type parts struct {
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
+	foresight    *pacemaker.Foresight // nil with cluster
 	port         secured
 	now          func() time.Time
 	log          *slog.Logger
@@ -70,6 +73,8 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.issuer, err = n.issuer(ctx, db, p.keys, process, p.events); err != nil {
 		return p, err
 	}
+	follow := &followed{}
+	p.stapler = n.stapler(p, follow)
 	p.useOwn(ctx)
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
@@ -82,6 +87,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.agent, p.registrar, err = n.agent(p, addr); err != nil {
 		return p, err
 	}
+	follow.agent = p.agent
 	if err := process.LearnKeywords(ctx); err != nil {
 		n.log.WarnContext(ctx, "reading haproxy's keywords failed", "error", err)
 	}
@@ -105,6 +111,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return p, err
 	}
 	p.cluster, p.watcher = n.cluster()
+	if p.watcher != nil {
+		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
+	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
@@ -130,6 +139,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.sampler.Run)
 	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p) })
 	run(p.runIssuer)
+	run(p.stapler.Run)
 	run(agent.Expiries{Intents: p.db, Store: p.db, Journal: p.events, Now: n.now, Logger: n.log}.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)
@@ -141,6 +151,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
+		run(p.foresight.Run)
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
 		})
@@ -175,7 +186,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders = p.audit, p.routes, p.keys, p.issuer
+	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders, cfg.Staples = p.audit, p.routes, p.keys, p.issuer, p.stapler
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved
@@ -190,6 +201,7 @@ func (n node) api(p parts) *api.Server {
 	if p.watcher != nil {
 		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
+		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
 	}
 	return api.New(cfg)
 }

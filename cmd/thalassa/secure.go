@@ -40,7 +40,7 @@ func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
 		return newSecured(l, files, clients, files.Run, n.now), nil
 	case n.settings.TLS().Mode() == "off":
 		if n.settings.TLS().IsPlainOnNetwork() {
-			n.log.WarnContext(ctx, "the API is served without TLS: whoever sees its packets can read tokens and sessions", "setting", "tls")
+			n.log.WarnContext(ctx, "the API is served without TLS: anybody who sees its packets can read tokens and sessions", "setting", "tls")
 		}
 		return plain, nil
 	}

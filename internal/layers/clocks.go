@@ -24,6 +24,7 @@ func clocks() map[string]string {
 		"cmd/thalassa/systemd.go": deadline,
 
 		"acme/issuer.go": byDefault, "acme/rfc2136.go": "signs an update with the time of this machine, as its receiver has it",
+		"ocsp/config.go":  byDefault,
 		"agent/config.go": byDefault, "api/config.go": byDefault, "audit/log.go": byDefault, "canary/runner.go": byDefault,
 		"discovery/config.go": byDefault, "listen/selfsigned.go": byDefault,
 		"stats/sampler.go": byDefault, "store/db.go": byDefault, "store/keys.go": byDefault, "stream/hub.go": byDefault,

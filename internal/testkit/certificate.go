@@ -42,7 +42,7 @@ func NewAuthority(tb testing.TB) Authority {
 	tb.Helper()
 	key := newKey(tb)
 	template := newTemplate(tb, "authority")
-	template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
+	template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign|x509.KeyUsageDigitalSignature
 	cert := sign(tb, template, template, key, key)
 	return Authority{cert, encode("CERTIFICATE", cert.Raw), key}
 }
@@ -50,23 +50,43 @@ func NewAuthority(tb testing.TB) Authority {
 // Issue makes a certificate for the names, with an ECDSA key; each call another one.
 func (a Authority) Issue(tb testing.TB, names ...string) KeyPair {
 	tb.Helper()
-	template := newTemplate(tb, names[0])
-	return a.IssueFor(tb, template.NotBefore, template.NotAfter, names...)
+	return a.IssueAs(tb, func(*x509.Certificate) {}, names...)
 }
 
 // IssueFor is Issue with a life of the certificate's own.
 func (a Authority) IssueFor(tb testing.TB, from, until time.Time, names ...string) KeyPair {
 	tb.Helper()
+	return a.IssueAs(tb, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, until }, names...)
+}
+
+// IssueAs is Issue of a certificate that is changed before it is signed.
+func (a Authority) IssueAs(tb testing.TB, change func(*x509.Certificate), names ...string) KeyPair {
+	tb.Helper()
 	key := newKey(tb)
 	template := newTemplate(tb, names[0])
-	template.DNSNames, template.NotBefore, template.NotAfter = names, from, until
+	template.DNSNames = names
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	change(template)
 	cert := sign(tb, template, a.Certificate, key, a.key)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return KeyPair{cert, encode("CERTIFICATE", cert.Raw) + a.PEM, encode("PRIVATE KEY", der)}
+}
+
+// Revoke makes a revocation list in PEM with the given certificates.
+func (a Authority) Revoke(tb testing.TB, from, until time.Time, revoked ...*x509.Certificate) string {
+	tb.Helper()
+	template := &x509.RevocationList{Number: big.NewInt(time.Now().UnixNano()), ThisUpdate: from, NextUpdate: until}
+	for _, c := range revoked {
+		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: from})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, template, a.Certificate, a.key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return encode("X509 CRL", der)
 }
 
 // Pool has the certificate of the authority.

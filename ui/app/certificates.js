@@ -47,10 +47,10 @@ export function CertificatesPage() {
   const found = sorted((list ?? []).filter((c) => hasWords(c, text)));
   const mayUpload = Boolean(identity.value) && !refusal("admin", "certificate/");
   return html`<div class="head"><${Title}>Certificates</${Title}><span class="grow"></span>
-      <${Button} role="admin" on="certificate/" icon="plus" onClick=${() => query({ new: "1" })} ...${atOnce()}>Upload</${Button}></div>
+      <${Button} role="admin" on="certificate/" icon="plus" onClick=${() => query({ new: "1" })} ...${atOnce()}>Add</${Button}></div>
     <${Problem} error=${error} onRetry=${again} />
     ${!list && !error && html`<${Loading} />`}
-    ${list?.length === 0 && html`<${Empty} title="No certificates">${mayUpload ? html`Upload one, or order it by ACME with <code>thalassa certificates put</code>.` : "There are none that you may see."}</${Empty}>`}
+    ${list?.length === 0 && html`<${Empty} title="No certificates">${mayUpload ? "Upload one, or order it by ACME." : "There are none that you may see."}</${Empty}>`}
     ${list && list.length > 0 && html`<${Search} text=${text} found=${found.length} all=${list.length} />
       ${found.length === 0 ? html`<${Empty} title="No matches"><${Button} kind="link" onClick=${() => query({ q: null })}>Show all</${Button}></${Empty}>`
         : html`<${Table} list=${found} onRemove=${setRemoving} onChange=${again} />`}`}
@@ -80,12 +80,27 @@ function Row({ certificate: c, onRemove, onChange }) {
   const users = c.usedBy ?? [];
   return html`<tr id=${c.id}><th scope="row"><b>${c.key}</b>${c.kind === "authority" && html` <${Badge}>${c.files[0]?.chain.length === 1 ? "authority" : `${c.files[0]?.chain.length} authorities`}</${Badge}>`}</th>
     <${Cell} label="Hosts">${few(c.names) || (c.kind === "authority" ? c.subject : format.unknown)}</${Cell}>
-    <${Cell} label="Expires"><${Badge} kind=${end.kind}>${end.text}</${Badge}><span class="sub">${isAwaited(c) ? "until then, clients refuse the stand-in" : html`<time datetime=${c.expires}>${format.clock(c.expires, at)}</time>`}</span></${Cell}>
+    <${Cell} label="Expires"><${Badge} kind=${end.kind}>${end.text}</${Badge}><span class="sub">${isAwaited(c) ? "until then, clients refuse the stand-in" : html`<time datetime=${c.expires}>${format.clock(c.expires, at)}</time>`}</span><${Revocation} certificate=${c} /></${Cell}>
     <${Cell} label="Issuer">${isAwaited(c) ? format.unknown : c.issuer === c.subject ? "itself" : c.issuer}</${Cell}>
     <${Cell} label="Key">${[...new Set(c.files.map((f) => f.chain[0]?.algorithm))].join(", ") || format.unknown}</${Cell}>
     <${Cell} label="Used by">${users.length === 0 ? html`<span class="muted">${seesAll() ? "nothing" : "nothing that you may see"}</span>` : html`<ul>${users.slice(0, 5).map((id) => html`<li key=${id}><a href=${pathOf(id)}>${id}</a></li>`)}${users.length > 5 && html`<li>${users.length - 5} more</li>`}</ul>`}</${Cell}>
     <${Cell} label="Source"><${Source} certificate=${c} /></${Cell}>
     <td class="actions"><${Actions} certificate=${c} onRemove=${onRemove} onChange=${onChange} /></td></tr>`;
+}
+
+/** What is known of revocations: the lists of authorities, and the OCSP responses of what clients get.
+ * @param {{certificate: Certificate}} props */
+function Revocation({ certificate: { crl, files } }) {
+  const at = now.peek();
+  if (crl) {
+    const revoked = crl.lists.reduce((n, l) => n + l.revoked, 0), ended = Date.parse(crl.nextUpdate) <= at;
+    return html`<span class=${ended ? "sub bad" : "sub"}>${ended ? "revocation list expired: all are refused" : html`${revoked} revoked, list until <time datetime=${crl.nextUpdate}>${format.clock(crl.nextUpdate, at)}</time>`}</span>`;
+  }
+  return files.map(({ digest, ocsp: o }) => {
+    if (!o || (o.state === "none" && !o.mustStaple)) return null;
+    if (o.state === "stapled" && !o.error) return html`<span key=${digest} class="sub">OCSP until <time datetime=${o.nextUpdate}>${format.clock(o.nextUpdate, at)}</time></span>`;
+    return html`<span key=${digest} class=${o.state === "waiting" ? "sub" : "sub bad"}>${o.state === "revoked" ? "revoked, says its authority" : sentence(`OCSP: ${o.error ?? "waiting"}`)}</span>`;
+  });
 }
 
 /** A cell that says what it is where the table has no head, as on a phone.
@@ -130,7 +145,7 @@ function Actions({ certificate: c, onRemove, onChange }) {
   };
   const may = (/** @type {"operate"|"admin"} */ role) => identity.value && !refusal(role, c.id);
   return html`${c.acme && may("operate") && html`<${Button} busy=${busy || c.acme.state === "ordering"} onClick=${renew} ...${atOnce()}>Renew now</${Button}>`}
-    ${!c.acme && may("admin") && html`<${Button} label=${`Replace ${c.key}`} onClick=${() => query({ new: "1", replace: c.key })} ...${atOnce()}>Replace</${Button}>`}
+    ${may("admin") && html`<${Button} label=${`${c.acme ? "Change" : "Replace"} ${c.key}`} onClick=${() => query({ new: "1", replace: c.key })} ...${atOnce()}>${c.acme ? "Change" : "Replace"}</${Button}>`}
     ${may("admin") && html`<${Button} kind="quiet" icon="trash" label=${`Delete ${c.key}`} onClick=${onRemove} ...${atOnce()} />`}`;
 }
 

@@ -4,9 +4,11 @@ import { useEffect, useState } from "preact/hooks";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { list, now, object } from "./live.js";
+import { LossPanel } from "./losses.js";
 import { Notice } from "./notices.js";
 import { Badge, Button, Dialog, Empty, Loading, Problem, sentence, Title, toast } from "./parts.js";
 import { call } from "./rest.js";
+import { seesNode } from "./session.js";
 
 /** @typedef {import("./types.js").Cluster} Cluster
  *  @typedef {import("./types.js").ClusterNode} ClusterNode
@@ -39,6 +41,7 @@ export function ClusterPage() {
     <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${kindOf(c.state)}>${c.state}</${Badge}>
       <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node: ${c.node} (${c.role})</span>
       <span class="grow"></span>
+      <a class="button" href="/simulator">Simulator</a>
       ${c.maintenance
         ? html`<${Button} role="operate" onClick=${() => setAction({ kind: "ready", title: "End maintenance?", label: "End maintenance", done: "Maintenance ended." })}>End maintenance…</${Button}>`
         : html`<${Button} role="operate" onClick=${() => setAction({ kind: "maintenance", title: "Start maintenance of the cluster?", label: "Start maintenance", done: "The cluster is in maintenance. Pacemaker starts, stops and moves nothing." })}>Maintenance…</${Button}>`}
@@ -46,6 +49,7 @@ export function ClusterPage() {
     <div class="notices">${c.reasons.map((r) => html`<${Notice} key=${r} kind=${kindOf(c.state) === "bad" ? "bad" : "fair"} title=${sentence(r)} />`)}</div>
     <${Addresses} cluster=${c} />
     <${Matrix} cluster=${c} onAction=${setAction} />
+    ${seesNode() && html`<${LossPanel} epoch=${c.epoch.split(":").slice(0, 2).join(":") + c.nodes.map((n) => n.state).join()} nodes=${c.nodes.filter((n) => n.state === "online" && (n.type ?? "member") === "member").map((n) => n.name)} />`}
     ${c.failures.length > 0 && html`<${Failures} cluster=${c} onAction=${setAction} />`}
     ${action && html`<${ActionDialog} key=${action.kind + action.node} action=${action} onClose=${() => setAction(null)} />`}`;
 }

@@ -1,9 +1,13 @@
 // What can be said of certificates without a browser: how urgent their end is, their order,
 // and which of them a search finds. Pure.
 
-/** @typedef {{state?: string, issued?: boolean, step?: string, lastRenewal?: string, next?: string, error?: string, alone?: string}} Order
+/** @typedef {{domains: string[], challenge: string, directory: string, directoryCA?: string, email?: string, keyType: string,
+ *   state?: string, issued?: boolean, step?: string, lastRenewal?: string, next?: string, error?: string, alone?: string}} Order
+ * @typedef {{state: string, mustStaple: boolean, nextUpdate?: string, error?: string}} Staple
+ * @typedef {{nextUpdate: string, lists: {issuer: string, revoked: number, nextUpdate: string}[]}} CRL
  * @typedef {{id: string, key: string, kind: string, subject: string, issuer: string, names: string[], notBefore: string, expires: string,
- *   files: {digest: string, chain: {subject: string, algorithm: string, notBefore: string, notAfter: string}[]}[], usedBy?: string[], acme?: Order}} Certificate */
+ *   files: {digest: string, chain: {subject: string, algorithm: string, notBefore: string, notAfter: string}[], ocsp?: Staple}[],
+ *   usedBy?: string[], acme?: Order, crl?: CRL}} Certificate */
 
 const day = 24 * 3600 * 1000;
 

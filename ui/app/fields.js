@@ -42,6 +42,19 @@ export function Field({ path, label, value, onChange, errors, hint, placeholder,
   </div>`;
 }
 
+/** A box to check, with its label and hint.
+ * @param {{path: string, label: string, checked: boolean, onChange: (v: boolean) => void, errors: FieldError[], hint?: any}} props */
+export function Choice({ path, label, checked, onChange, errors, hint }) {
+  const id = "f-" + path.replace(/[^A-Za-z0-9]+/g, "-");
+  const bad = errorsOf(errors, path);
+  const described = [hint && id + "-hint", bad.length > 0 && id + "-error"].filter(Boolean).join(" ") || undefined;
+  return html`<div class=${classes("field", bad.length > 0 && "bad")}>
+    <label class="choice" for=${id}><input id=${id} type="checkbox" checked=${checked} aria-describedby=${described} aria-invalid=${bad.length ? "true" : undefined} onChange=${(/** @type {any} */ e) => onChange(e.target.checked)} /> ${label}</label>
+    <${Errors} id=${id + "-error"} errors=${bad} />
+    ${hint && html`<p id=${id + "-hint"} class="hint">${hint}</p>`}
+  </div>`;
+}
+
 /** A list whose items can be added, moved and removed.
  * @param {{title: string, hint?: any, items: any[], fresh: () => any, add: string, onChange: (items: any[]) => void, ordered?: boolean,
  *   name: (i: number) => string, children: (item: any, set: (changed: any) => void, i: number) => any}} props */

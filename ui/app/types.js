@@ -184,7 +184,7 @@
  * @property {ClusterFailure[]} failures
  * @property {boolean} settled
  *
- * @typedef {{name: string, state: string, dc: boolean, resources: string[], attributes: Record<string, string>}} ClusterNode
+ * @typedef {{name: string, type?: string, state: string, dc: boolean, resources: string[], attributes: Record<string, string>}} ClusterNode
  * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, why?: string[], places: {node: string, state: string}[]}} ClusterResource
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, code: number, status: string, meaning: string, reason: string, call: number, time: string}} ClusterFailure
  *
@@ -246,3 +246,20 @@ export {};
  * @property {string} [pending]
  * @property {string} [now]
  * @property {string} [ended] */
+
+/** The failure of nodes at the same time.
+ * @typedef {{nodes: string[], known: boolean, problem?: string, survives: boolean, quorum: boolean, lost: string[], addresses?: string[], demoted?: string[], reasons?: string[]}} Loss
+ * @typedef {{epoch: string, computing: boolean, time: string, text: string[], losses: Loss[]}} Losses */
+
+/** What the cluster does, and in which order.
+ * @typedef {{id: number, kind: "operation"|"fence"|"cluster"|"pseudo", operation: string, resource?: string, node?: string, intervalMs?: number, order: number, params?: Record<string, string>, meta?: Record<string, string>}} TransitionStep
+ * @typedef {{nodes: TransitionStep[], edges: {from: number, to: number}[], depth: number, width: number}} Transition
+ * @typedef {{action: string, resource?: string, node: string, from?: string, reason?: string}} Decision
+ * @typedef {{epoch: string, supposed: string[], consequences: Decision[], text: string[], after: Cluster, graph: Transition,
+ *   scores: {resource: string, node: string, score: string, promotion?: boolean}[], capacities: {node: string, left: Record<string, string>}[]}} Prediction
+ * @typedef {{changes: string[], warnings: string[], objects: {object: string, before: string, after: string, secret?: boolean}[], simulation: Prediction}} Foreseen */
+
+/** An event that a simulation supposes, and a draft of the cluster's configuration.
+ * @typedef {{number?: number, text?: string, node?: string, state?: string, resource?: string, op?: string, intervalMs?: number, code?: number, ticket?: string, action?: string, quorum?: boolean}} Injection
+ * @typedef {{id: string, author: string, message: string, listed: boolean, begun: string, changed: string, edits: {number: number, author: string, time: string, method: string, path: string}[],
+ *   objects: string[], conflicts: string[], inject: Injection[], at?: string}} ClusterDraft */

@@ -1,0 +1,189 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/cluster"
+	"thalassa/cluster/config"
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+)
+
+const (
+	clusterChangesPath = "/cluster/changes"
+	simulatePath       = "/cluster/simulate"
+	lossesPath         = "/cluster/losses"
+	// maxUploadedCIB is the maximum size of the body of a simulation, which may have a CIB.
+	maxUploadedCIB = 8 << 20
+	// simulationsAtATime are the simulations that callers have run at the same time: one of
+	// each.
+	simulationsAtATime = 2
+)
+
+// ClusterForesight simulates the cluster, as *pacemaker.Foresight does. It changes nothing.
+type ClusterForesight interface {
+	// Foresee tells what edits, another CIB, events and another time would do.
+	Foresee(ctx context.Context, q config.Question) (config.Foreseen, error)
+	// Losses are what is known about the failure of nodes.
+	Losses() cluster.Losses
+	// Lose tells what the failure of nodes at the same time would do.
+	Lose(ctx context.Context, nodes []string) (cluster.Loss, error)
+}
+
+// foresightHandlers tell what the cluster would do.
+type foresightHandlers struct {
+	clusterConfigHandlers
+
+	foresight ClusterForesight // nil: this node is in no cluster
+	turns     *budget
+}
+
+func newForesightHandlers(objects clusterConfigHandlers, foresight ClusterForesight) foresightHandlers {
+	return foresightHandlers{objects, foresight, newBudget("simulations of the cluster", simulationsAtATime)}
+}
+
+// foresee answers a question when it is the caller's turn.
+func (h foresightHandlers) foresee(c echo.Context, q config.Question) (config.Foreseen, error) {
+	ctx := c.Request().Context()
+	release, err := h.turns.acquire(ctx, payer(c), 1)
+	if err != nil {
+		return config.Foreseen{}, err
+	}
+	defer release()
+	return h.foresight.Foresee(ctx, q)
+}
+
+// simulationBody is the body of a simulation.
+type simulationBody struct {
+	Draft  string              `json:"draft"`
+	CIB    string              `json:"cib"`
+	Inject []cluster.Injection `json:"inject"`
+	At     time.Time           `json:"at"`
+}
+
+// simulate tells what the cluster would do.
+func (h foresightHandlers) simulate(c echo.Context) error {
+	data, err := bodyOf(c, maxUploadedCIB)
+	if err != nil {
+		return err
+	}
+	var in simulationBody
+	if len(data) > 0 {
+		if err := strictjson.Decode(data, &in); err != nil {
+			return err
+		}
+	}
+	if err := cluster.CheckInjections("inject", in.Inject); err != nil {
+		return err
+	}
+	if in.CIB != "" && in.Draft != "" {
+		return invalidField("cib", "is given with a draft", "one of them: a draft is about the cluster's CIB")
+	}
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	q := config.Question{CIB: []byte(in.CIB), Scenario: cluster.Scenario{Inject: in.Inject, At: in.At}}
+	if in.Draft != "" {
+		d, err := h.draft(c, in.Draft)
+		if err != nil {
+			return err
+		}
+		if q, err = h.questionOf(d); err != nil {
+			return err
+		}
+		q.Inject = append(q.Inject, in.Inject...)
+		if !in.At.IsZero() {
+			q.At = in.At
+		}
+	}
+	out, err := h.foresee(c, q)
+	if alone, ok := asSingle(err); ok {
+		return alone
+	}
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// losses tells which nodes the cluster may lose.
+func (h foresightHandlers) losses(c echo.Context) error {
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, h.foresight.Losses())
+}
+
+// lose tells what the failure of the nodes in the body would do.
+func (h foresightHandlers) lose(c echo.Context) error {
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Nodes []string `json:"nodes"`
+	}
+	if err := strictjson.Decode(data, &in); err != nil {
+		return err
+	}
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	release, err := h.turns.acquire(ctx, payer(c), 1)
+	if err != nil {
+		return err
+	}
+	defer release()
+	loss, err := h.foresight.Lose(ctx, in.Nodes)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, loss)
+}
+
+// clusterDraftBody is what a request says of a draft.
+type clusterDraftBody struct {
+	ID      string          `json:"id"`
+	Message string          `json:"message"`
+	Listed  bool            `json:"listed"`
+	At      json.RawMessage `json:"at"`
+}
+
+// parseClusterDraft reads the body of a request about a draft over what there is.
+func parseClusterDraft(data []byte, d *config.Draft) error {
+	in := clusterDraftBody{ID: d.ID, Message: d.Message, Listed: d.Listed}
+	if len(data) > 0 {
+		if err := strictjson.Decode(data, &in); err != nil {
+			return err
+		}
+	}
+	var fe lb.FieldErrors
+	if _, err := lb.ParseName(in.ID); in.ID != "" && err != nil {
+		fe.Add("id", "is "+shown(in.ID), "letters, digits and _ . : -")
+	}
+	if len(in.Message) > maxDraftMessage {
+		fe.Add("message", "is too long", "at most 200 bytes")
+	}
+	if len(in.At) > 0 {
+		var at *time.Time
+		switch {
+		case json.Unmarshal(in.At, &at) != nil:
+			fe.Add("at", "is no time", "a time as 2026-07-01T12:00:00Z, or null")
+		case at == nil:
+			d.At = time.Time{}
+		default:
+			d.At = *at
+		}
+	}
+	d.ID, d.Message, d.Listed = in.ID, in.Message, in.Listed
+	return fe.Err()
+}
+
+// maxDraftMessage bounds the message of a draft, in bytes.
+const maxDraftMessage = 200
