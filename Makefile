@@ -107,7 +107,7 @@ soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY
 
 faults: ## Take away what a node holds, under load, for long, and damage databases (FAULTS=10s)
 	@tools/setup haproxy consul
-	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_FAULTS=$(or $(FAULTS),10s) $(WITH) go test -count 1 -v -timeout 0 -run '^TestTakenAway$$' ./e2e
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_FAULTS=$(or $(FAULTS),10s) $(WITH) go test -count 1 -v -timeout 0 -run '^(TestTakenAway|TestLittleMemory)$$' ./e2e
 	@THALASSA_FIGURES='$(FIGURES)' go test -count 1 -run 'Damage|Truncated|Flipped|Wrecked|Garbage|Sound' ./store
 
 linearizable: ## Kill at random while clients change and read, and check the record (DURATION=30m SEED=1)

@@ -31,14 +31,14 @@ const (
 
 // followLive keeps up with locks, answers and nodes until ctx ends.
 func (p *pool) followLive(ctx context.Context) {
-	p.follow(ctx, p.livePrefix(), "reading what other nodes do", func(pairs []consul.Pair) error {
+	p.follow(ctx, p.keys.live(), "reading what other nodes do", func(pairs []consul.Pair) error {
 		p.mu.Lock()
 		own := p.session
 		p.mu.Unlock()
 		locks, answers, served := map[string]poolLock{}, map[string]string{}, map[string]map[string]bool{}
 		foreign := 0
 		for _, pair := range pairs {
-			kind, name, _ := strings.Cut(strings.TrimPrefix(pair.Key, p.livePrefix()), "/")
+			kind, name, _ := strings.Cut(strings.TrimPrefix(pair.Key, p.keys.live()), "/")
 			id, identity, _ := strings.Cut(name, "/")
 			isOwn := own != nil && pair.Session == own.id
 			switch {
@@ -46,9 +46,9 @@ func (p *pool) followLive(ctx context.Context) {
 				node, isLook := strings.CutPrefix(errorText(errors.New(string(pair.Value))), looking)
 				locks[identity] = poolLock{node: node, orders: !isLook}
 			case kind == "answers" && id == p.cfg.Seal.ID():
-				p.openAnswers(pair, answers)
+				openAnswers(p.cfg.Seal, pair, answers)
 			case kind == "node" && pair.Session != "" && !isOwn:
-				if tokens, ok := p.openNode(pair); ok {
+				if tokens, ok := openNode(p.cfg.Seal, pair); ok {
 					served[pair.Session] = tokens
 				} else {
 					foreign++
@@ -77,8 +77,8 @@ func (p *pool) followLive(ctx context.Context) {
 }
 
 // openAnswers adds the answers of a key. Those that are none are left out.
-func (p *pool) openAnswers(pair consul.Pair, to map[string]string) {
-	data, err := p.cfg.Seal.Open(pair.Key, pair.Value)
+func openAnswers(seal Sealer, pair consul.Pair, to map[string]string) {
+	data, err := seal.Open(pair.Key, pair.Value)
 	var found map[string]string
 	if err != nil || json.Unmarshal(data, &found) != nil {
 		return // forged, or of another version: the server finds no answer here
@@ -98,8 +98,8 @@ func isAnswer(text string) bool {
 }
 
 // openNode is what a node answers.
-func (p *pool) openNode(pair consul.Pair) (tokens map[string]bool, ok bool) {
-	data, err := p.cfg.Seal.Open(pair.Key, pair.Value)
+func openNode(seal Sealer, pair consul.Pair) (tokens map[string]bool, ok bool) {
+	data, err := seal.Open(pair.Key, pair.Value)
 	var found sealedNode
 	if err != nil || json.Unmarshal(data, &found) != nil {
 		return nil, false
@@ -164,7 +164,7 @@ func (p *pool) tellServed(ctx context.Context, tokens []string) {
 	}
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	key := p.nodeKey(s.id)
+	key := p.keys.node(s.id)
 	isHeld, err := p.sessions.Hold(asking, s.id, key, p.cfg.Seal.Seal(key, data))
 	if err != nil || !isHeld {
 		return // tried again
@@ -183,7 +183,7 @@ func (p *pool) offer(ctx context.Context, identity string, tokens map[string]str
 	if err != nil {
 		return err
 	}
-	key := p.answersKey(identity)
+	key := p.keys.answers(identity)
 	write := consul.Write{Key: key, Anyway: true}
 	if len(tokens) > 0 {
 		data, err := json.Marshal(tokens)
@@ -194,7 +194,7 @@ func (p *pool) offer(ctx context.Context, identity string, tokens map[string]str
 	}
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	if _, err := p.sessions.Write(asking, s.id, p.lockKey(identity), write); err != nil {
+	if _, err := p.sessions.Write(asking, s.id, p.keys.lock(identity), write); err != nil {
 		return &waitError{text: "having the other nodes answer the challenge: " + diagnosed(err).Error()}
 	}
 	if len(tokens) == 0 {

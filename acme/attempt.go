@@ -2,19 +2,14 @@ package acme
 
 import (
 	"context"
-	"crypto"
-	cryptox509 "crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/crypto/acme"
 
-	"thalassa/activity"
-	"thalassa/certs"
 	"thalassa/lb"
 )
 
@@ -28,7 +23,7 @@ type attempt struct {
 	orders atomic.Bool            // it makes an order, and does not only look
 }
 
-func (i *Issuer) newAttempt(ctx context.Context, w *want) *attempt {
+func newAttempt(ctx context.Context, i *Issuer, w *want) *attempt {
 	a := &attempt{want: w, i: i}
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
 	a.step("begin")
@@ -38,10 +33,8 @@ func (i *Issuer) newAttempt(ctx context.Context, w *want) *attempt {
 // step notes what is done next.
 func (a *attempt) step(name string) {
 	a.now.Store(&name)
-	a.i.step(name)
+	a.i.cfg.BeforeStep(name)
 }
-
-func (i *Issuer) step(name string) { i.cfg.BeforeStep(name) }
 
 func (a *attempt) current() string { return *a.now.Load() }
 
@@ -66,7 +59,7 @@ func (a *attempt) run() {
 	if cause := context.Cause(a.ctx); cause != nil && err != nil {
 		err = cause // the end of the program, or nobody wants it, or the lock is lost
 	}
-	a.i.note(a, err) // before the next may begin, which looks at what is noted
+	a.note(err) // before the next may begin, which looks at what is noted
 	release()
 	waiting, waits := errors.AsType[*waitError](err)
 	a.i.mu.Lock()
@@ -113,7 +106,7 @@ func (a *attempt) work(ctx context.Context) error {
 	}
 	err := a.obtain(ctx)
 	if isProblem(err, "accountdoesnotexist") { // the server has lost its accounts
-		if err = a.i.forgetAccount(ctx, a.ACME); err == nil {
+		if err = a.forgetAccount(ctx); err == nil {
 			err = a.obtain(ctx)
 		}
 	}
@@ -129,73 +122,6 @@ func (a *attempt) hold(ctx context.Context) error {
 	return a.i.pool.announce(ctx, a.identity)
 }
 
-// note stores what became of an attempt, and tells of it.
-func (i *Issuer) note(a *attempt, err error) {
-	now := i.cfg.Now()
-	ctx := context.WithoutCancel(a.ctx)
-	if err != nil && a.ctx.Err() != nil {
-		return // it goes on with the next run, or is over
-	}
-	waiting, waits := errors.AsType[*waitError](err)
-	i.mu.Lock()
-	delete(i.waits, a.identity)
-	if waits {
-		pause := waitPause
-		if waiting.elsewhere {
-			pause = elsewherePause
-		}
-		i.waits[a.identity] = wait{errorText(waiting), waiting.elsewhere, now.Add(pause)}
-	} else if err != nil {
-		i.failed[a.identity]++
-	}
-	i.mu.Unlock()
-	if err == nil || waits {
-		return // keep has told of a success
-	}
-	change := func(r *record) {
-		r.Domains, r.Directory, r.KeyType, r.LastAttempt, r.LastError = a.Domains, a.Directory, a.KeyType, now, errorText(err)
-		r.Failures++
-		pause := pauseAfter(r.Failures, i.cfg.Chance)
-		if held := heldFor(err, now); held > 0 {
-			r.Held = now.Add(held)
-			pause = max(pause, held+i.cfg.Chance(held/10+1))
-		}
-		r.NextAttempt = now.Add(pause)
-		if isDead(err) || r.Order != nil && !r.Order.Expires.IsZero() && now.After(r.Order.Expires) {
-			r.Order = nil
-		}
-	}
-	if saveErr := i.update(ctx, a.identity, change); saveErr != nil {
-		i.remember(a.identity, func(r *record) {
-			order := r.Order
-			change(r)
-			r.Order = order
-		})
-		i.cfg.Logger.ErrorContext(ctx, "the state of an order is not stored", "error", saveErr)
-	}
-	next := i.record(a.identity).NextAttempt
-	i.cfg.Logger.WarnContext(ctx, "certificate not issued", "domains", a.Domains, "server", a.Directory, "error", errorText(err), "next", next)
-	i.tell(a.want, activity.Event{
-		Verb: activity.CertificateRenewalFailed, Error: errorText(err), Reasons: []string{"the next attempt is at " + next.UTC().Format(time.RFC3339)},
-	})
-}
-
-// tell notes an event for each certificate.
-func (i *Issuer) tell(w *want, e activity.Event) {
-	if i.cfg.Journal == nil {
-		return
-	}
-	for _, name := range w.names {
-		e.Object = activity.Object{ID: lb.Certificate{Key: name}.ID(), Type: "certificate", Key: string(name)}
-		i.cfg.Journal.Note(e)
-	}
-	if w.isOwn {
-		e.Object = activity.Object{ID: "agent", Type: "agent"}
-		e.Cause = "the certificate of the agent's own address"
-		i.cfg.Journal.Note(e)
-	}
-}
-
 // obtain makes the order, or continues it, until the issued certificate is stored.
 func (a *attempt) obtain(ctx context.Context) error {
 	if err := a.i.Check(a.ACME); err != nil {
@@ -206,7 +132,7 @@ func (a *attempt) obtain(ctx context.Context) error {
 			return &waitError{text: err.Error()}
 		}
 	}
-	client, closeIdle, err := a.i.connect(ctx, a.ACME)
+	client, closeIdle, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -420,95 +346,4 @@ func (a *attempt) waitValid(ctx context.Context, client *acme.Client, o *order, 
 		return nil, fmt.Errorf("asking for the certificate: %w", former)
 	}
 	return found, nil
-}
-
-// keep checks what has been issued and stores it.
-func (a *attempt) keep(ctx context.Context, chain [][]byte, key crypto.Signer) error {
-	a.step("store")
-	now := a.i.cfg.Now()
-	b, err := a.accept(chain, key, now)
-	if err != nil {
-		return err
-	}
-	if err := a.i.cfg.Keys.Put(b.Files); err != nil {
-		return err
-	}
-	files := storedFiles(b.Certificate.Files)
-	before := a.i.record(a.identity)
-	a.step("record")
-	err = a.i.update(ctx, a.identity, func(r *record) {
-		*r = record{
-			Domains: a.Domains, Directory: a.Directory, KeyType: a.KeyType, StandIn: r.StandIn,
-			Files: files, IssuedAt: now, RenewAt: renewAt(files[0].Chain[0], now, a.i.cfg.Chance), LastAttempt: now, Sequence: r.Sequence,
-		}
-	})
-	if err != nil {
-		return err
-	}
-	a.i.issued(ctx, a.want, before, "")
-	return nil
-}
-
-// accept checks what a server has issued: it must be what was ordered.
-func (a *attempt) accept(chain [][]byte, key crypto.Signer, now time.Time) (b certs.Bundle, err error) {
-	if len(chain) == 0 {
-		return b, &answerError{"has sent no certificate"}
-	}
-	leaf, err := cryptox509.ParseCertificate(chain[0])
-	if err != nil {
-		return b, &answerError{"has sent a certificate that cannot be read"}
-	}
-	for _, domain := range a.Domains {
-		if err := leaf.VerifyHostname(strings.Replace(domain, "*.", "any.", 1)); err != nil {
-			return b, &answerError{"has issued a certificate that is not for " + domain}
-		}
-	}
-	b, err = bundle(chain, key, now)
-	if err != nil {
-		return b, &answerError{"has issued a certificate that cannot be used: " + err.Error()}
-	}
-	return b, nil
-}
-
-// issued announces a new certificate, and how it came, for people.
-func (i *Issuer) issued(ctx context.Context, w *want, before *record, how string) {
-	r := i.record(w.identity)
-	leaf, ok := r.leaf()
-	if !ok {
-		return
-	}
-	e := activity.Event{
-		Verb: activity.CertificateRenewed, Diff: []string{"serial " + serialOf(before) + " → " + leaf.Serial},
-		Reasons: []string{"expires on " + leaf.NotAfter.UTC().Format(time.RFC3339), "is renewed at " + r.RenewAt.UTC().Format(time.RFC3339)},
-	}
-	if how != "" {
-		e.Reasons = append([]string{how}, e.Reasons...)
-	}
-	i.cfg.Logger.InfoContext(ctx, "certificate issued", "domains", w.Domains, "serial", leaf.Serial, "expires", leaf.NotAfter, "renewal", r.RenewAt)
-	i.changed.Broadcast()
-	i.tell(w, e)
-}
-
-// serialOf is the serial number of the certificate before; "none": there was none.
-func serialOf(r *record) string {
-	if leaf, ok := r.leaf(); ok {
-		return leaf.Serial
-	}
-	return "none"
-}
-
-// forgetAccount makes the next attempt register the account again and make new orders.
-func (i *Issuer) forgetAccount(ctx context.Context, a lb.ACME) error {
-	id := accountID(a)
-	i.mu.Lock()
-	known := i.accounts[id]
-	i.mu.Unlock()
-	if known != nil && known.URL != "" {
-		next := *known
-		next.URL = ""
-		if _, err := i.saveAccount(ctx, id, next); err != nil {
-			return err
-		}
-	}
-	return i.update(ctx, a.Identity(), func(r *record) { r.Order = nil })
 }

@@ -22,7 +22,7 @@ import (
 const maxAnswer = 1 << 20
 
 // newClient is a client of a server for one attempt.
-func (i *Issuer) newClient(a lb.ACME) (*acme.Client, func(), error) {
+func (c *Config) newClient(a lb.ACME) (*acme.Client, func(), error) {
 	var roots *cryptox509.CertPool
 	if a.DirectoryCA != "" {
 		roots = cryptox509.NewCertPool()
@@ -31,11 +31,11 @@ func (i *Issuer) newClient(a lb.ACME) (*acme.Client, func(), error) {
 		}
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	if !i.cfg.AllowLocal {
+	if !c.AllowLocal {
 		dialer.Control = refuseLocal
 	}
 	transport := &http.Transport{
-		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: i.cfg.Now},
+		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: c.Now},
 		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2: true, IdleConnTimeout: 30 * time.Second,
 	}
@@ -109,12 +109,12 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // connect is a client with its account, which is made where there is none yet.
-func (i *Issuer) connect(ctx context.Context, a lb.ACME) (*acme.Client, func(), error) {
-	client, closeIdle, err := i.newClient(a)
+func (a *attempt) connect(ctx context.Context) (*acme.Client, func(), error) {
+	client, closeIdle, err := a.i.cfg.newClient(a.ACME)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := i.account(ctx, client, a); err != nil {
+	if err := a.account(ctx, client); err != nil {
 		closeIdle()
 		return nil, nil, err
 	}
@@ -122,10 +122,11 @@ func (i *Issuer) connect(ctx context.Context, a lb.ACME) (*acme.Client, func(), 
 }
 
 // account gives a client the key and the URL of the account at its server.
-func (i *Issuer) account(ctx context.Context, client *acme.Client, a lb.ACME) error {
+func (a *attempt) account(ctx context.Context, client *acme.Client) error {
+	i := a.i
 	i.registering.Lock() // one account a server, whatever is ordered at once
 	defer i.registering.Unlock()
-	id := accountID(a)
+	id := accountID(a.ACME)
 	i.mu.Lock()
 	known := i.accounts[id]
 	i.mu.Unlock()
@@ -149,7 +150,7 @@ func (i *Issuer) account(ctx context.Context, client *acme.Client, a lb.ACME) er
 		client.KID = acme.KeyID(known.URL)
 		return nil
 	}
-	i.step("account")
+	a.step("account")
 	wanted := &acme.Account{}
 	if a.Email != "" {
 		wanted.Contact = []string{"mailto:" + a.Email}

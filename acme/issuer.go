@@ -215,7 +215,7 @@ func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
 		default:
 			return now.Add(i.cfg.LookEvery) // the end of an attempt pokes
 		}
-		a := i.newAttempt(ctx, i.wanted[id])
+		a := newAttempt(ctx, i, i.wanted[id])
 		i.running[id] = a
 		group.Go(func() { //nolint:contextcheck // that of the attempt
 			a.run()

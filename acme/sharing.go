@@ -50,6 +50,7 @@ type Sharing struct {
 // nobody else has written meanwhile.
 type pool struct {
 	cfg      Sharing
+	keys     poolKeys
 	sessions consul.Sessions
 	i        *Issuer
 	logger   *slog.Logger
@@ -96,22 +97,21 @@ func newPool(i *Issuer, cfg Sharing) *pool {
 		cfg.Delay = defaultDelay
 	}
 	return &pool{
-		cfg: cfg, sessions: cfg.Consul.Sessions(), i: i, logger: i.cfg.Logger, answer: wake.NewPoke(), problems: map[string]string{},
+		cfg: cfg, keys: poolKeys{cfg.Prefix, cfg.Seal.ID()}, sessions: cfg.Consul.Sessions(), i: i, logger: i.cfg.Logger, answer: wake.NewPoke(), problems: map[string]string{},
 		entries: map[string]entry{}, locks: map[string]poolLock{}, answers: map[string]string{}, served: map[string]map[string]bool{},
 	}
 }
 
-func (p *pool) storedPrefix() string { return p.cfg.Prefix + "stored/" + p.cfg.Seal.ID() + "/" }
-func (p *pool) livePrefix() string   { return p.cfg.Prefix + "live/" }
-func (p *pool) lockKey(id string) string {
-	return p.livePrefix() + "lock/" + p.cfg.Seal.ID() + "/" + id
+// poolKeys are the keys of a pool in Consul.
+type poolKeys struct{ prefix, id string }
+
+func (k poolKeys) stored() string              { return k.prefix + "stored/" + k.id + "/" }
+func (k poolKeys) live() string                { return k.prefix + "live/" }
+func (k poolKeys) lock(identity string) string { return k.live() + "lock/" + k.id + "/" + identity }
+func (k poolKeys) answers(identity string) string {
+	return k.live() + "answers/" + k.id + "/" + identity
 }
-func (p *pool) answersKey(id string) string {
-	return p.livePrefix() + "answers/" + p.cfg.Seal.ID() + "/" + id
-}
-func (p *pool) nodeKey(session string) string {
-	return p.livePrefix() + "node/" + session
-}
+func (k poolKeys) node(session string) string { return k.live() + "node/" + session }
 
 // run keeps up with the other nodes until ctx ends.
 func (p *pool) run(ctx context.Context) {
@@ -247,7 +247,7 @@ func (p *pool) take(ctx context.Context, identity string, end func(error)) (rele
 	}
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	isHeld, err := p.sessions.Hold(asking, s.id, p.lockKey(identity), []byte(looking+p.cfg.Node))
+	isHeld, err := p.sessions.Hold(asking, s.id, p.keys.lock(identity), []byte(looking+p.cfg.Node))
 	switch {
 	case err != nil:
 		return nothing, &waitError{text: "taking the lock of the order: " + diagnosed(err).Error()}
@@ -262,7 +262,7 @@ func (p *pool) take(ctx context.Context, identity string, end func(error)) (rele
 		}
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 		defer cancel()
-		_, err := p.sessions.Write(asking, s.id, p.lockKey(identity), consul.Write{Key: p.lockKey(identity), Anyway: true})
+		_, err := p.sessions.Write(asking, s.id, p.keys.lock(identity), consul.Write{Key: p.keys.lock(identity), Anyway: true})
 		if err != nil && !errors.Is(err, consul.ErrNotHeld) {
 			p.logger.WarnContext(ctx, "lock of an order not given back", "error", diagnosed(err))
 		}
@@ -280,7 +280,7 @@ func (p *pool) announce(ctx context.Context, identity string) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	isHeld, err := p.sessions.Hold(asking, s.id, p.lockKey(identity), []byte(p.cfg.Node))
+	isHeld, err := p.sessions.Hold(asking, s.id, p.keys.lock(identity), []byte(p.cfg.Node))
 	if err == nil && !isHeld {
 		err = consul.ErrNotHeld
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ const maxSealed = 350 << 10
 
 // open reads a key below stored/ID/.
 func (p *pool) open(pair consul.Pair) (name string, e entry, err error) {
-	name = strings.TrimPrefix(pair.Key, p.storedPrefix())
+	name = strings.TrimPrefix(pair.Key, p.keys.stored())
 	e.index = pair.Index
 	if len(pair.Value) > maxSealed {
 		return name, e, fmt.Errorf("%s has %d bytes, expected at most %d", name, len(pair.Value), maxSealed)
@@ -105,7 +106,7 @@ func (r *record) isNewer(than *record) bool {
 
 // followStored keeps up with the documents until ctx ends.
 func (p *pool) followStored(ctx context.Context) {
-	p.follow(ctx, p.storedPrefix(), "reading what all nodes know of orders", func(pairs []consul.Pair) error {
+	p.follow(ctx, p.keys.stored(), "reading what all nodes know of orders", func(pairs []consul.Pair) error {
 		entries, bad := map[string]entry{}, []string(nil)
 		for _, pair := range pairs {
 			name, e, err := p.open(pair)
@@ -159,10 +160,10 @@ func (p *pool) adopt(ctx context.Context) {
 		var err error
 		switch {
 		case e.account != nil:
-			err = p.i.adoptAccount(ctx, strings.TrimPrefix(name, accountPrefix), e.account)
+			err = adoptAccount(ctx, p.i, strings.TrimPrefix(name, accountPrefix), e.account)
 		case e.record != nil:
 			if identity := strings.TrimPrefix(name, recordPrefix); p.i.isWanted(identity) {
-				err = p.i.adoptRecord(ctx, identity, e.record)
+				err = adoptRecord(ctx, p.i, identity, e.record)
 			}
 		}
 		p.note("storing here what another node has ordered", err)
@@ -201,7 +202,7 @@ func (p *pool) lacks(identity string, r *record) bool {
 func (p *pool) fetch(ctx context.Context, identity string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	key := p.storedPrefix() + recordPrefix + identity
+	key := p.keys.stored() + recordPrefix + identity
 	pair, isThere, err := p.cfg.Consul.Pair(ctx, key)
 	if err != nil {
 		return &waitError{text: "reading the state of the order: " + diagnosed(err).Error()}
@@ -214,7 +215,7 @@ func (p *pool) fetch(ctx context.Context, identity string) error {
 	}
 	p.keep(recordPrefix+identity, e)
 	if e.record != nil {
-		if err := p.i.adoptRecord(ctx, identity, e.record); err != nil {
+		if err := adoptRecord(ctx, p.i, identity, e.record); err != nil {
 			return &waitError{text: "storing what another node has ordered: " + err.Error()}
 		}
 	}
@@ -228,16 +229,8 @@ func (p *pool) fetch(ctx context.Context, identity string) error {
 func (p *pool) keep(name string, e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.entries = cloneEntries(p.entries)
+	p.entries = maps.Clone(p.entries) // others read the former one
 	p.entries[name] = e
-}
-
-func cloneEntries(m map[string]entry) map[string]entry {
-	out := make(map[string]entry, len(m)+1)
-	for name, e := range m {
-		out[name] = e
-	}
-	return out
 }
 
 // put stores a record for all nodes. The caller has its lock; the error says so if it has
@@ -261,13 +254,13 @@ func (p *pool) put(ctx context.Context, identity string, r *record) error {
 		return err
 	}
 	name := recordPrefix + identity
-	key := p.storedPrefix() + name
+	key := p.keys.stored() + name
 	sealed := p.cfg.Seal.Seal(key, data)
 	if len(sealed) > maxSealed {
 		return fmt.Errorf("certificate and key have %d bytes, expected at most %d", len(sealed), maxSealed)
 	}
 	for range maxTries {
-		indexes, err := p.sessions.Write(ctx, s.id, p.lockKey(identity), consul.Write{Key: key, Value: sealed, Index: p.find(name).index})
+		indexes, err := p.sessions.Write(ctx, s.id, p.keys.lock(identity), consul.Write{Key: key, Value: sealed, Index: p.find(name).index})
 		if err == nil {
 			p.keep(name, entry{index: indexes[key], record: &doc})
 			return nil
@@ -305,7 +298,7 @@ func (p *pool) putAccount(ctx context.Context, id string, a account) (account, e
 	if err != nil {
 		return a, err
 	}
-	key := p.storedPrefix() + accountPrefix + id
+	key := p.keys.stored() + accountPrefix + id
 	for range maxTries {
 		pair, isThere, err := p.cfg.Consul.Pair(ctx, key)
 		if err != nil {
@@ -324,15 +317,6 @@ func (p *pool) putAccount(ctx context.Context, id string, a account) (account, e
 	return a, consul.ErrChanged
 }
 
-// remove removes what nobody needs any more, if nobody has changed it.
-func (p *pool) remove(ctx context.Context, name string, e entry) {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	if err := p.cfg.Consul.RemovePair(ctx, p.storedPrefix()+name, e.index); err != nil {
-		p.logger.DebugContext(ctx, "former order not removed from consul", "error", diagnosed(err))
-	}
-}
-
 // sweep removes what has long ended, and is not wanted here.
 func (p *pool) sweep(ctx context.Context) {
 	p.mu.Lock()
@@ -347,14 +331,19 @@ func (p *pool) sweep(ctx context.Context) {
 			end = leaf.NotAfter
 		}
 		if p.i.cfg.Now().Sub(end) > keptAfterEnd {
-			p.remove(ctx, name, e)
+			short, cancel := context.WithTimeout(ctx, storeTime)
+			err := p.cfg.Consul.RemovePair(short, p.keys.stored()+name, e.index) // if nobody has changed it
+			cancel()
+			if err != nil {
+				p.logger.DebugContext(ctx, "former order not removed from consul", "error", diagnosed(err))
+			}
 		}
 	}
 }
 
 // adoptRecord takes over a record that another node has stored, if it is newer. After an
 // error nothing has changed.
-func (i *Issuer) adoptRecord(ctx context.Context, identity string, s *sealedRecord) error {
+func adoptRecord(ctx context.Context, i *Issuer, identity string, s *sealedRecord) error {
 	i.writing.Lock()
 	defer i.writing.Unlock()
 	before := i.record(identity)
@@ -380,7 +369,7 @@ func (i *Issuer) adoptRecord(ctx context.Context, identity string, s *sealedReco
 }
 
 // adoptAccount takes over an account that another node has stored.
-func (i *Issuer) adoptAccount(ctx context.Context, id string, s *sealedAccount) error {
+func adoptAccount(ctx context.Context, i *Issuer, id string, s *sealedAccount) error {
 	i.mu.Lock()
 	known := i.accounts[id]
 	i.mu.Unlock()
@@ -398,10 +387,7 @@ func (i *Issuer) saveUnsaved(ctx context.Context) {
 	i.writing.Lock()
 	defer i.writing.Unlock()
 	i.mu.Lock()
-	var left []string
-	for identity := range i.unsaved {
-		left = append(left, identity)
-	}
+	left := slices.Sorted(maps.Keys(i.unsaved))
 	i.mu.Unlock()
 	for _, identity := range left {
 		short, cancel := context.WithTimeout(ctx, storeTime)

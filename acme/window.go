@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"thalassa/lb"
 )
 
 // A window is when a server wants a certificate to be renewed (RFC 9773, section 4.2).
@@ -65,7 +63,7 @@ func (a *attempt) inquire(ctx context.Context) error {
 	a.step("renewal information")
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
-	found, again, err := a.i.suggestion(ctx, a.ACME, r.Files[0].Digest)
+	found, again, err := a.suggestion(ctx, r.Files[0].Digest)
 	if err != nil {
 		if a.ctx.Err() != nil {
 			return err
@@ -90,12 +88,12 @@ func (a *attempt) inquire(ctx context.Context) error {
 
 // suggestion asks a server when a certificate is to be renewed, and when it is to be asked
 // again; nil: it does not offer that.
-func (i *Issuer) suggestion(ctx context.Context, a lb.ACME, digest string) (*window, time.Duration, error) {
-	id, err := i.certificateID(digest)
+func (a *attempt) suggestion(ctx context.Context, digest string) (*window, time.Duration, error) {
+	id, err := certificateID(a.i.cfg.Keys, digest)
 	if err != nil {
 		return nil, 0, err
 	}
-	client, closeIdle, err := i.newClient(a)
+	client, closeIdle, err := a.i.cfg.newClient(a.ACME)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -126,7 +124,7 @@ func (i *Issuer) suggestion(ctx context.Context, a lb.ACME, digest string) (*win
 	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil {
 		again = time.Duration(min(max(seconds, 0), int(longestLook/time.Second))) * time.Second
 	} else if date, err := http.ParseTime(header.Get("Retry-After")); err == nil {
-		again = date.Sub(i.cfg.Now())
+		again = date.Sub(a.i.cfg.Now())
 	}
 	return &w, min(max(again, leastLook), longestLook), nil
 }
@@ -163,8 +161,8 @@ func getJSON(ctx context.Context, client *http.Client, address string, into any)
 }
 
 // certificateID names a certificate in requests for its window: RFC 9773, section 4.1.
-func (i *Issuer) certificateID(digest string) (string, error) {
-	text, err := i.cfg.Keys.Text(digest)
+func certificateID(keys Keys, digest string) (string, error) {
+	text, err := keys.Text(digest)
 	if err != nil {
 		return "", err
 	}

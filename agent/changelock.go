@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 
+	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
@@ -28,6 +29,19 @@ func (l *changeLock) lock(ctx context.Context) error {
 	}
 	if l.ended.isSet() { // the slot does not matter any more
 		return &lb.UnavailableError{What: stopping}
+	}
+	return nil
+}
+
+// lockFor is lock for work that a caller has asked for, who may lose the right to it while
+// the work waits.
+func (l *changeLock) lockFor(ctx context.Context) error {
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	if err := permit.Check(ctx); err != nil {
+		l.unlock()
+		return err
 	}
 	return nil
 }

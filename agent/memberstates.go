@@ -52,7 +52,7 @@ func (m *memberStates) load(ctx context.Context) {
 // set changes the state or weight of a member and returns when that is in effect.
 func (m *memberStates) set(ctx context.Context, c lb.MemberChange) (lb.Member, lb.Applied, error) {
 	begin := m.cfg.Now()
-	if err := m.lock.lock(ctx); err != nil {
+	if err := m.lock.lockFor(ctx); err != nil {
 		return lb.Member{}, lb.Applied{}, err
 	}
 	defer m.lock.unlock()
@@ -122,7 +122,7 @@ func (m *memberStates) restore(ctx context.Context, list []lb.Override, wanted l
 
 // ask asks for what of a list is not asked for now, and returns it when that is in effect.
 func (m *memberStates) ask(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin) (added []lb.Override, out outcome, err error) {
-	if err := m.lock.lock(ctx); err != nil {
+	if err := m.lock.lockFor(ctx); err != nil {
 		return nil, outcome{}, err
 	}
 	defer m.lock.unlock()

@@ -88,3 +88,27 @@ func TestARevokedChangeIsNotCarriedOut(t *testing.T) {
 		})
 	}
 }
+
+// TestARevokedMemberChangeIsNotCarriedOut: it waits for a reload under way.
+func TestARevokedMemberChangeIsNotCarriedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		fx.reload = 2 * time.Second
+		fx.ready("1.0.0 1001")
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = fx.putNative("first", "timeout server 1s") })
+		pause(t.Context(), 100*time.Millisecond)
+		ctx, revoke := revocable(t.Context())
+		all.Go(func() {
+			if _, _, err := fx.agent.SetMember(ctx, lb.MemberChange{Backend: "b", Member: "127.0.0.1:1001", State: lb.StateDrain}); !errors.Is(err, errRevoked) {
+				t.Errorf("the change of a member gave %v", err)
+			}
+		})
+		pause(t.Context(), 100*time.Millisecond)
+		revoke()
+		all.Wait()
+		if list := fx.agent.Snapshot().Overrides.All(); len(list) > 0 {
+			t.Errorf("overrides %+v", list)
+		}
+	})
+}

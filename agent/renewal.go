@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"thalassa/internal/permit"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -26,13 +25,10 @@ func (r *renewals) request() {
 // worker serves. If HAProxy refuses what it reads, the former worker keeps serving.
 func (c *changes) reloadFiles(ctx context.Context, by lb.Origin) (lb.Applied, error) {
 	begin := c.cfg.Now()
-	if err := c.lock.lock(ctx); err != nil {
+	if err := c.lock.lockFor(ctx); err != nil {
 		return lb.Applied{}, err
 	}
 	defer c.lock.unlock()
-	if err := permit.Check(ctx); err != nil {
-		return lb.Applied{}, err
-	}
 	in, err := c.inputs.intent(ctx)
 	if err != nil {
 		return lb.Applied{}, err

@@ -14,30 +14,32 @@ import (
 	"thalassa/template"
 )
 
-// restoredBackend is a static backend with one member, and the override that drains it.
-func restoredBackend(t *testing.T) (lb.Edit, lb.Override) {
+// beforeARestore is an agent that is in step, an edit that adds a static backend with one
+// member, the override that drains that member, and the intent with the backend.
+func beforeARestore(t *testing.T) (fx *fixture, edit lb.Edit, drained lb.Override, wanted lb.Intent) {
 	t.Helper()
 	b, err := lb.BackendSpec{Type: "static", Members: []lb.MemberSpec{{Host: "192.0.2.9", Port: 80}}}.Parse("fresh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return lb.Edit{Backend: &b}, lb.Override{Backend: "fresh", Member: lb.HostPort{Host: "192.0.2.9", Port: 80}, State: lb.StateDrain}
+	edit = lb.Edit{Backend: &b}
+	drained = lb.Override{Backend: "fresh", Member: lb.HostPort{Host: "192.0.2.9", Port: 80}, State: lb.StateDrain}
+	fx = newFixture(t)
+	fx.ready("1.0.0 1001")
+	if wanted, err = fx.Load(t.Context()); err == nil {
+		wanted, err = wanted.Apply(edit)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fx, edit, drained, wanted
 }
 
 // TestARestoredMemberGetsNoTraffic: the first configuration with the backend has its member
 // drained already.
 func TestARestoredMemberGetsNoTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fx := newFixture(t)
-		fx.ready("1.0.0 1001")
-		edit, drained := restoredBackend(t)
-		wanted, err := fx.Load(t.Context())
-		if err == nil {
-			wanted, err = wanted.Apply(edit)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		fx, edit, drained, wanted := beforeARestore(t)
 		added, applied, err := fx.agent.RestoreMembers(t.Context(), []lb.Override{drained}, wanted, lb.Origin{}, func() (lb.Applied, error) {
 			return fx.agent.Apply(t.Context(), stage.Of(edit))
 		})
@@ -69,16 +71,7 @@ func TestARestoredMemberGetsNoTraffic(t *testing.T) {
 // TestARefusedRestoreAsksNothingOfMembers: neither while it is refused nor later.
 func TestARefusedRestoreAsksNothingOfMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fx := newFixture(t)
-		fx.ready("1.0.0 1001")
-		edit, drained := restoredBackend(t)
-		wanted, err := fx.Load(t.Context())
-		if err == nil {
-			wanted, err = wanted.Apply(edit)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		fx, _, drained, wanted := beforeARestore(t)
 		refusal := errors.New("no")
 		if _, _, err := fx.agent.RestoreMembers(t.Context(), []lb.Override{drained}, wanted, lb.Origin{}, func() (lb.Applied, error) {
 			return lb.Applied{}, refusal

@@ -29,14 +29,14 @@ type Agent struct {
 	// sessionProblems is Config.SessionProblems.
 	sessionProblems func() []string
 	now             func() time.Time
-	databases       chan struct{} // full while one of pyHrapi is read or written
+	files           chan struct{} // full while a large file is read or written: a database, a backup, a haproxy.cfg
 }
 
 func newAgent(cfg Config) *Agent {
 	return &Agent{
 		changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
 		statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now,
-		databases: make(chan struct{}, 1),
+		files: make(chan struct{}, 1),
 	}
 }
 

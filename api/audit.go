@@ -53,10 +53,10 @@ func (s *Server) audit(c echo.Context) {
 		record.Action = audit.Login
 	case r.URL.Path == "/session" && r.Method == http.MethodDelete:
 		record.Action = audit.Logout
-	case !isSafe(r.Method):
-		record.Action = audit.Change
 	case c.Get(exportKey) == true:
 		record.Action = audit.Export
+	case !isSafe(r.Method):
+		record.Action = audit.Change
 	case isRefusal(record.Status) && (proven || record.How != ""):
 		record.Action = audit.Refused
 	default:

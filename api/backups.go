@@ -43,29 +43,32 @@ type backupHandlers struct {
 	cfg        Config
 	changesets changesetHandlers
 	answers    *answers
-	// turn is full while a backup is made or read: one may take much memory.
-	turn chan struct{}
 }
 
 func newBackupHandlers(cfg Config, changesets changesetHandlers, a *answers) backupHandlers {
-	return backupHandlers{cfg: cfg, changesets: changesets, answers: a, turn: make(chan struct{}, 1)}
+	return backupHandlers{cfg: cfg, changesets: changesets, answers: a}
 }
 
-// wait waits until no other backup is made or read.
+// wait waits until no other large file is made or read.
 func (h backupHandlers) wait(ctx context.Context) (done func(), err error) {
 	if h.cfg.Backups == nil {
 		return nil, &lb.UnavailableError{What: "there are no backups"}
 	}
-	return oneAtATime(ctx, h.turn, "backup")
+	return h.changesets.agent.OneFile(ctx)
 }
 
-// oneAtATime fills a channel of one slot, and waits for it for a while. what is done while
-// it is full.
-func oneAtATime(ctx context.Context, turn chan struct{}, what string) (done func(), err error) {
+// OneAtATime fills a channel of one slot until done is called, and waits for it for a while.
+// what is done while it is full. The error is that of a caller who has lost its right
+// meanwhile, a *ResponseError, or that of ctx.
+func OneAtATime(ctx context.Context, turn chan struct{}, what string) (done func(), err error) {
 	timeout := time.NewTimer(budgetWait)
 	defer timeout.Stop()
 	select {
 	case turn <- struct{}{}:
+		if err := permit.Check(ctx); err != nil { // it may have waited
+			<-turn
+			return nil, err
+		}
 		return func() { <-turn }, nil
 	case <-timeout.C:
 		return nil, unavailableFailure("another " + what + " is under way; try again later")

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"thalassa/internal/permit"
 )
 
 // budgetWait is how long a request waits for bytes of a budget.
@@ -36,8 +38,9 @@ func newBudget(what string, total int64) *budget {
 	return &budget{what: what, total: total, share: total / 2, callers: map[string]int64{}}
 }
 
-// acquire takes size bytes, at most the caller's share, and waits for them for a while.
-// The error is a *ResponseError, or that of ctx. release gives them back; it may be called
+// acquire takes size bytes, at most the caller's share, and waits for them for a while. The
+// error is a *ResponseError, that of ctx, or that of a caller who has lost its right
+// meanwhile. release gives them back; it may be called
 // more than once.
 func (b *budget) acquire(ctx context.Context, caller string, size int64) (release func(), err error) {
 	return b.acquireWithin(ctx, caller, size, budgetWait)
@@ -51,11 +54,18 @@ func (b *budget) acquireWithin(ctx context.Context, caller string, size int64, w
 	b.grant()
 	b.mu.Unlock()
 	release = sync.OnceFunc(func() { b.release(w) })
+	select {
+	case <-w.granted:
+		return release, nil
+	default:
+	}
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	select {
 	case <-w.granted:
-		return release, nil
+		if err = permit.Check(ctx); err == nil {
+			return release, nil
+		}
 	case <-timeout.C:
 		err = unavailableFailure("too many " + b.what + " are under way; try again later")
 	case <-ctx.Done():

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"thalassa/internal/permit"
 )
 
 // take acquires bytes in the background, and reports whether they are granted at once.
@@ -131,6 +133,48 @@ func TestBegunAnswersWaitLonger(t *testing.T) {
 		time.AfterFunc(3*budgetWait, holder)
 		if _, err := b.acquireWithin(t.Context(), "a", 10, list.patience()); err != nil || time.Since(list.begun) != 3*budgetWait {
 			t.Errorf("after %s: %v", time.Since(list.begun), err)
+		}
+	})
+}
+
+// A caller who has lost its right while it waited for its turn gets nothing, and gives back
+// what was meant for it.
+func TestRevokedWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget("bytes", 100)
+		turn := make(chan struct{}, 1)
+		held, err := b.acquire(t.Context(), "a", 50)
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn <- struct{}{}
+		revoked, errRevoked := false, errors.New("the token is not known")
+		ctx := permit.With(t.Context(), func() error {
+			if revoked {
+				return errRevoked
+			}
+			return nil
+		})
+		waits := make(chan error, 2)
+		go func() {
+			_, err := b.acquire(ctx, "a", 1)
+			waits <- err
+		}()
+		go func() {
+			_, err := OneAtATime(ctx, turn, "request")
+			waits <- err
+		}()
+		synctest.Wait()
+		revoked = true
+		held()
+		<-turn
+		for range 2 {
+			if err := <-waits; !errors.Is(err, errRevoked) {
+				t.Errorf("waiting ended with %v", err)
+			}
+		}
+		if b.used != 0 || len(turn) != 0 {
+			t.Errorf("%d bytes and %d turns are held", b.used, len(turn))
 		}
 	})
 }

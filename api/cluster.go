@@ -29,8 +29,11 @@ type ClusterView interface {
 type ClusterActions interface {
 	// Predict returns what an action would do.
 	Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
-	// Do carries out an action and returns the final state.
-	Do(ctx context.Context, a cluster.Action) (cluster.Status, error)
+	// Do carries out an action as a job, and returns the final state. The state is empty if
+	// the job has ended before: another request had the same Idempotency-Key.
+	Do(ctx context.Context, a cluster.Action, o cluster.Order) (cluster.Status, cluster.Job, error)
+	// Begin is Do that returns when the job has begun.
+	Begin(ctx context.Context, a cluster.Action, o cluster.Order) (cluster.Job, error)
 }
 
 // clusterHandlers show the Pacemaker cluster and act on it.
@@ -112,9 +115,27 @@ func (h clusterHandlers) act(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := h.actions.Do(c.Request().Context(), a)
+	o, err := order(c, a)
 	if err != nil {
 		return err
+	}
+	if isAsync(c.Request()) {
+		j, err := h.actions.Begin(c.Request().Context(), a, o)
+		if err != nil {
+			return err
+		}
+		setJob(c, j)
+		return respond(c, http.StatusAccepted, j)
+	}
+	v, j, err := h.actions.Do(c.Request().Context(), a, o)
+	setJob(c, j)
+	if err != nil {
+		return err
+	}
+	if v.State == "" {
+		if v, err = h.status(); err != nil {
+			return err
+		}
 	}
 	c.Response().Header().Set(headerETag, clusterTag(v))
 	return respond(c, http.StatusOK, v)

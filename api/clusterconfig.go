@@ -27,7 +27,7 @@ type ClusterConfiguration interface {
 	PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error)
 	// Configure makes edits as one change, in the name of an author, and returns the final state.
 	// When it returns, Configuration has the change.
-	Configure(ctx context.Context, edits []config.Edit, wait time.Duration, author string) (config.Outcome, error)
+	Configure(ctx context.Context, edits []config.Edit, wait time.Duration, o cluster.Order) (config.Outcome, cluster.Job, error)
 }
 
 // clusterConfigHandlers read and change the configuration of the cluster.
@@ -137,6 +137,26 @@ func (h clusterConfigHandlers) show(c echo.Context) error {
 		return write(c, http.StatusOK, echo.MIMEApplicationXMLCharsetUTF8, masked.Bytes())
 	}
 	o := config.Masked(k, e)
+	return respond(c, http.StatusOK, o.Document(k))
+}
+
+// reveal answers with an object with its secrets. The audit log has it as an export.
+func (h clusterConfigHandlers) reveal(c echo.Context) error {
+	k, err := kindOf(c)
+	if err != nil {
+		return err
+	}
+	if err := parameters(c.Request()).err(); err != nil {
+		return err
+	}
+	e, err := h.find(c, k, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	c.Set(exportKey, true)
+	c.Set(objectKey, string(k)+"/"+c.Param("id"))
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	o := config.Revealed(k, e)
 	return respond(c, http.StatusOK, o.Document(k))
 }
 
@@ -270,7 +290,18 @@ func (h clusterConfigHandlers) carryOut(c echo.Context, edits []config.Edit, how
 	if how.dryRun {
 		return h.objects.PlanEdits(c.Request().Context(), edits)
 	}
-	return h.objects.Configure(c.Request().Context(), edits, how.wait, Author(c))
+	o, err := order(c, edits)
+	if err != nil {
+		return config.Outcome{}, err
+	}
+	out, j, err := h.objects.Configure(c.Request().Context(), edits, how.wait, o)
+	setJob(c, j)
+	if err == nil && out.Cluster == nil { // the job has ended before
+		v, err := h.status()
+		out.Cluster = &v
+		return out, err
+	}
+	return out, err
 }
 
 // apply makes several edits as one change.

@@ -409,7 +409,12 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 		return &lb.ConflictError{ID: d.Name(), Reason: "changes nothing"}
 	}
 	ctx := c.Request().Context()
-	out, err := h.objects.Configure(ctx, edits, wait, Author(c))
+	o, err := order(c, edits)
+	if err != nil {
+		return err
+	}
+	out, j, err := h.objects.Configure(ctx, edits, wait, o)
+	setJob(c, j)
 	if err == nil || out.Cluster != nil { // the configuration is changed, whatever came of it
 		gone := h.drafts.Delete(context.WithoutCancel(ctx), d.ID)
 		if gone != nil && !errors.As(gone, new(*lb.NotFoundError)) {

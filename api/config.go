@@ -161,13 +161,16 @@ type Config struct {
 	Refused func(why string)
 
 	// Cluster is the cluster of this node, ClusterActions act on it, and
-	// ClusterConfiguration changes its configuration. All are nil if the node is in no
+	// ClusterConfiguration changes its configuration. ClusterJobs keeps what was asked. All are nil if the node is in no
 	// cluster.
 	Cluster              ClusterView
 	ClusterActions       ClusterActions
 	ClusterConfiguration ClusterConfiguration
+	ClusterJobs          ClusterJobs
 	// ClusterForesight simulates the cluster; nil with the others.
 	ClusterForesight ClusterForesight
+	// ClusterHistory tells what the cluster went through; nil: none is kept.
+	ClusterHistory ClusterHistory
 	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.
 	ClusterDrafts ClusterDrafts
 

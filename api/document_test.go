@@ -54,8 +54,12 @@ func (d document) follow(v any) any {
 	}
 }
 
-// template finds the document's path that fits a request's path.
+// template finds the document's path that fits a request's path: itself, or else one with
+// parameters.
 func (d document) template(path string) (string, bool) {
+	if _, ok := d["paths"].(map[string]any)[path]; ok {
+		return path, true
+	}
 	words := strings.Split(path, "/")
 	for t := range d["paths"].(map[string]any) {
 		if slices.EqualFunc(strings.Split(t, "/"), words, fits) {

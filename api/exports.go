@@ -33,7 +33,7 @@ func (h importHandlers) exportPyHrapi(c echo.Context) error {
 	if db.Certificates, err = h.agent.CertificateTexts(in, false); err != nil {
 		return err
 	}
-	done, err := h.agent.OneDatabase(ctx)
+	done, err := h.agent.OneFile(ctx)
 	if err != nil {
 		return err
 	}

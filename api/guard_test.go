@@ -69,6 +69,10 @@ var requests = []struct {
 	{"DELETE", "/cluster/config/primitives/vip?dryRun=1", "", 4},
 	{"POST", "/cluster/config/primitives/vip/rename?dryRun=1", `{"to":"address"}`, 4},
 	{"POST", "/cluster/config/primitives/vip/copy?dryRun=1", `{"to":"vip-2"}`, 4},
+	{"POST", "/cluster/config/primitives/vip/reveal", "", 4},
+	{"GET", "/cluster/jobs", "", 1},
+	{"GET", "/cluster/jobs/00000000000000000001", "", 1},
+	{"POST", "/cluster/jobs/00000000000000000001/cancel", "", 3},
 	{"POST", "/cluster/changes?dryRun=1", `{"edits":[{"method":"DELETE","path":"/cluster/config/primitives/vip"}]}`, 4},
 	{"GET", "/monitor", "", 1},
 	{"GET", "/monitor.json", "", 1},
@@ -88,6 +92,14 @@ var requests = []struct {
 	{"POST", "/cluster/drafts/1/rebase", "", 4},
 	{"POST", "/cluster/drafts/1/commit", "", 4},
 	{"DELETE", "/cluster/drafts/1", "", 4},
+	{"GET", "/cluster/history", "", 1},
+	{"GET", "/cluster/history/operations", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition, "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/state", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/decisions", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/diff", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/cib.xml", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/file", "", 4},
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/audit", "", 4},
 	{"GET", "/access", "", 4},
@@ -194,7 +206,7 @@ func TestRoles(t *testing.T) {
 		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/v1/") { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "history/{id}", "history/"+apitest.SecondTransition, "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -30,7 +30,7 @@ func (h importHandlers) haproxy(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	done, err := oneAtATime(c.Request().Context(), h.agent.databases, "import") // which takes much memory, as a database does
+	done, err := h.agent.OneFile(c.Request().Context()) // which takes much memory, as a database does
 	if err != nil {
 		return err
 	}

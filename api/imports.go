@@ -1,9 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -49,7 +49,7 @@ func (h importHandlers) pyhrapi(c echo.Context) error {
 	if how.Message == "" {
 		how.Message = "import of a database of pyHrapi"
 	}
-	done, err := h.agent.OneDatabase(c.Request().Context())
+	done, err := h.agent.OneFile(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -64,17 +64,22 @@ func (h importHandlers) pyhrapi(c echo.Context) error {
 	return retried(func() error { return h.carryOver(c, db, how, dryRun) })
 }
 
-// OneDatabase waits until no other database of pyHrapi is read or written, because one may need
-// much memory. Others wait until done is called.
-func (a *Agent) OneDatabase(ctx context.Context) (done func(), err error) {
-	return oneAtATime(ctx, a.databases, "database")
+// OneFile waits until no other large file is read or written, because one may take much
+// memory, and keeps others waiting until done is called.
+func (a *Agent) OneFile(ctx context.Context) (done func(), err error) {
+	return OneAtATime(ctx, a.files, "backup, import or export")
 }
 
 // ReadPyHrapi reads the body, a database of pyHrapi. The error is a *pyhrapi.Error if the file is
 // not such a database.
 func ReadPyHrapi(c echo.Context) (pyhrapi.Database, error) {
 	r := c.Request()
-	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, pyhrapi.MaxBytes))
+	size := r.ContentLength
+	if size < 0 || size > pyhrapi.MaxBytes {
+		size = pyhrapi.MaxBytes // only what is written takes memory
+	}
+	file := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // it never grows
+	_, err := file.ReadFrom(http.MaxBytesReader(c.Response().Writer, r.Body, pyhrapi.MaxBytes))
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)), errors.As(err, new(*ResponseError)):
 		return pyhrapi.Database{}, err
@@ -84,7 +89,7 @@ func ReadPyHrapi(c echo.Context) (pyhrapi.Database, error) {
 	if err := permit.Check(r.Context()); err != nil { // the body may have taken long
 		return pyhrapi.Database{}, err
 	}
-	return pyhrapi.Read(r.Context(), data)
+	return pyhrapi.Read(r.Context(), file.Bytes())
 }
 
 // asInvalid is an error of package pyhrapi as one about the body.

@@ -48,7 +48,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	}
 	routes = slices.Concat(
 		[]Route{{http.MethodGet, "/", auth.Read, OnCaller, "this list", about.index}},
-		d.objectRoutes(a, canaries), d.sectionRoutes(a), d.historyRoutes(a), d.changeRoutes(a), d.clusterRoutes(), d.foresightRoutes(), d.stateRoutes(about, state), d.accessRoutes(a),
+		d.objectRoutes(a, canaries), d.sectionRoutes(a), d.historyRoutes(a), d.changeRoutes(a), d.clusterRoutes(), d.foresightRoutes(), d.pastRoutes(), d.stateRoutes(about, state), d.accessRoutes(a),
 		[]Route{
 			{http.MethodGet, "/tls", 0, OnCaller, "the certificate of this API", certificate.show},
 			{http.MethodGet, "/openapi.json", auth.Read, OnCaller, "the OpenAPI description of this API", about.openAPI},

@@ -140,10 +140,27 @@ func (d *nodeDialect) foresightRoutes() []Route {
 	}
 }
 
+// pastRoutes are those of the history of the Pacemaker cluster.
+func (d *nodeDialect) pastRoutes() []Route {
+	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
+	const transition = clusterHistoryPath + "/{id}"
+	return []Route{
+		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, limit", past.list},
+		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
+		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
+		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster", past.state},
+		{get, transition + "/decisions", auth.Read, OnNode, "what the scheduler decided, with the transition graph and the scores", past.decisions},
+		{get, transition + "/diff", auth.Read, OnNode, "what became of the configuration since the transition before; query: with", past.diff},
+		{get, transition + "/cib.xml", auth.Read, OnNode, "the configuration and status then as XML, without secrets", past.cib},
+		{get, transition + "/file", auth.Admin, OnNode, "the input of the scheduler as Pacemaker has kept it, with secrets", past.file},
+	}
+}
+
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
 	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
+	jobs := jobHandlers{cluster, d.cfg.ClusterJobs}
 	const object = clusterConfigPath + "/{kind}/{id}"
 	return []Route{
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
@@ -160,6 +177,10 @@ func (d *nodeDialect) clusterRoutes() []Route {
 		{del, object, auth.Admin, OnNode, "remove an object; query: dryRun, wait, draft, cascade", objects.remove},
 		{post, object + "/rename", auth.Admin, OnNode, "give an object another id, which references follow; query: dryRun, wait, draft", objects.rename},
 		{post, object + "/copy", auth.Admin, OnNode, "copy an object; query: dryRun, wait, draft", objects.copy},
+		{post, object + "/reveal", auth.Admin, OnNode, "an object with its secrets; the audit log notes it", objects.reveal},
+		{get, jobsPath, auth.Read, OnNode, "what was asked of the cluster, newest first; query: state, author, object, before, limit", jobs.list},
+		{get, jobsPath + "/{id}", auth.Read, OnNode, "one job: what was foretold, and what has happened; query: wait", jobs.show},
+		{post, jobsPath + "/{id}/cancel", auth.Operate, OnNode, "cancel a job that runs", jobs.cancel},
 		{post, clusterChangesPath, auth.Admin, OnNode, "several changes of objects as one; query: dryRun, wait, draft", objects.apply},
 		{get, "/monitor", auth.Read, OnNode, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
 		{get, "/monitor.json", auth.Read, OnNode, "the same", cluster.monitor},

@@ -12,8 +12,12 @@ import (
 	"thalassa/stream"
 )
 
-// maxSights bounds how many different views of the topics there are at the same time.
-const maxSights = 64
+const (
+	// maxSights bounds how many different views of the topics there are at the same time.
+	maxSights = 64
+	// sightBytes bounds what the clients of one of them do not share.
+	sightBytes = 4 << 20
+)
 
 // beginTimeout is how long a caller waits for the start of the agent.
 const beginTimeout = 5 * time.Second
@@ -109,7 +113,7 @@ func (s *sightStreams) leave(key string, one *sightStream) {
 func (s *sightStreams) begin(grant auth.Grant) (*sightStream, error) {
 	ctx, cancel := context.WithCancel(withLimits(s.parent, grant, auth.Read))
 	cfg := s.cfg
-	cfg.Hub, cfg.Cluster, cfg.Sampler = stream.New(stream.Config{Now: s.cfg.Now}), nil, nil
+	cfg.Hub, cfg.Cluster, cfg.Sampler = stream.New(stream.Config{OwnBytes: sightBytes, Now: s.cfg.Now}), nil, nil
 	cfg.Activity = sightedLog{s.cfg.Activity, s.cfg.Views.Intent}
 	p := newPublisher(cfg, s.agent, func(activity.Event) {})
 	one := &sightStream{hub: cfg.Hub, end: cancel}

@@ -3,6 +3,8 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -377,5 +379,59 @@ func TestWebsocketsOfOneCallerHaveABound(t *testing.T) {
 			_ = conn.CloseNow()
 		}
 		return err
+	})
+}
+
+// The keys that one address follows are bounded in bytes, over all its websockets. What one
+// gives back, another gets.
+func TestKeysOfOneCallerHaveABound(t *testing.T) {
+	s := streamingFixture(t)
+	keys := make([]string, 5000)
+	subscription := func(i int) string {
+		for k := range keys {
+			keys[k] = fmt.Sprintf("%d-%d-%s", i, k, strings.Repeat("k", 35))
+		}
+		text, err := json.Marshal(map[string]any{"type": "subscribe", "topics": []string{"backends"}, "keys": keys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	follow := func(i int) (p *subscriber, follows bool) {
+		t.Helper()
+		p = s.subscriber(t)
+		p.next() // hello
+		p.say(subscription(i))
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		_, _, err := p.conn.Read(ctx)
+		if code := websocket.CloseStatus(err); err != nil && code != websocket.StatusTryAgainLater {
+			t.Fatalf("number %d: %v", i, err)
+		}
+		return p, err == nil
+	}
+	var all []*subscriber
+	for i := range 20 {
+		p, follows := follow(i)
+		if !follows {
+			break
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 || len(all) == 20 {
+		t.Fatalf("%d websockets follow 5000 keys each", len(all))
+	}
+	few := s.subscriber(t)
+	few.next()
+	few.say(`{"type":"subscribe","topics":["backends"],"keys":["live"]}`)
+	few.until(func(m message) bool { return m.Type == "state" })
+	all[0].leave()
+	testkit.Eventually(t, patience, func() error {
+		p, follows := follow(30)
+		defer p.leave()
+		if !follows {
+			return errors.New("what was given back is not there")
+		}
+		return nil
 	})
 }

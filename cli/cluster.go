@@ -40,13 +40,26 @@ command that changes something waits for the final state of the cluster and show
 	f.StringVarP(&o.output, "output", "o", "", "output `format`: json or table")
 	f.StringVar(&o.tools, "tools", "", "`directory` of Pacemaker's tools (default: the standard directories)")
 	cmd.AddCommand(
-		newClusterPlan(o, false), newClusterPlan(o, true), newDestroy(o), newClusterStatus(o), newRollout(o),
+		newClusterHistory(o), newClusterPlan(o, false), newClusterPlan(o, true), newDestroy(o), newClusterStatus(o), newRollout(o),
 		newClusterConfig(o), newClusterDraft(o), newClusterSimulate(o),
 		newAction(o, cluster.Move, "move NODE", "Move the floating IP to a node"),
 		newAction(o, cluster.Standby, "standby NODE", "Put a node in standby: all resources leave it"),
 		newAction(o, cluster.Online, "online NODE", "Put a node back online"),
 		newAction(o, cluster.StartMaintenance, "maintenance", "Start or end maintenance of the cluster, a node or a resource"),
 		newAction(o, cluster.Cleanup, "cleanup", "Clear failures, so that Pacemaker tries again"),
+		newAction(o, cluster.Refresh, "refresh", "Forget what is known of resources, and probe them again"),
+		newAction(o, cluster.Start, "start RESOURCE", "Start a resource, or what a tag names"),
+		newAction(o, cluster.Stop, "stop RESOURCE", "Stop a resource, or what a tag names"),
+		newAction(o, cluster.Restart, "restart RESOURCE", "Stop a resource and start it again"),
+		newAction(o, cluster.Promote, "promote RESOURCE", "Let a promotable clone have promoted instances"),
+		newAction(o, cluster.Demote, "demote RESOURCE", "Demote all instances of a promotable clone"),
+		newAction(o, cluster.Manage, "manage RESOURCE", "Let Pacemaker start and stop a resource again"),
+		newAction(o, cluster.Unmanage, "unmanage RESOURCE", "Keep Pacemaker from starting and stopping a resource"),
+		newAction(o, cluster.KeepOff, "ban RESOURCE NODE", "Keep a resource off a node by a constraint"),
+		newAction(o, cluster.Clear, "clear RESOURCE", "Remove the constraints of bans and moves of a resource"),
+		newAction(o, cluster.Fence, "fence NODE", "Turn a node off or restart it by force"),
+		newAction(o, cluster.ClearState, "confirm-down NODE", "Confirm that a node that the cluster has lost is down"),
+		newTicket(o), newJobs(o),
 	)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -154,31 +155,36 @@ func fencingTable(w io.Writer, history []cluster.FenceEvent) {
 // newAction is a command that does one thing to the cluster.
 func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	a := cluster.Action{Kind: kind}
-	off, force := false, false
+	off, force, yes := false, false, false
+	object := strings.Fields(use + " none")[1]
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				a.Node = args[0]
+				*map[string]*string{"RESOURCE": &a.Resource, "TICKET": &a.Ticket, "NODE": &a.Node}[object] = args[0]
+			}
+			if len(args) > 1 {
+				a.Node = args[1]
 			}
 			if off {
 				a.Kind = cluster.EndMaintenance
 			}
 			a.Wait = o.wait
-			return o.act(cmd.Context(), a, force)
+			return o.act(cmd.Context(), a, permission{force: force, yes: yes})
 		},
 	}
 	o.waitFlags(cmd)
 	f := cmd.Flags()
+	f.BoolVar(&yes, "yes", false, "no question before the action")
 	f.BoolVar(&force, "force", false, "action even if Pacemaker cannot predict its consequences in time")
-	if slices.Contains([]string{cluster.Move, cluster.StartMaintenance, cluster.Cleanup}, kind) {
+	if slices.Contains([]string{cluster.Move, cluster.StartMaintenance, cluster.Cleanup, cluster.Refresh}, kind) {
 		all := "all"
 		if kind == cluster.Move {
 			all = "every floating IP of HAProxy"
 		}
 		f.StringVar(&a.Resource, "resource", "", "`name` of the resource (default: "+all+")")
 	}
-	if slices.Contains([]string{cluster.StartMaintenance, cluster.Cleanup}, kind) {
+	if slices.Contains([]string{cluster.StartMaintenance, cluster.Cleanup, cluster.Refresh, cluster.Clear}, kind) {
 		f.StringVar(&a.Node, "node", "", "`name` of a node (default: all)")
 	}
 	if kind == cluster.StartMaintenance {
@@ -187,16 +193,58 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	return cmd
 }
 
-// act shows what the cluster will do, does it and shows the final state. force: it does so
-// without a prediction if that takes too long.
-func (o *onNode) act(ctx context.Context, a cluster.Action, force bool) error {
+// newTicket has the commands about tickets.
+func newTicket(o *onNode) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "ticket", Short: "Grant, revoke and pause tickets of this site", Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newAction(o, cluster.Grant, "grant TICKET", "Grant a ticket to this site"),
+		newAction(o, cluster.Revoke, "revoke TICKET", "Take a ticket from this site"),
+		newAction(o, cluster.Standby, "standby TICKET", "Stop or demote what depends on a ticket"),
+		newAction(o, cluster.Activate, "activate TICKET", "End the standby of a ticket"),
+	)
+	return cmd
+}
+
+// permission is what an action may do without being asked.
+type permission struct {
+	force bool // without a prediction if that takes too long
+	yes   bool // without a question
+}
+
+// errDeclined ends an action that somebody does not want after its prediction.
+var errDeclined = errors.New("nothing was changed")
+
+// confirm asks for an answer to the prediction where somebody can give one. What cannot be
+// undone needs --yes elsewhere.
+func (o *onNode) confirm(a cluster.Action, p permission) error {
+	switch {
+	case p.yes:
+		return nil
+	case isTerminal(o.env.Stdin):
+		fmt.Fprintf(o.env.Stderr, "%s %s? [y/N] ", a.Kind, a.Object())
+		answer, err := bufio.NewReader(o.env.Stdin).ReadString('\n')
+		if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
+			return nil
+		}
+		return errDeclined
+	case a.Kind == cluster.Fence || a.Kind == cluster.ClearState:
+		return usageError{fmt.Errorf("%s needs --yes where nobody can be asked", a.Kind)}
+	}
+	return nil
+}
+
+// act shows what the cluster will do, does it and shows the final state.
+func (o *onNode) act(ctx context.Context, a cluster.Action, p permission) error {
 	c, err := o.cluster()
 	if err != nil {
 		return err
 	}
 	seen, err := c.Predict(ctx, a)
 	switch late := cluster.IsKind(err, cluster.KindTimedOut); {
-	case late && force && !o.dryRun:
+	case late && p.force && !o.dryRun:
 		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING: continuing without a prediction:", err)
 		seen.Text = nil
 	case late && !o.dryRun:
@@ -211,6 +259,9 @@ func (o *onNode) act(ctx context.Context, a cluster.Action, force bool) error {
 		for _, line := range seen.Text {
 			fmt.Fprintln(o.env.Stdout, line)
 		}
+	}
+	if err := o.confirm(a, p); err != nil {
+		return err
 	}
 	v, err := c.Do(ctx, a)
 	if v.Nodes != nil {

@@ -11,22 +11,35 @@ import (
 
 // Kinds of actions.
 const (
-	Standby          = "standby"     // moves all resources off Node
+	Standby          = "standby"     // moves all resources off Node; of Ticket: its resources leave this site
 	Online           = "online"      // ends standby and maintenance of Node
 	Move             = "move"        // moves Resource, or every floating IP, to Node
+	KeepOff          = "ban"         // keeps Resource off Node by a constraint
+	Clear            = "clear"       // removes the constraints of bans and moves of Resource, or those about Node
 	StartMaintenance = "maintenance" // of the cluster, Node or Resource: Pacemaker does nothing there
 	EndMaintenance   = "ready"       // the opposite
+	Manage           = "manage"      // ends Unmanage
+	Unmanage         = "unmanage"    // Pacemaker does not start or stop Resource
 	Cleanup          = "cleanup"     // removes failures: all, those of Resource, or those on Node
+	Refresh          = "refresh"     // forgets and probes again: all, Resource, or what is on Node
 	Stop             = "stop"        // stops Resource
 	Start            = "start"       // starts Resource
+	Restart          = "restart"     // stops Resource and starts it again
+	Promote          = "promote"     // lets instances of the promotable clone Resource be promoted
+	Demote           = "demote"      // demotes all instances of the promotable clone Resource
 	Fence            = "fence"       // turns off or restarts Node by force
+	ClearState       = "clearstate"  // confirms that Node, which the cluster has lost, is down
+	Grant            = "grant"       // grants Ticket to this site
+	Revoke           = "revoke"      // takes Ticket from this site
+	Activate         = "activate"    // ends the standby of Ticket
 )
 
 // An Action is an action on a cluster.
 type Action struct {
 	Kind     string
 	Node     string // see the kinds; empty if the kind has none
-	Resource string
+	Resource string // also the id of a tag, which stands for what it names
+	Ticket   string
 	// Wait limits the time for the cluster to settle (2 min).
 	Wait time.Duration
 	// Author is who requests it.
@@ -36,7 +49,7 @@ type Action struct {
 // ParseAction parses the JSON body of an action. An empty body has no fields. The
 // error is an *lb.InvalidError.
 func ParseAction(kind string, data []byte) (a Action, err error) {
-	var body struct{ Node, Resource, Wait string }
+	var body struct{ Node, Resource, Ticket, Wait string }
 	if len(strings.TrimSpace(string(data))) > 0 {
 		decoder := json.NewDecoder(strings.NewReader(string(data)))
 		decoder.DisallowUnknownFields()
@@ -44,7 +57,7 @@ func ParseAction(kind string, data []byte) (a Action, err error) {
 			return a, bodyError(err)
 		}
 	}
-	a = Action{Kind: kind, Node: body.Node, Resource: body.Resource}
+	a = Action{Kind: kind, Node: body.Node, Resource: body.Resource, Ticket: body.Ticket}
 	if body.Wait != "" {
 		if a.Wait, err = time.ParseDuration(body.Wait); err != nil || a.Wait <= 0 || a.Wait > 10*time.Minute {
 			return a, invalidAction("wait", "is not a valid duration", `a duration up to 10m, e.g. "30s"`)
@@ -56,23 +69,26 @@ func ParseAction(kind string, data []byte) (a Action, err error) {
 // bodyError names the unknown field, as for other documents.
 func bodyError(err error) error {
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return invalidAction(strings.Trim(field, `"`), "is not a field of an action", "node, resource or wait")
+		return invalidAction(strings.Trim(field, `"`), "is not a field of an action", "node, resource, ticket or wait")
 	}
-	return invalidAction("body", "is not an action", "an object with the strings node, resource and wait")
+	return invalidAction("body", "is not an action", "an object with the strings node, resource, ticket and wait")
 }
 
 // ActionKinds lists the kinds of actions.
 func ActionKinds() []string {
-	return []string{Standby, Online, Move, StartMaintenance, EndMaintenance, Cleanup, Start, Stop, Fence}
+	return []string{
+		Standby, Online, Move, KeepOff, Clear, StartMaintenance, EndMaintenance, Manage, Unmanage, Cleanup, Refresh,
+		Start, Stop, Restart, Promote, Demote, Fence, ClearState, Grant, Revoke, Activate,
+	}
 }
 
 // Check reports missing and unexpected fields. The error is an *lb.InvalidError.
 func (a Action) Check() error {
 	needs, takes, known := a.fields()
 	if !known {
-		return invalidAction("action", "is unknown", "standby, online, move, maintenance, ready, cleanup, start, stop or fence")
+		return invalidAction("action", "is unknown", "one of "+strings.Join(ActionKinds(), ", "))
 	}
-	for _, f := range []struct{ name, value, sort string }{{"node", a.Node, "n"}, {"resource", a.Resource, "r"}} {
+	for _, f := range []struct{ name, value, sort string }{{"node", a.Node, "n"}, {"resource", a.Resource, "r"}, {"ticket", a.Ticket, "t"}} {
 		switch {
 		case f.value == "" && strings.Contains(needs, f.sort):
 			return invalidAction(f.name, "is missing", "the name of a "+f.name)
@@ -85,19 +101,44 @@ func (a Action) Check() error {
 	return nil
 }
 
-// fields returns which of node and resource an action needs, and which are optional.
+// fields returns which of node, resource and ticket an action needs, and which are
+// optional.
 func (a Action) fields() (needs, takes string, known bool) {
 	switch a.Kind {
-	case Standby, Online, Fence:
+	case Standby:
+		if a.Ticket != "" {
+			return "t", "", true
+		}
+		return "n", "", true
+	case Online, Fence, ClearState:
 		return "n", "", true
 	case Move:
 		return "n", "r", true
-	case StartMaintenance, EndMaintenance, Cleanup:
+	case KeepOff:
+		return "nr", "", true
+	case Clear:
+		return "r", "n", true
+	case StartMaintenance, EndMaintenance, Cleanup, Refresh:
 		return "", "nr", true
-	case Start, Stop:
+	case Start, Stop, Restart, Promote, Demote, Manage, Unmanage:
 		return "r", "", true
+	case Grant, Revoke, Activate:
+		return "t", "", true
 	}
 	return "", "", false
+}
+
+// Object is what the action is about: "node/n1", "resource/vip", "ticket/T" or "cluster".
+func (a Action) Object() string {
+	switch {
+	case a.Ticket != "":
+		return "ticket/" + a.Ticket
+	case a.Resource != "":
+		return "resource/" + a.Resource
+	case a.Node != "":
+		return "node/" + a.Node
+	}
+	return "cluster"
 }
 
 // isName reports whether s is a valid name of a node or resource: one that cannot be

@@ -70,6 +70,21 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 		{Kind: cluster.Cleanup, Node: "n1", Resource: "vip"},
 		{Kind: cluster.Start, Resource: "vip"},
 		{Kind: cluster.Stop, Resource: "vip"},
+		{Kind: cluster.Restart, Resource: "vip"},
+		{Kind: cluster.Promote, Resource: "db"},
+		{Kind: cluster.Demote, Resource: "db"},
+		{Kind: cluster.KeepOff, Resource: "vip", Node: "n1"},
+		{Kind: cluster.Clear, Resource: "vip"},
+		{Kind: cluster.Clear, Resource: "vip", Node: "n1"},
+		{Kind: cluster.Manage, Resource: "vip"},
+		{Kind: cluster.Unmanage, Resource: "vip"},
+		{Kind: cluster.Refresh},
+		{Kind: cluster.Refresh, Resource: "vip", Node: "n1"},
+		{Kind: cluster.ClearState, Node: "n1"},
+		{Kind: cluster.Standby, Ticket: "T"},
+		{Kind: cluster.Grant, Ticket: "T"},
+		{Kind: cluster.Revoke, Ticket: "T"},
+		{Kind: cluster.Activate, Ticket: "T"},
 	}
 	kinds := map[string]bool{}
 	for _, a := range sound {
@@ -84,12 +99,16 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 		}
 	}
 	for field, a := range map[string]cluster.Action{
-		"action":   {Kind: "explode"},
-		"node":     {Kind: cluster.Standby},
-		"resource": {Kind: cluster.Stop},
-		"node ":    {Kind: cluster.Stop, Resource: "vip", Node: "n1"},
-		"node  ":   {Kind: cluster.Move, Node: "-n"},
-		"node   ":  {Kind: cluster.Move, Node: "a b"},
+		"action":    {Kind: "explode"},
+		"node":      {Kind: cluster.Standby},
+		"resource":  {Kind: cluster.Stop},
+		"node ":     {Kind: cluster.Stop, Resource: "vip", Node: "n1"},
+		"node  ":    {Kind: cluster.Move, Node: "-n"},
+		"node   ":   {Kind: cluster.Move, Node: "a b"},
+		"node    ":  {Kind: cluster.Standby, Node: "n1", Ticket: "T"},
+		"ticket":    {Kind: cluster.Grant},
+		"ticket ":   {Kind: cluster.Stop, Resource: "vip", Ticket: "T"},
+		"resource ": {Kind: cluster.KeepOff, Node: "n1"},
 	} {
 		invalid, ok := errors.AsType[*lb.InvalidError](a.Check())
 		if !ok || invalid.Fields[0].Path != strings.TrimSpace(field) {

@@ -118,6 +118,8 @@ func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
 	})
 	t.Logf("from %s to %s: still logged in %s after the move began", first, second, time.Since(begun).Round(time.Millisecond))
 
+	t.Run("history", func(t *testing.T) { sharedHistory(t, s, cookies[0], client) })
+
 	// The first node has the session, too, until it ends on the second.
 	before := s.cluster.Node(first).Address()
 	withCookie := func(address string) (int, string) {
@@ -153,4 +155,37 @@ func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
 		return nil
 	})
 	t.Logf("the first node refuses %s after the logout", time.Since(begun).Round(time.Millisecond))
+}
+
+// sharedHistory looks whether every agent knows the latest transitions of the DC.
+func sharedHistory(t *testing.T, s *clusterFixture, session *http.Cookie, client *http.Client) {
+	testkit.Eventually(t, time.Minute, func() error {
+		latest := map[string][]string{} // nodes by what they know
+		for _, n := range s.cluster.Up() {
+			req, err := http.NewRequest(http.MethodGet, "https://"+n.Address()+":10000/cluster/history?limit=3", nil)
+			if err != nil {
+				return err
+			}
+			req.AddCookie(session)
+			res, err := (&http.Client{Transport: client.Transport, Timeout: 20 * time.Second}).Do(req)
+			if err != nil {
+				return err
+			}
+			text, err := io.ReadAll(res.Body)
+			_ = res.Body.Close() // read
+			if err != nil || res.StatusCode != http.StatusOK {
+				return fmt.Errorf("%s: %d %s %w", n.Name, res.StatusCode, text, err)
+			}
+			var list struct{ Transitions []struct{ ID string } }
+			if err := json.Unmarshal(text, &list); err != nil {
+				return err
+			}
+			latest[fmt.Sprint(list.Transitions)] = append(latest[fmt.Sprint(list.Transitions)], n.Name)
+		}
+		if len(latest) != 1 || latest["[]"] != nil {
+			return fmt.Errorf("they know different ones: %v", latest)
+		}
+		t.Logf("all know %v", latest)
+		return nil
+	})
 }

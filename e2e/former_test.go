@@ -8,10 +8,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -95,7 +98,7 @@ func TestLaterDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("meta")).Put([]byte("schema"), sealedEntry("meta", "schema", `{"schema":2}`))
+		return tx.Bucket([]byte("meta")).Put([]byte("schema"), sealedEntry("meta", "schema", `{"schema":3}`))
 	})
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -109,11 +112,103 @@ func TestLaterDatabase(t *testing.T) {
 	}
 	n.startOnly()
 	<-n.exit
-	if code := n.agent.ProcessState.ExitCode(); code != 2 || !strings.Contains(n.log.String(), "has schema 2, and this version knows only 1") {
+	if code := n.agent.ProcessState.ExitCode(); code != 2 || !strings.Contains(n.log.String(), "has schema 3, and this version knows only 2") {
 		t.Errorf("exit code %d: %s", code, n.log)
 	}
 	if after, err := os.ReadFile(n.path("thalassa.db")); err != nil || string(after) != string(before) {
 		t.Errorf("the database was changed: %v", err)
 	}
 	n.answers("here")
+}
+
+// formerPrograms are the programs that have written the former databases, by commit.
+// tools/former builds them from the history.
+func formerPrograms(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../store/testdata/former/*.db.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := map[string]string{}
+	for _, file := range files {
+		commit := strings.TrimSuffix(filepath.Base(file), ".db.gz")
+		if exec.CommandContext(t.Context(), "git", "cat-file", "-e", commit+"^{commit}").Run() != nil {
+			t.Skipf("the history does not go back to %s", commit)
+		}
+		out, err := exec.CommandContext(t.Context(), "../tools/former", "--programs", commit).CombinedOutput()
+		if err != nil {
+			testkit.Missing(t, fmt.Sprintf("the program of %s cannot be built: %v\n%s", commit, err, out))
+		}
+		programs[commit] = strings.TrimSpace(string(out))
+	}
+	return programs
+}
+
+// former has the agent be another program: one that has no other settings than these.
+func (n *node) former(program string) {
+	n.wrap = func(*exec.Cmd) *exec.Cmd {
+		return exec.Command(program, "agent", "--port", strconv.Itoa(n.api), "--service-reg", n.consul, "--register=false", "--haproxy-stats-bind", "", "--haproxy-log", "",
+			"--haproxy-socket-path", n.path("h.sock"), "--haproxy-pid-path", n.path("h.pid"), "--haproxy-cfg-path", n.path("haproxy.cfg"), "--db-path", n.dir)
+	}
+}
+
+// A former program refuses what this one has stored, with a word and without harm: HAProxy
+// and the database stay, and this program goes on. Until this one has stored a revision, the
+// former one goes on as well.
+func TestFormerPrograms(t *testing.T) {
+	for commit, program := range formerPrograms(t) {
+		t.Run(commit, func(t *testing.T) {
+			n := newNode(t, "127.0.0.1:1", "--register=false")
+			n.formerDatabase("../store/testdata/former/" + commit + ".db.gz")
+			n.start() // and stores nothing
+			n.signal(syscall.SIGTERM)
+			n.former(program)
+			n.start()
+			n.call(200, http.MethodPut, "/backends/files", fmt.Sprintf(`{"type":"static","members":[{"host":"127.0.0.1","port":%d}]}`, testkit.StartWeb(t, "former").Port))
+			n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"files"}`, n.web))
+			n.answers("former")
+			n.signal(syscall.SIGTERM)
+
+			n.wrap = nil
+			n.start()
+			n.answers("former")
+			if web := n.call(200, http.MethodGet, "/frontends/web", ""); web["backend"] != "files" {
+				t.Errorf("what the former program has changed is %v", web)
+			}
+			n.call(200, http.MethodPut, "/backends/more", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
+			n.call(200, http.MethodPut, "/haproxy/sections/cache/small", `{"natives":["total-max-size 4"]}`)
+			n.signal(syscall.SIGTERM)
+			before, err := os.ReadFile(n.path("thalassa.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			n.former(program)
+			n.log = &testkit.Log{}
+			n.startOnly()
+			select {
+			case <-n.exit:
+			case <-time.After(patience):
+				t.Errorf("it has not ended: %s", n.log)
+			}
+			if code := n.agent.ProcessState.ExitCode(); code < 1 || code > 2 || !strings.Contains(n.log.String(), "schema 2") {
+				t.Errorf("exit code %d: %s", code, n.log)
+			} else {
+				t.Logf("exit code %d", code)
+			}
+			if after, err := os.ReadFile(n.path("thalassa.db")); err != nil || string(after) != string(before) {
+				t.Errorf("the database was changed: %v", err)
+			}
+			if aside, _ := filepath.Glob(n.path("thalassa.db.*")); len(aside) > 0 {
+				t.Errorf("the database was set aside: %v", aside)
+			}
+			n.answers("former")
+
+			n.wrap = nil
+			n.start()
+			n.call(200, http.MethodGet, "/haproxy/sections/cache/small", "")
+			n.call(200, http.MethodGet, "/backends/more", "")
+			n.answers("former")
+		})
+	}
 }

@@ -104,6 +104,22 @@ func fileLosses(t *testing.T) []*loss {
 		}
 		return []string{"--tls", "files", "--tls-cert", n.path("tls.crt"), "--tls-key", n.path("tls.key")}
 	}
+	program := func(n *node) []string {
+		data, err := os.ReadFile(n.haproxy)
+		if err == nil {
+			err = os.WriteFile(n.path("haproxy"), data, 0o755) //nolint:gosec // a program
+		}
+		if err != nil {
+			n.tb.Fatal(err)
+		}
+		return []string{"--haproxy-binary", n.path("haproxy")}
+	}
+	another := func(n *node) error {
+		if err := away("haproxy")(n); err != nil {
+			return err
+		}
+		return os.WriteFile(n.path("haproxy"), []byte("#!/bin/sh\nexit 0\n"), 0o755) //nolint:gosec // a program
+	}
 	const certificates = "the files of tls-cert and tls-key cannot be used"
 	return []*loss{
 		{name: "the token file, for other bytes", tells: "the token file", take: rubbish("tokens"), give: back("tokens"), flags: tokens},
@@ -123,6 +139,8 @@ func fileLosses(t *testing.T) []*loss {
 			name: "the folder of the audit log", tells: "the audit log is not written", take: away("data"), give: again("data"),
 			uses: true, flags: audit,
 		},
+		{name: "HAProxy's program", tells: "HAProxy's program is missing", take: away("haproxy"), give: again("haproxy"), flags: program},
+		{name: "HAProxy's program, for another one", tells: "HAProxy's program is another program", take: another, give: back("haproxy"), flags: program},
 		sinkLoss("somebody who reads the log", "nobody reads the log", false),
 		sinkLoss("the other end of the log", "the log cannot be written", true),
 	}

@@ -22,9 +22,9 @@ const checkTimeout = 30 * time.Second
 const checkHolds = 5 * time.Second
 
 // Check runs "haproxy -c" on a configuration. If HAProxy does not accept it, the error is a
-// *lb.RefusedError at "check" with HAProxy's output. Another error (no binary, no space, no time)
-// says nothing about the configuration. A passed check does not prove that HAProxy starts with the
-// configuration.
+// *lb.RefusedError at "check" with HAProxy's output; if the check does not end in time, an
+// *lb.UnavailableError. Another error (no binary, no space) says nothing about the configuration. A
+// passed check does not prove that HAProxy starts with the configuration.
 //
 // Check also refuses a configuration that binds one of HAProxy's control sockets. Apply accepts it,
 // because a stored configuration stays in effect.
@@ -47,6 +47,7 @@ type checker struct {
 	cfg     *Config
 	logger  *slog.Logger
 	program *program
+	timeout time.Duration
 
 	mu sync.Mutex
 	// checked is the digest of the configuration that passed a check last.
@@ -95,7 +96,8 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 		return fmt.Errorf("writing a copy: %w", err)
 	}
 	defer k.cfg.disk.remove(temp)
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, k.timeout, &lb.UnavailableError{What: "haproxy -c has not ended within " + k.timeout.String() +
+		": the configuration may name a FIFO, a file system that hangs, or host names that no name server answers for"})
 	defer cancel()
 	cmd, err := k.program.command(ctx, "-c", "-f", temp)
 	if err != nil {
@@ -109,7 +111,7 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // succeeded, though its output is incomplete
 		return nil
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return context.Cause(ctx)
 	case !errors.As(err, &exit):
 		return err
 	case exit.ExitCode() == 2:

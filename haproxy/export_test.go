@@ -65,3 +65,6 @@ func ForgetRegain(p *Process) {
 	defer p.recovery.mu.Unlock()
 	p.recovery.delay, p.recovery.next = 0, time.Time{}
 }
+
+// SetCheckTimeout bounds the checks that follow.
+func (p *Process) SetCheckTimeout(d time.Duration) { p.checker.timeout = d }

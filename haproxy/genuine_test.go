@@ -2,10 +2,12 @@ package haproxy_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"thalassa/haproxy"
 	"thalassa/internal/testkit"
@@ -45,12 +47,28 @@ func TestProgramThatIsNotHAProxy(t *testing.T) {
 			if _, err := p.Apply(t.Context(), fx.config("one"), "one"); err != nil {
 				t.Fatal(err)
 			}
+			tells := func(want string) {
+				t.Helper()
+				testkit.Eventually(t, 10*time.Second, func() error {
+					if problem := haproxy.ProgramProblem(p); (problem == "") != (want == "") || !strings.Contains(problem, want) {
+						return fmt.Errorf("it tells %q, want %q", problem, want)
+					}
+					return nil
+				})
+			}
+			tells("")
 			program(t, wrapper, script)
+			tells("is another program")
 			wantUnavailable(t, p.Check(t.Context(), fx.config("two")), wrapper+" is not HAProxy")
 			_, err := p.Apply(t.Context(), fx.config("two"), "two")
 			wantUnavailable(t, err, wrapper+" is not HAProxy")
 			fx.agree("one")
+			if err := os.Remove(wrapper); err != nil {
+				t.Fatal(err)
+			}
+			tells("is missing")
 			program(t, wrapper, forwarding)
+			tells("")
 			if _, err := p.Apply(t.Context(), fx.config("two"), "two"); err != nil {
 				t.Fatal(err)
 			}

@@ -1,14 +1,17 @@
 package haproxy_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"thalassa/internal/testkit"
+	"thalassa/lb"
 )
 
 // fifo puts a FIFO whose other end is held open in the place of a file.
@@ -48,6 +51,33 @@ func TestFIFOsInThePlaceOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	fx.agree("three")
+}
+
+// A configuration that names a FIFO keeps HAProxy waiting. The error says what may be the
+// matter, and nothing is in effect.
+func TestChecksThatDoNotEnd(t *testing.T) {
+	fx := newFixture(t, testkit.HAProxy(t))
+	fx.apply("one")
+	path := filepath.Join(fx.dir, "page")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile(fx.cfg.ConfigPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fx.SetCheckTimeout(time.Second)
+	err = fx.Check(t.Context(), append(config, "\nbackend waits\n  errorfile 503 "+path+"\n"...))
+	if !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), "haproxy -c has not ended within 1s") {
+		t.Errorf("a FIFO as an error file: %v", err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := fx.Check(short, append(config, "\nbackend waits\n  errorfile 503 "+path+"\n"...)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the caller had less time: %v", err)
+	}
+	fx.SetCheckTimeout(30 * time.Second)
+	fx.agree("one")
 }
 
 // Another name for somebody's file in the place of the startup log is not written to.

@@ -48,7 +48,7 @@ func New(cfg Config) *Process {
 	stats, master := statsock.New(c.StatsSocket, c.users()...), statsock.NewMaster(c.MasterSocket, c.users()...)
 	p.program = &program{cfg: c}
 	p.files = &configFiles{cfg: c, logger: c.Logger}
-	p.checker = &checker{cfg: c, logger: c.Logger, program: p.program}
+	p.checker = &checker{cfg: c, logger: c.Logger, program: p.program, timeout: checkTimeout}
 	log := c.StartupLog
 	if log == os.DevNull {
 		log = "" // there is nothing to read

@@ -20,6 +20,7 @@ type program struct {
 	cfg      *Config
 	genuine  genuine
 	keywords keywords
+	look     programLook
 }
 
 // path finds the executable, also in the sbin folders, which an ordinary user's PATH does

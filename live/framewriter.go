@@ -157,13 +157,23 @@ func (w *frameWriter) flush(ctx context.Context) error {
 	return w.writeLocked(ctx, rest)
 }
 
+// breakOff ends a write that is under way, once its context has ended.
+func (w *frameWriter) breakOff() {
+	select {
+	case w.lock <- struct{}{}:
+		<-w.lock // there is none
+	default:
+		_ = w.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
 // writeLocked writes and releases the lock.
 func (w *frameWriter) writeLocked(ctx context.Context, bufs net.Buffers) error {
 	defer func() { <-w.lock }()
-	if err := context.Cause(ctx); err != nil {
+	if err := w.SetWriteDeadline(time.Now().Add(frameTimeout)); err != nil {
 		return err
 	}
-	if err := w.SetWriteDeadline(time.Now().Add(frameTimeout)); err != nil {
+	if err := context.Cause(ctx); err != nil { // then breakOff is not undone
 		return err
 	}
 	if _, err := bufs.WriteTo(w.Conn); err != nil {

@@ -65,6 +65,7 @@ type Server struct {
 	counts  map[string]int // of all, by counted
 	refused uint64
 	closed  bool
+	ledger  ledger
 	serving sync.WaitGroup
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -38,6 +39,8 @@ const (
 	maxSubscription = 256 << 10
 	maxKeys         = 5000
 	maxTopics       = 32
+	// smallMessage is how much of a message is read without being counted.
+	smallMessage = 4 << 10
 )
 
 // A closeError is why the server closes a websocket.
@@ -65,11 +68,15 @@ type subscriber struct {
 	greeted bool        // hello was sent; used by the goroutine that writes
 	writing atomic.Bool // there is such a goroutine
 	due     atomic.Bool // there is something to write
+	keys    int         // bytes of its keys in the server's ledger; used by the goroutine that reads
 }
 
 // wake makes the writer pool write what is due. An idle websocket has no goroutine for
 // writing, to save memory.
 func (s *subscriber) wake() {
+	if s.client.IsInTheWay() {
+		s.end(stream.ErrSlow) // it may be in a write that blocks
+	}
 	s.due.Store(true)
 	if s.writing.CompareAndSwap(false, true) {
 		s.server.pool.add(s)
@@ -136,6 +143,9 @@ func (s *subscriber) close() {
 	var why *closeError
 	switch {
 	case errors.Is(err, stream.ErrSlow), errors.Is(err, os.ErrDeadlineExceeded):
+		if s.client.IsInTheWay() {
+			s.writer.breakOff()
+		}
 		why = &closeError{codeTooSlow, "too slow"}
 	case !errors.As(err, &why):
 		why = nil // the client has gone
@@ -171,8 +181,9 @@ func (s *subscriber) hello() []byte {
 func (s *subscriber) read(ctx context.Context) {
 	timeout := time.AfterFunc(subscribeTimeout, func() { s.end(&closeError{codeNoSubscription, "no subscription came in time"}) })
 	defer timeout.Stop()
+	defer func() { s.server.ledger.change(s.peer, s.keys, 0) }()
 	for {
-		_, data, err := s.conn.Read(ctx)
+		data, err := s.message(ctx)
 		if err != nil {
 			s.end(err)
 			return
@@ -181,7 +192,12 @@ func (s *subscriber) read(ctx context.Context) {
 		// waits for the next message.
 		done := make(chan error)
 		go func() { done <- s.subscribe(data) }()
-		if err := <-done; err != nil {
+		err = <-done
+		if errors.As(err, new(*closeError)) {
+			s.end(err)
+			return
+		}
+		if err != nil {
 			frame, _ := json.Marshal(struct { // strings can be encoded
 				Type    string `json:"type"`
 				Message string `json:"message"`
@@ -192,6 +208,33 @@ func (s *subscriber) read(ctx context.Context) {
 		}
 		timeout.Stop()
 	}
+}
+
+// tooManyKeys ends a subscriber whose keys would be too many beside those of others.
+func tooManyKeys() error {
+	return &closeError{websocket.StatusTryAgainLater, "too many keys are followed"}
+}
+
+// message reads the next message. One that is not small is counted while it is read, and has
+// to come within frameTimeout.
+func (s *subscriber) message(ctx context.Context) ([]byte, error) {
+	_, r, err := s.conn.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	timeout := time.AfterFunc(frameTimeout, func() { s.end(&closeError{codeTooSlow, "too slow"}) })
+	defer timeout.Stop()
+	data, err := io.ReadAll(io.LimitReader(r, smallMessage))
+	if err != nil || len(data) < smallMessage {
+		return data, err
+	}
+	const cost = 2 * maxSubscription // while the buffer grows
+	if !s.server.ledger.change(s.peer, 0, cost) {
+		return nil, tooManyKeys()
+	}
+	defer s.server.ledger.change(s.peer, cost, 0)
+	rest, err := io.ReadAll(r)
+	return append(data, rest...), err
 }
 
 func (s *subscriber) subscribe(data []byte) error {
@@ -213,6 +256,11 @@ func (s *subscriber) subscribe(data []byte) error {
 	case len(in.Keys) > maxKeys:
 		return fmt.Errorf("%d keys are too many, expected at most %d, or no keys to follow everything", len(in.Keys), maxKeys)
 	}
+	cost := keyCost(in.Keys)
+	if !s.server.ledger.change(s.peer, s.keys, cost) {
+		return tooManyKeys()
+	}
+	s.keys = cost
 	return s.client.Subscribe(stream.Subscription{Topics: in.Topics, Keys: in.Keys, Epoch: in.Epoch, Seq: in.Seq})
 }
 

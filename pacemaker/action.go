@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"thalassa/cluster"
 	"thalassa/internal/permit"
-	"thalassa/lb"
 )
 
 // Predict returns what an action would do. It changes nothing.
@@ -25,7 +23,7 @@ func (c *Cluster) Predict(ctx context.Context, a cluster.Action) (cluster.Conseq
 }
 
 func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Consequences, error) {
-	if err := checkNames(now, a); err != nil {
+	if err := checkAction(cib, now, a); err != nil {
 		return cluster.Consequences{}, err
 	}
 	switch a.Kind {
@@ -34,25 +32,18 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 			return seen, err
 		}
 	case cluster.Fence:
-		if !now.Fencing.Works() {
-			return cluster.Consequences{}, &lb.ConflictError{ID: "node/" + a.Node, Reason: NoFencing(now.Fencing)}
-		}
 		return c.predict(ctx, cib, "-f", a.Node)
-	case cluster.Cleanup:
+	case cluster.ClearState:
+		return c.predict(ctx, cib, "-d", a.Node)
+	case cluster.Cleanup, cluster.Refresh:
 		return c.predict(ctx, cib.withoutFailures(a))
+	case cluster.Restart:
+		return c.predictRestart(ctx, cib, now, a)
 	}
-	var after *CIB
-	err := withFile(cib.data, func(path string) error {
-		for _, q := range steps(cib, now, a) {
-			q.file = path
-			if _, err := c.run(ctx, q); err != nil {
-				return err
-			}
-		}
-		var err error
-		after, err = readCIB(path)
-		return err
-	})
+	if event := ticketEvent(a); event != "" {
+		return c.predict(ctx, cib, event, a.Ticket)
+	}
+	after, err := c.onFile(ctx, cib, steps(cib, now, a))
 	if err != nil {
 		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
 	}
@@ -67,59 +58,70 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 	return predicted, err
 }
 
+// onFile is the CIB after calls that change a copy of it.
+func (t *tools) onFile(ctx context.Context, cib *CIB, calls []call) (after *CIB, err error) {
+	err = withFile(cib.data, func(path string) error {
+		for _, q := range calls {
+			q.file = path
+			if _, err := t.run(ctx, q); err != nil {
+				return err
+			}
+		}
+		var err error
+		after, err = readCIB(path)
+		return err
+	})
+	return after, err
+}
+
 // Do executes an action, waits until the cluster has settled, and returns its
 // state. If the error is of kind KindTimedOut, or that of ctx, the action has been
 // executed as well: the end of ctx only ends the waiting. A Move leaves no
-// constraint behind, even if it fails.
+// constraint behind, and a Restart no stopped resource, even if it fails.
 func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
-	if err := c.checkLive(a.Kind); err != nil {
-		return cluster.Status{}, err
-	}
-	cib, err := c.Query(ctx)
-	if err != nil {
-		return cluster.Status{}, err
-	}
-	now, err := c.View(ctx, cib)
-	if err != nil {
-		return cluster.Status{}, err
-	}
-	if err := checkNames(now, a); err != nil {
-		return now, err
-	}
-	if a.Kind == cluster.Move {
-		return c.move(ctx, cib, now, a)
+	s := NewSteps(c)
+	first, err := s.Plan(ctx, Stage{Action: a, Foretell: a.Kind == cluster.Move})
+	if err != nil || first.Nothing && a.Kind == cluster.Move {
+		return first.Before, err
 	}
 	if err := permit.Check(ctx); err != nil {
-		return now, err
+		return first.Before, err
 	}
-	begun := context.WithoutCancel(ctx)
-	for _, q := range steps(cib, now, a) {
-		if _, err := c.run(begun, q); err != nil {
-			return now, fmt.Errorf("%s: %w", a.Kind, err)
+	if err := s.Write(context.WithoutCancel(ctx), first, ""); err != nil {
+		return first.Before, fmt.Errorf("%s: %w", a.Kind, err)
+	}
+	view, err := s.Settle(ctx, a, 0)
+	for n := 1; n < Stages(a); n++ {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
+		last, failed := s.Plan(end, Stage{Action: a, Number: n, Was: first.Was})
+		if failed == nil {
+			failed = s.Write(end, last, "")
+		}
+		cancel()
+		switch {
+		case err != nil: // of the first one
+		case failed != nil:
+			err = fmt.Errorf("%s: %w", endOf(a), failed)
+		default:
+			view, err = s.Settle(ctx, a, n)
 		}
 	}
-	if !c.isLive() {
-		view, err := c.Now(ctx)
-		if err == nil && (a.Kind == cluster.StartMaintenance || a.Kind == cluster.EndMaintenance) {
-			err = checkResult(view, a)
-		}
-		return view, err
-	}
-	view, err := c.Settled(ctx, a.Wait)
-	if err != nil {
-		return view, err
-	}
-	return view, checkResult(view, a)
+	return view, err
 }
 
-// steps returns the calls that execute an action on a CIB and its status.
+// steps returns the calls that execute an action, or its first stage, on a CIB and its
+// status.
 func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 	switch a.Kind {
 	case cluster.Standby:
+		if a.Ticket != "" {
+			return []call{ticket(a)}
+		}
 		return []call{attribute(a.Node, "standby", "on")}
 	case cluster.Online:
 		rebooted := attribute(a.Node, "standby", "")
 		rebooted.args = append(rebooted.args, "-l", "reboot") // until the node restarts
+		rebooted.live = true
 		return []call{attribute(a.Node, "standby", ""), rebooted, attribute(a.Node, "maintenance", "")}
 	case cluster.Move:
 		var out []call
@@ -131,23 +133,71 @@ func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 		return maintenance(cib, a, "true")
 	case cluster.EndMaintenance:
 		return maintenance(cib, a, "")
-	case cluster.Cleanup:
-		args := []string{"-C"}
-		if a.Resource != "" {
-			args = append(args, "-r", a.Resource)
-		}
-		if a.Node != "" {
-			args = append(args, "-N", a.Node)
-		}
-		return []call{{tool: "crm_resource", args: args, within: cmp.Or(a.Wait, settleWithin)}}
-	case cluster.Stop:
-		return []call{meta(a.Resource, "target-role", "Stopped")}
-	case cluster.Start:
-		return []call{meta(a.Resource, "target-role", "Started")}
 	case cluster.Fence:
-		return []call{{tool: "stonith_admin", args: []string{"--reboot", a.Node}, within: cmp.Or(a.Wait, settleWithin)}}
+		return []call{{tool: "stonith_admin", args: []string{"--reboot", a.Node}, within: cmp.Or(a.Wait, settleWithin), live: true}}
+	case cluster.ClearState:
+		return []call{{tool: "stonith_admin", args: []string{"--confirm", a.Node}, live: true}}
+	case cluster.Grant, cluster.Revoke, cluster.Activate:
+		return []call{ticket(a)}
+	case cluster.Cleanup, cluster.Refresh, cluster.KeepOff, cluster.Clear:
+		return []call{onResource(a)}
 	}
-	return nil
+	var out []call
+	for _, r := range cib.tagged(a.Resource) {
+		out = append(out, metaOf(a.Kind, r))
+	}
+	return out
+}
+
+// onResource is a call with a resource and a node, where the action has them.
+func onResource(a cluster.Action) call {
+	q := call{tool: "crm_resource", args: []string{map[string]string{
+		cluster.Cleanup: "-C", cluster.Refresh: "-R", cluster.KeepOff: "-B", cluster.Clear: "--clear",
+	}[a.Kind]}}
+	if a.Kind == cluster.Cleanup || a.Kind == cluster.Refresh {
+		q.within, q.live = cmp.Or(a.Wait, settleWithin), true
+	}
+	if a.Resource != "" {
+		q.args = append(q.args, "-r", a.Resource)
+	}
+	if a.Node != "" {
+		q.args = append(q.args, "-N", a.Node)
+	}
+	return q
+}
+
+// metaOf sets the meta attribute of a resource by which an action works.
+func metaOf(kind, resource string) call {
+	switch kind {
+	case cluster.Start:
+		return meta(resource, "target-role", "Started")
+	case cluster.Promote:
+		return meta(resource, "target-role", "Promoted")
+	case cluster.Demote:
+		return meta(resource, "target-role", "Unpromoted")
+	case cluster.Manage:
+		return meta(resource, "is-managed", "")
+	case cluster.Unmanage:
+		return meta(resource, "is-managed", "false")
+	}
+	return meta(resource, "target-role", "Stopped") // Stop, and the beginning of Restart
+}
+
+// ticket is the call of an action on a ticket. Without --force, crm_ticket refuses to
+// grant or revoke where it cannot ask.
+func ticket(a cluster.Action) call {
+	do := map[string]string{cluster.Grant: "--grant", cluster.Revoke: "--revoke", cluster.Standby: "--standby", cluster.Activate: "--activate"}
+	return call{tool: "crm_ticket", args: []string{"--ticket", a.Ticket, do[a.Kind], "--force"}, plain: true, live: true}
+}
+
+// ticketEvent is the option of crm_simulate for an action on a ticket; empty: it is none.
+func ticketEvent(a cluster.Action) string {
+	if a.Ticket == "" {
+		return ""
+	}
+	return map[string]string{
+		cluster.Grant: "--ticket-grant", cluster.Revoke: "--ticket-revoke", cluster.Standby: "--ticket-standby", cluster.Activate: "--ticket-activate",
+	}[a.Kind]
 }
 
 // attribute sets a permanent node attribute; an empty value removes it.
@@ -155,9 +205,13 @@ func attribute(node, name, value string) call {
 	return call{tool: "crm_attribute", args: withValue([]string{"-N", node, "-n", name}, "-D", value)}
 }
 
-// meta sets a meta attribute of a resource.
+// meta sets a meta attribute of a resource; an empty value removes it.
 func meta(resource, name, value string) call {
-	return call{tool: "crm_resource", args: []string{"-r", resource, "--meta", "-p", name, "-v", value}}
+	args := []string{"-r", resource, "--meta"}
+	if value == "" {
+		return call{tool: "crm_resource", args: append(args, "-d", name)}
+	}
+	return call{tool: "crm_resource", args: append(args, "-p", name, "-v", value)}
 }
 
 func withValue(args []string, remove, value string) []string {
@@ -165,18 +219,4 @@ func withValue(args []string, remove, value string) []string {
 		return append(args, remove)
 	}
 	return append(args, "-v", value)
-}
-
-// checkNames reports a node or resource that the cluster does not have.
-func checkNames(v cluster.Status, a cluster.Action) error {
-	if err := a.Check(); err != nil {
-		return err
-	}
-	if a.Node != "" && !slices.ContainsFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == a.Node }) {
-		return &lb.NotFoundError{ID: "node/" + a.Node}
-	}
-	if a.Resource != "" && !slices.ContainsFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == a.Resource || r.In == a.Resource }) {
-		return &lb.NotFoundError{ID: "resource/" + a.Resource}
-	}
-	return nil
 }

@@ -2,66 +2,15 @@ package pacemaker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"thalassa/cluster"
-	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
 // moveLifetime limits the constraint of a move, in case nobody removes it.
 const moveLifetime = "PT10M"
-
-// move moves resources to a node, and then removes the constraints that did it. The
-// resources stay there because of their stickiness.
-func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Status, error) {
-	all, list := movable(now, a.Resource), toMove(now, a)
-	if len(all) == 0 {
-		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
-	}
-	if stays, _, err := c.stays(ctx, cib, now, a); stays || err != nil {
-		return now, err
-	}
-	if _, err := c.predictAction(ctx, cib, now, a); err != nil {
-		return now, err
-	}
-	if err := permit.Check(ctx); err != nil {
-		return now, err
-	}
-	defer func() { // even if the caller has gone
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
-		defer cancel()
-		for _, r := range list {
-			_, _ = c.run(end, clearMove(r, a.Node)) // the constraint also ends by itself
-		}
-	}()
-	for _, q := range steps(cib, now, a) {
-		if _, err := c.run(ctx, q); err != nil {
-			return now, fmt.Errorf("move: %w", err)
-		}
-	}
-	view, err := c.Settled(ctx, a.Wait)
-	if err == nil {
-		err = checkReachable(view, a, all)
-	}
-	if err != nil {
-		return view, err
-	}
-	for _, r := range list {
-		if _, err := c.run(ctx, clearMove(r, a.Node)); err != nil {
-			return view, fmt.Errorf("removing the constraint of the move: %w", err)
-		}
-	}
-	if view, err = c.Settled(ctx, a.Wait); err != nil {
-		return view, err
-	}
-	if err := checkReachable(view, a, all); err != nil {
-		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "the resource moved there and back again: the scores of other nodes are greater than its stickiness"}
-	}
-	return view, nil
-}
 
 // clearMove removes the constraint of a move to a node. Without the node, it would
 // also remove bans from other nodes, which operators have set.

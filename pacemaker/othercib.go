@@ -27,11 +27,12 @@ func OtherCIB(lookup func(name string) string) (variables []string, name string)
 }
 
 // checkLive refuses what only a running cluster can do.
-func (t *tools) checkLive(kind string) error {
-	if t.isLive() || slices.Contains([]string{
+func (t *tools) checkLive(a cluster.Action) error {
+	if t.isLive() || a.Ticket == "" && slices.Contains([]string{
 		cluster.Standby, cluster.Online, cluster.StartMaintenance, cluster.EndMaintenance, cluster.Stop, cluster.Start,
-	}, kind) {
+		cluster.KeepOff, cluster.Clear, cluster.Manage, cluster.Unmanage, cluster.Promote, cluster.Demote,
+	}, a.Kind) {
 		return nil
 	}
-	return &lb.ConflictError{ID: "cluster", Reason: kind + " needs the running cluster, and CIB_shadow or CIB_file is set"}
+	return &lb.ConflictError{ID: "cluster", Reason: a.Kind + " needs the running cluster, and CIB_shadow or CIB_file is set"}
 }

@@ -13,12 +13,25 @@ import (
 func checkResult(v cluster.Status, a cluster.Action) error {
 	switch a.Kind {
 	case cluster.Standby, cluster.Online:
+		if a.Ticket != "" {
+			return checkTicket(v, a)
+		}
 		return checkNode(v, a)
+	case cluster.Grant, cluster.Revoke, cluster.Activate:
+		return checkTicket(v, a)
+	case cluster.Move:
+		return checkMoved(v, a)
+	case cluster.KeepOff:
+		return checkBanned(v, a)
+	case cluster.Manage, cluster.Unmanage:
+		return checkManagement(v, a)
+	case cluster.Promote, cluster.Demote:
+		return checkPromotion(v, a)
 	case cluster.StartMaintenance:
 		return checkUnmanaged(v, a)
 	case cluster.EndMaintenance:
 		return checkManaged(v, a)
-	case cluster.Start, cluster.Stop:
+	case cluster.Start, cluster.Stop, cluster.Restart:
 		return checkRunning(v, a)
 	}
 	return nil
@@ -97,7 +110,7 @@ func checkRunning(v cluster.Status, a cluster.Action) error {
 		case a.Kind == cluster.Stop && len(r.Places) > 0:
 			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it still runs on " + strings.Join(r.Nodes(), ", ") + because(r.Why)}
 		case r.ID != a.Resource && r.State == "disabled": // a part that has a target-role of its own
-		case a.Kind == cluster.Start && len(r.Places) == 0:
+		case a.Kind != cluster.Stop && len(r.Places) == 0:
 			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it runs nowhere" + because(r.Why)}
 		}
 	}

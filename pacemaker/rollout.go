@@ -50,7 +50,7 @@ type RolledOut struct {
 // Pacemaker would restart HAProxy instead (*lb.ConflictError). If a reload fails, it
 // restores the previous generation, and the error is an *lb.ConflictError.
 func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
-	if err := c.checkLive("rollout"); err != nil {
+	if err := c.checkLive(cluster.Action{Kind: "rollout"}); err != nil {
 		return RolledOut{}, err
 	}
 	r = r.withDefaults()

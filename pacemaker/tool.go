@@ -61,6 +61,8 @@ type Config struct {
 	// Timeout limits each call of a tool (20 s).
 	Timeout time.Duration
 	Logger  *slog.Logger // discards
+
+	user string // whose ACLs hold for writes; empty: the own ones
 }
 
 func (c Config) withDefaults() Config {
@@ -128,6 +130,8 @@ type call struct {
 	plain bool
 	// differs: the tool exits with 1 if it has found a difference.
 	differs bool
+	// live: it acts on the running cluster, or on its status, and not by its configuration.
+	live bool
 	// said receives the start of its standard error; nil: nobody needs it.
 	said *bytes.Buffer
 	// within replaces Config.Timeout for a tool that waits for other nodes.
@@ -144,6 +148,9 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	args := q.args
+	if t.cfg.user != "" && q.tool == "cibadmin" && slices.Contains(args, "--patch") {
+		args = append([]string{"--user", t.cfg.user}, args...)
+	}
 	if !q.plain {
 		args = append([]string{"--output-as=xml"}, args...)
 	}

@@ -176,7 +176,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := pyhrapi.Read(t.Context(), data); err != nil && !errors.As(err, new(*pyhrapi.Error)) {
+		if _, err := pyhrapi.Read(t.Context(), slices.Clone(data)); err != nil && !errors.As(err, new(*pyhrapi.Error)) {
 			t.Fatal(err)
 		}
 	})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,11 +33,10 @@ func (e *Error) Error() string { return "the file " + e.Problem }
 func wrong(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
 
 // Read reads a file of pyHrapi, of any of its schemas. It reads the columns. The JSON documents
-// beside them have the content of the last request, and may differ. The error is an *Error, or that
-// of ctx.
+// beside them have the content of the last request, and may differ. The file may be large: Read
+// takes data over, and changes it. The error is an *Error, or that of ctx.
 func Read(ctx context.Context, data []byte) (db Database, err error) {
-	data, err = sound(data)
-	if err != nil {
+	if err := makeSound(data); err != nil {
 		return db, err
 	}
 	limited, cancel := context.WithTimeout(ctx, ReadTime)
@@ -60,23 +58,22 @@ func Read(ctx context.Context, data []byte) (db Database, err error) {
 	return Database{}, wrong("is damaged, or no database of pyHrapi: %v", err)
 }
 
-// sound checks the header of a file, and returns the file as one without a write-ahead log.
-func sound(data []byte) ([]byte, error) {
+// makeSound checks the header of a file, and makes the file one without a write-ahead log.
+func makeSound(data []byte) error {
 	const header, version = 100, 18
 	switch {
 	case len(data) > MaxBytes:
-		return nil, wrong("has %d bytes, expected at most %d", len(data), MaxBytes)
+		return wrong("has %d bytes, expected at most %d", len(data), MaxBytes)
 	case !bytes.HasPrefix(data, []byte("SQLite format 3\x00")):
-		return nil, wrong("is no SQLite database, expected one that begins with \"SQLite format 3\"")
+		return wrong("is no SQLite database, expected one that begins with \"SQLite format 3\"")
 	case len(data) < header:
-		return nil, wrong("is incomplete: it has %d bytes", len(data))
+		return wrong("is incomplete: it has %d bytes", len(data))
 	}
 	if pages := int64(bigEndian(data[28:32])); pages*pageSize(data) > int64(len(data)) {
-		return nil, wrong("is incomplete: it has %d bytes, and its header says %d", len(data), pages*pageSize(data))
+		return wrong("is incomplete: it has %d bytes, and its header says %d", len(data), pages*pageSize(data))
 	}
-	data = slices.Clone(data)
 	data[version], data[version+1] = 1, 1 // a write-ahead log would be another file
-	return data, nil
+	return nil
 }
 
 func bigEndian(b []byte) (n uint32) {

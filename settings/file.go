@@ -3,12 +3,13 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"unicode"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"thalassa/internal/safefile"
 )
 
 // Kebab turns the original's camelCase names into the documented ones, so that
@@ -24,11 +25,14 @@ func Kebab(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(b.String())
 }
 
+// maxFile bounds a file that settings name, in bytes.
+const maxFile = 1 << 20
+
 // LoadFile sets every flag of f that the command line did not set from a YAML file. The file is
 // strict: an unknown or repeated key is an error. The error is an [Error]; it names file, line and
 // key.
 func LoadFile(f *pflag.FlagSet, path string) error {
-	data, err := os.ReadFile(path)
+	data, err := safefile.Read(path, maxFile) // which is read again while the agent runs
 	if err != nil {
 		return Error{fmt.Errorf("reading the settings: %w", err)}
 	}

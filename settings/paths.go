@@ -152,6 +152,9 @@ func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.jso
 // cluster.
 func (p *paths) SharedSessions() string { return filepath.Join(p.dbPath, "sessions-nodes.json") }
 
+// ClusterHistory is the folder with what the cluster went through.
+func (p *paths) ClusterHistory() string { return filepath.Join(p.dbPath, "cluster-history") }
+
 // A Directory is one in which the agent creates files or sockets.
 type Directory struct {
 	Setting string // that names it

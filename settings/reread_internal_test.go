@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -142,6 +144,35 @@ func TestRereadNamesTheMistake(t *testing.T) {
 		rewrite(text)
 		if _, err := s.Reread(); err == nil || !errors.As(err, new(Error)) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Files that are read again while the agent runs are never waited for: something else may
+// have come in their place.
+func TestFilesThatAreNoneAreNotWaitedFor(t *testing.T) {
+	s, _ := rereadable(t, "client-ca: /none\naccess-file: /none\ntls: auto\n")
+	if err := errors.Join(os.Remove(s.file), syscall.Mkfifo(s.file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s.clientCA = s.file
+	done := make(chan error, 2)
+	go func() {
+		_, err := s.Reread()
+		done <- err
+	}()
+	go func() {
+		_, err := s.TLS().ClientCAs()
+		done <- err
+	}()
+	for range 2 {
+		select {
+		case err := <-done:
+			if err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+				t.Errorf("a FIFO in the place of a file: %v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("it waits for the other end of a FIFO")
 		}
 	}
 }

@@ -77,6 +77,19 @@ func (t Sharing) Orders(log *slog.Logger) (*acme.Sharing, error) {
 	return &acme.Sharing{Consul: client, Seal: key, Prefix: t.s.acme.prefix, Node: node}, nil
 }
 
+// History is the key that seals what the agents tell each other of the cluster's history;
+// nil: they tell nothing. The error names the setting.
+func (t Sharing) History() (*auth.ClusterKey, error) {
+	if t.s.sessionKey == "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	key, err := auth.ReadClusterKey(t.s.sessionKey, "history of the cluster\n")
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("session-key-file: %w", err)}
+	}
+	return key, nil
+}
+
 // OrderStore configures the client of the Consul that holds the cluster's orders.
 func (t Sharing) OrderStore(log *slog.Logger) consul.Config {
 	cfg := t.Store(log)

@@ -4,11 +4,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"thalassa/internal/safefile"
 	"thalassa/listen"
 )
 
@@ -73,7 +73,7 @@ func (t TLS) ClientCAs() (*x509.CertPool, error) {
 	if t.s.clientCA == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(t.s.clientCA)
+	data, err := safefile.Read(t.s.clientCA, maxFile)
 	if err != nil {
 		return nil, Error{Err: fmt.Errorf("client-ca: %w", err)}
 	}

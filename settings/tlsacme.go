@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 
 	"github.com/spf13/pflag"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -50,7 +50,7 @@ func (t TLS) Order() (a lb.ACME, ok bool, err error) {
 		return a, true, errors.New("tls-names: has no host name, which tls acme is to order a certificate for")
 	}
 	if o.directoryCA != "" {
-		data, err := os.ReadFile(o.directoryCA)
+		data, err := safefile.Read(o.directoryCA, maxFile)
 		if err != nil {
 			return a, true, fmt.Errorf("tls-acme-directory-ca: %w", err)
 		}

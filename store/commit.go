@@ -77,6 +77,9 @@ func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Prop
 	if head.Revision == base {
 		return made, base, errUnchanged
 	}
+	if err := raiseSchema(tx); err != nil {
+		return nil, base, err
+	}
 	return made, head.Revision, writeHead(tx, head, most)
 }
 

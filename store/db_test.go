@@ -231,7 +231,7 @@ func TestNewerSchema(t *testing.T) {
 		if err == nil {
 			err = inner.Put([]byte("big"), make([]byte, 3*os.Getpagesize()))
 		}
-		return errors.Join(err, tx.DeleteBucket([]byte("events")), store.PutSchema(2)(tx))
+		return errors.Join(err, tx.DeleteBucket([]byte("events")), store.PutSchema(3)(tx))
 	})
 	path := filepath.Join(t.TempDir(), "store.db")
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
@@ -239,14 +239,63 @@ func TestNewerSchema(t *testing.T) {
 	}
 	_, err := store.Open(path, store.Options{})
 	var schema *store.SchemaError
-	if !errors.As(err, &schema) || schema.Schema != 2 || schema.Known != 1 {
-		t.Fatalf("a store with schema 2: %v", err)
+	if !errors.As(err, &schema) || schema.Schema != 3 || schema.Known != 2 {
+		t.Fatalf("a store with schema 3: %v", err)
 	}
 	if now, err := os.ReadFile(path); err != nil || !reflect.DeepEqual(now, newer) {
 		t.Errorf("the newer store was changed: %v", err)
 	}
 	if !tryDamaged(t, "schema 0", edited(t, file, store.PutSchema(0)), expected) {
 		t.Error("schema 0 was taken for one")
+	}
+}
+
+// A store of an older format stays one until a revision is stored in it: until then the
+// program that wrote it can be started again.
+func TestOlderSchema(t *testing.T) {
+	file, _ := sampleStore(t)
+	path := filepath.Join(t.TempDir(), "store.db")
+	if err := os.WriteFile(path, edited(t, file, store.PutSchema(1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	schemaOf := func() (n int) {
+		t.Helper()
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.View(func(tx *bbolt.Tx) error {
+			n = store.Schema(tx)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, step := range []struct {
+		commits bool
+		want    int
+	}{{false, 1}, {true, 2}, {false, 2}} {
+		db, err := store.Open(path, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.commits {
+			in, err := db.Load(t.Context())
+			if err == nil {
+				_, err = db.Commit(t.Context(), in.Revision, storetest.Sample("another"), lb.Origin{})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := schemaOf(); got != step.want {
+			t.Errorf("schema %d, want %d (a revision: %v)", got, step.want, step.commits)
+		}
 	}
 }
 

@@ -49,3 +49,10 @@ var (
 	DecodeBackend     = decodeBackend
 	EncodePersistence = encodePersistence
 )
+
+// Schema is the format that a file claims; 0: none.
+func Schema(tx *bbolt.Tx) int {
+	var entry schemaEntry
+	_ = read(tx, schemaKey, &entry) // which a test would notice
+	return entry.Schema
+}

@@ -15,9 +15,14 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// schema is the number of the layout below. Another layout gets another number;
-// the entry schemaKey keeps its place and form in all of them.
-const schema = 1
+// schema is the number of the format: of the layout below and of what is in it. Another
+// layout gets another number, and so do objects and fields that an older program must not
+// ignore or take for damage. The entry schemaKey keeps its place and form in all of them.
+//
+// 1 had frontends and backends alone. 2 has sections and certificates, and fields such as
+// tls, without which traffic would be in the clear. A file of format 1 becomes one of format
+// 2 with the first revision that is stored in it, see raiseSchema.
+const schema = 2
 
 // The buckets of the file. Every value is one JSON document behind the checksum
 // of sealed.
@@ -156,6 +161,19 @@ func digest(docs map[string][]byte) string {
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// raiseSchema makes a file of an older format one of this one: what is stored in it from now
+// on is not for the programs that have written it.
+func raiseSchema(tx *bbolt.Tx) error {
+	var entry schemaEntry
+	if err := read(tx, schemaKey, &entry); err != nil {
+		return err
+	}
+	if entry.Schema == schema {
+		return nil
+	}
+	return write(tx, metaBucket, []byte(schemaKey), schemaEntry{Schema: schema})
 }
 
 // layOut makes the buckets of an empty file.

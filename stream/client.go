@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 )
 
 // ErrLong says that the next task has more than one frame.
@@ -39,7 +40,12 @@ type Client struct {
 	missed []*delta
 	queue  []*delta
 	bytes  int
-	slow   bool
+	block  *block // nil: none
+	since  uint64 // the number of its hold
+
+	slow bool
+	// inTheWay: it was dropped to make room for others. It changes under hub.mu.
+	inTheWay atomic.Bool
 }
 
 // A selection is a subscription in effect. It is never changed.
@@ -64,7 +70,7 @@ func (h *Hub) Join() *Client {
 }
 
 // JoinFunc is Join for a client without a goroutine of its own. notify is called when
-// Step has a task. It must neither block nor call the Hub.
+// Step has a task, and when the client is dropped. It must neither block nor call the Hub.
 func (h *Hub) JoinFunc(notify func()) *Client {
 	c := &Client{hub: h, notify: notify}
 	c.writer.client = c
@@ -80,6 +86,7 @@ func (c *Client) Leave() {
 	defer c.hub.mu.Unlock()
 	c.follow(nil)
 	c.drop()
+	c.letGo()
 	delete(c.hub.clients, c)
 }
 
@@ -159,10 +166,7 @@ func (c *Client) wants(t *Topic) bool {
 // push queues a delta, or drops the client if its queue is full; hub.mu is held.
 func (c *Client) push(d *delta) {
 	if len(c.queue) > 0 && (len(c.queue) >= c.hub.cfg.Queue || c.bytes+d.size() > c.hub.cfg.QueueBytes) {
-		c.slow = true
-		c.hub.slow++
-		c.drop()
-		c.wake()
+		c.lag()
 		return
 	}
 	c.queue = append(c.queue, d)
@@ -174,6 +178,10 @@ func (c *Client) push(d *delta) {
 func (c *Client) drop() { c.missed, c.queue, c.bytes = nil, nil, 0 }
 
 func (c *Client) wake() { c.notify() }
+
+// IsInTheWay reports whether the client was dropped to make room for others: a write to it
+// that is under way is to be broken off. It may be called from notify.
+func (c *Client) IsInTheWay() bool { return c.inTheWay.Load() }
 
 // Run is for clients of Join. It passes frames to write until ctx ends, whose error it
 // returns, or write fails, or the client is too slow (ErrSlow). A frame is valid during
@@ -226,6 +234,7 @@ type task struct {
 func (c *Client) next(briefly bool) (task, error) {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
+	c.letGo() // what it held has been written
 	switch {
 	case c.slow:
 		return task{}, ErrSlow

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -87,8 +88,12 @@ func appendRemoved(dst []byte, removed []Removed) []byte {
 }
 
 // filter is the frame for clients that want some keys; nil if it has nothing for
-// them. That of a feed is never nil, because its time is news.
+// them. That of a feed is never nil, because its time is news. Whoever wants all of it
+// shares the frame of everybody.
 func (d *delta) filter(keys *keySet) []byte {
+	if d.isWanted(keys) {
+		return d.frame
+	}
 	frame := append([]byte(nil), d.frame[:d.head]...)
 	begin := d.head
 	for i, end := range d.ends {
@@ -111,4 +116,10 @@ func (d *delta) filter(keys *keySet) []byte {
 		return nil
 	}
 	return appendRemoved(append(frame, ']'), removed)
+}
+
+// isWanted reports whether all objects of the delta have keys of a set.
+func (d *delta) isWanted(keys *keySet) bool {
+	return !slices.ContainsFunc(d.keys, func(key string) bool { return !keys.has(key) }) &&
+		!slices.ContainsFunc(d.removed, func(r Removed) bool { return !keys.has(r.Key) })
 }

@@ -12,6 +12,10 @@ type Config struct {
 	// Queue and QueueBytes bound the frames that wait for one client (64, 8 MB). One
 	// frame may always wait.
 	Queue, QueueBytes int
+	// OwnBytes bounds the frames that clients do not share: states of different times, and
+	// what was made for their keys (32 MB). Beyond it, the clients that have taken longest to
+	// read theirs are dropped.
+	OwnBytes int
 	// ReplayBytes and ReplayAge bound the deltas that are kept for clients that
 	// come back (4 MB, 1 min).
 	ReplayBytes int
@@ -27,6 +31,7 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.Queue, 64)
 	def(&c.QueueBytes, 8<<20)
+	def(&c.OwnBytes, 32<<20)
 	def(&c.ReplayBytes, 4<<20)
 	if c.ReplayAge <= 0 {
 		c.ReplayAge = time.Minute
@@ -51,6 +56,8 @@ type Hub struct {
 	bytes   int                // in replay
 	dropped uint64             // number of the last delta that left replay
 	slow    uint64
+	held    int    // bytes of the blocks that clients hold
+	holds   uint64 // number so far
 }
 
 // New makes a Hub without topics.

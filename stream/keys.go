@@ -16,13 +16,17 @@ type keySet struct {
 	used int // number of subscriptions with it; guarded by hub.mu
 
 	mu   sync.Mutex
-	made map[*Topic]cachedFrame // the newest frame of each topic
+	made map[*Topic]cachedFrame // the newest frame of each topic, if it is small
 }
+
+// maxCached is the maximum size of a frame that is kept for other clients with the same
+// keys, in bytes: there may be many sets, and each keeps one of each topic.
+const maxCached = 16 << 10
 
 // cachedFrame is a delta's frame for a keySet.
 type cachedFrame struct {
-	of    *delta
-	frame []byte
+	of    uint64 // number of the delta
+	frame []byte // nil: it has nothing for the keys
 }
 
 func (k *keySet) has(key string) bool {
@@ -31,19 +35,25 @@ func (k *keySet) has(key string) bool {
 }
 
 // frame is the frame of a delta for clients that want these keys; nil: it has nothing
-// for them. The newest frame is shared; an older one is made again.
-func (k *keySet) frame(d *delta) []byte {
+// for them. A small one that is the newest is shared; others are made again. own is what
+// the client has for itself; nil: nothing.
+func (k *keySet) frame(d *delta) (frame []byte, own *block) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	newest := k.made[d.topic]
-	if newest.of == d {
-		return newest.frame
+	newest, isThere := k.made[d.topic]
+	if isThere && newest.of == d.seq {
+		return newest.frame, nil
 	}
-	frame := d.filter(k)
-	if newest.of == nil || newest.of.seq < d.seq {
-		k.made[d.topic] = cachedFrame{d, frame}
+	switch frame = d.filter(k); {
+	case len(frame) == len(d.frame): // that of everybody
+		return frame, nil
+	case len(frame) > maxCached:
+		return frame, &block{size: len(frame)}
 	}
-	return frame
+	if !isThere || newest.of < d.seq {
+		k.made[d.topic] = cachedFrame{d.seq, frame}
+	}
+	return frame, nil
 }
 
 // keySet finds or makes the set of some keys; h.mu is held. release must

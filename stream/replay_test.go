@@ -170,3 +170,95 @@ func TestClientsMayResumeSlowly(t *testing.T) {
 		})
 	}
 }
+
+// What clients do not share is bounded in bytes, however many do not read it: whoever has
+// taken longest is dropped, and a client that reads gets everything.
+func TestFramesOfSingleClientsAreBounded(t *testing.T) {
+	const size, fit = 32 << 10, 4
+	value := strings.Repeat("v", size)
+	all := func(mark string) (list []stream.Object) {
+		for i := range 20 {
+			list = append(list, object("1"+string(rune('a'+i)), mark+value))
+		}
+		return list
+	}
+	for name, change := range map[string]func(set *stream.Topic, i int){
+		"states of keys":   func(*stream.Topic, int) {},
+		"states over time": func(set *stream.Topic, i int) { set.Replace(all(strconv.Itoa(i))[:2]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := stream.New(stream.Config{OwnBytes: (fit + 1) * 2 * size, QueueBytes: 1 << 30, Queue: 1000})
+				set := h.Set("set", true)
+				set.Replace(all("")[:2])
+				stuck := make(chan struct{})
+				var silent []*reader
+				for i := range 20 {
+					change(set, i)
+					r := join(t, h, stuck)
+					s := follow("set")
+					if name == "states of keys" {
+						s.Keys = []string{"a", "b", "other" + strconv.Itoa(i)}
+					}
+					r.subscribe(s)
+					silent = append(silent, r)
+					synctest.Wait()
+				}
+				quick := join(t, h, nil)
+				s := follow("set")
+				s.Keys = []string{"a", "b", "mine"}
+				quick.subscribe(s)
+				if got := quick.got(); len(got) != 1 || strings.Count(got[0], "=") != 2 {
+					t.Errorf("a client that reads got %d frames", len(got))
+				}
+				dropped := 0
+				for _, r := range silent {
+					if r.client.IsInTheWay() {
+						dropped++
+					}
+				}
+				if want := len(silent) - fit; dropped < want || dropped > want+1 || h.Slow() != uint64(dropped) {
+					t.Errorf("%d of %d clients that read nothing were dropped, %d counted; want about %d", dropped, len(silent), h.Slow(), want)
+				}
+				if silent[len(silent)-1].client.IsInTheWay() || quick.client.IsInTheWay() {
+					t.Error("a new client was dropped")
+				}
+				close(stuck)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// A client whose keys are those of all that has changed shares the frame of everybody.
+func TestWhoeverWantsAllOfAChangeSharesIt(t *testing.T) {
+	h := stream.New(stream.Config{})
+	set := h.Set("set", true)
+	var clients []*stream.Client
+	for _, keys := range [][]string{nil, {"a", "b"}, {"a", "c"}} {
+		c := h.JoinFunc(func() {})
+		defer c.Leave()
+		if err := c.Subscribe(stream.Subscription{Topics: []string{"set"}, Keys: keys}); err != nil {
+			t.Fatal(err)
+		}
+		if more, err := c.Step(func([]byte) error { return nil }); err != nil || !more {
+			t.Fatal(more, err)
+		}
+		clients = append(clients, c)
+	}
+	set.Replace([]stream.Object{object("1a", strings.Repeat("v", 64<<10))})
+	var first *byte
+	for i, c := range clients {
+		more, err := c.Step(func(frame []byte) error {
+			if i == 0 {
+				first = &frame[0]
+			} else if &frame[0] != first {
+				t.Errorf("client %d has a frame of its own", i)
+			}
+			return nil
+		})
+		if err != nil || !more {
+			t.Fatal(more, err)
+		}
+	}
+}

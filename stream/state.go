@@ -13,22 +13,23 @@ var errLarge = errors.New("the state is large")
 type state struct {
 	position position
 	frames   [][]byte // nil: it is too large to be kept
+	block    block    // of frames
 }
 
 // whole is the state of the topic for clients that want all of it; nil frames: it is
 // too large and has to be made piece by piece.
-func (t *Topic) whole() (position, [][]byte) {
+func (t *Topic) whole() *state {
 	t.making <- struct{}{} // the others wait for the first
 	defer func() { <-t.making }()
 	t.hub.mu.Lock()
 	kept, changes := t.kept, t.changes
 	t.hub.mu.Unlock()
 	if kept != nil {
-		return kept.position, kept.frames
+		return kept
 	}
-	s, size := &state{}, 0
-	err := t.writeState(&selection{}, func(p position) { s.position = p }, func(frame []byte) error {
-		if size += len(frame); size > maxKept {
+	s := &state{}
+	err := t.writeState(&selection{}, func(p position) { s.position = p }, func(int) {}, func(frame []byte) error {
+		if s.block.size += len(frame); s.block.size > maxKept {
 			return errLarge
 		}
 		s.frames = append(s.frames, frame)
@@ -42,7 +43,7 @@ func (t *Topic) whole() (position, [][]byte) {
 	if t.changes == changes {
 		t.kept = s
 	}
-	return s.position, s.frames
+	return s
 }
 
 // changed drops the kept state of the topic, and those of the other topics to save

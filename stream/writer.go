@@ -50,10 +50,12 @@ func (w *writer) delta(sub *selection, d *delta) error {
 	if sub.keys == nil || !d.topic.keyed {
 		return w.write(d.frame)
 	}
-	if frame := sub.keys.frame(d); frame != nil {
-		return w.write(frame)
+	frame, own := sub.keys.frame(d)
+	if frame == nil {
+		return nil
 	}
-	return nil
+	w.client.hold(own)
+	return w.write(frame)
 }
 
 // states writes everything of every topic.
@@ -69,9 +71,10 @@ func (w *writer) states(sub *selection) error {
 
 func (w *writer) state(sub *selection, t *Topic) error {
 	if sub.keys == nil || !t.keyed {
-		if p, frames := t.whole(); frames != nil {
-			w.positions = append(w.positions, p)
-			for _, frame := range frames {
+		if s := t.whole(); s.frames != nil {
+			w.client.hold(&s.block)
+			w.positions = append(w.positions, s.position)
+			for _, frame := range s.frames {
 				if err := w.write(frame); err != nil {
 					return err
 				}
@@ -79,16 +82,17 @@ func (w *writer) state(sub *selection, t *Topic) error {
 			return nil
 		}
 	}
-	return t.writeState(sub, func(p position) { w.positions = append(w.positions, p) }, w.write)
+	hold := func(size int) { w.client.hold(&block{size: size}) }
+	return t.writeState(sub, func(p position) { w.positions = append(w.positions, p) }, hold, w.write)
 }
 
 // writeState makes the frames of a state and passes them to write. begin is called
-// before the first.
-func (t *Topic) writeState(sub *selection, begin func(position), write func([]byte) error) error {
+// before the first, and hold with the size of each before it is made.
+func (t *Topic) writeState(sub *selection, begin func(position), hold func(size int), write func([]byte) error) error {
 	t.hub.mu.Lock()
 	seq, at, objects := t.hub.seq, t.at, t.objects
 	t.hub.mu.Unlock()
-	p := stateWriter{write: write, topic: t.name, seq: seq}
+	p := stateWriter{hold: hold, write: write, topic: t.name, seq: seq}
 	if t.state == nil {
 		begin(position{topic: t, seq: seq})
 		if sub.keys != nil && t.keyed {
@@ -135,6 +139,7 @@ func split(objects []Object) (piece, rest []Object) {
 // stateWriter writes a state: the first piece as a state, the others as deltas with the
 // same number.
 type stateWriter struct {
+	hold   func(size int)
 	write  func([]byte) error
 	topic  string
 	seq    uint64
@@ -146,6 +151,7 @@ func (p *stateWriter) put(at time.Time, piece []Object) error {
 	for _, o := range piece {
 		size += len(o.JSON) + 1
 	}
+	p.hold(size)
 	frame := make([]byte, 0, size)
 	p.pieces++
 	if p.pieces == 1 {

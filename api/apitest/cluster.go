@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
 	"thalassa/internal/wake"
+	"thalassa/lb"
 )
 
 // A Cluster stands in for Pacemaker: it shows the view it was given, and what
@@ -22,6 +24,7 @@ type Cluster struct {
 	cib           string
 	trouble       error
 	done          []cluster.Action
+	jobs          []cluster.Job
 	configuration *cibxml.Element
 }
 
@@ -108,13 +111,52 @@ func (c *Cluster) Predict(_ context.Context, a cluster.Action) (cluster.Conseque
 }
 
 // Do takes note of the action.
-func (c *Cluster) Do(_ context.Context, a cluster.Action) (cluster.Status, error) {
+func (c *Cluster) Do(_ context.Context, a cluster.Action, o cluster.Order) (cluster.Status, cluster.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.trouble == nil {
 		c.done = append(c.done, a)
 	}
-	return c.view, c.trouble
+	return c.view, c.note(a, o), c.trouble
+}
+
+// note keeps a job that is done. The caller holds the mutex.
+func (c *Cluster) note(a cluster.Action, o cluster.Order) cluster.Job {
+	j := cluster.Job{ID: fmt.Sprintf("%020x", len(c.jobs)+1), Kind: a.Kind, Object: a.Object(), Author: o.Author, Node: "n1", State: cluster.JobDone, Result: "done", Attempts: 1}.Bounded()
+	c.jobs = append(c.jobs, j)
+	return j
+}
+
+// Begin is Do.
+func (c *Cluster) Begin(ctx context.Context, a cluster.Action, o cluster.Order) (cluster.Job, error) {
+	_, j, err := c.Do(ctx, a, o)
+	return j, err
+}
+
+// Jobs are those of Do.
+func (c *Cluster) Jobs(cluster.JobQuery) []cluster.Job {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.jobs)
+}
+
+// Job is one of them.
+func (c *Cluster) Job(_ context.Context, id string) (cluster.Job, error) {
+	for _, j := range c.Jobs(cluster.JobQuery{}) {
+		if j.ID == id {
+			return j, nil
+		}
+	}
+	return cluster.Job{}, &lb.NotFoundError{ID: "job/" + id}
+}
+
+// Cancel refuses: all jobs are over.
+func (c *Cluster) Cancel(ctx context.Context, id, _ string) (cluster.Job, error) {
+	j, err := c.Job(ctx, id)
+	if err == nil {
+		err = &lb.ConflictError{ID: "job/" + id, Reason: "it is over: done"}
+	}
+	return j, err
 }
 
 // SetConfiguration makes the configuration that the cluster has, as XML.
@@ -146,10 +188,10 @@ func (c *Cluster) PlanEdits(_ context.Context, edits []config.Edit) (config.Outc
 }
 
 // Configure makes the edits, and the next version of the CIB.
-func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Duration, _ string) (config.Outcome, error) {
+func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Duration, _ cluster.Order) (config.Outcome, cluster.Job, error) {
 	next, out, err := c.edited(edits)
 	if err != nil {
-		return out, err
+		return out, cluster.Job{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +199,7 @@ func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Durat
 	c.view.Epoch.Epoch++
 	after := c.view
 	out.Cluster = &after
-	return out, nil
+	return out, c.note(cluster.Action{Kind: cluster.JobConfigure}, cluster.Order{}), nil
 }
 
 func (c *Cluster) edited(edits []config.Edit) (*cibxml.Element, config.Outcome, error) {

@@ -79,7 +79,7 @@ func serve(t *testing.T, text, said string, adjust ...func(*api.Config)) func(pa
 		if err := c.SetConfiguration(text); err != nil {
 			t.Fatal(err)
 		}
-		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = c, c, c
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = c, c, c, c
 		cfg.Dialects = []api.Dialect{console.New(source{c, said})}
 	} else {
 		cfg.Dialects = []api.Dialect{console.New(nil)}

@@ -53,7 +53,7 @@ func (h databaseHandlers) exportSQL(c echo.Context) error {
 	if db.Certificates, err = h.agent.CertificateTexts(m.Intent(), withKeys); err != nil {
 		return err
 	}
-	release, err := h.agent.OneDatabase(ctx)
+	release, err := h.agent.OneFile(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (h databaseHandlers) importSQL(c echo.Context) error {
 	if given != sqliteType {
 		return importError(c, "Content-Type is "+strconv.Quote(given)+", expected "+sqliteType)
 	}
-	release, err := h.agent.OneDatabase(c.Request().Context())
+	release, err := h.agent.OneFile(c.Request().Context())
 	if err != nil {
 		return err
 	}

@@ -29,12 +29,7 @@ type textHandlers struct {
 
 // hold waits for the pending configuration, and locks it until done is called.
 func (h textHandlers) hold(ctx context.Context) (done func(), err error) {
-	select {
-	case h.pending.turn <- struct{}{}:
-		return func() { <-h.pending.turn }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return api.OneAtATime(ctx, h.pending.turn, "request about the pending configuration")
 }
 
 // A plan is what a text does.
@@ -110,6 +105,11 @@ func (h textHandlers) upload(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	free, err := h.agent.OneFile(c.Request().Context()) // which takes much memory
+	if err != nil {
+		return err
+	}
+	defer free()
 	p, applied, err := h.carryOut(c, func() (plan, error) {
 		p, err := h.plan(c, text)
 		p.set.Origin.Message = "upload of a haproxy.cfg"

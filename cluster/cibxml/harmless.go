@@ -142,6 +142,8 @@ func isPacemakers(name, value string) bool {
 	switch name {
 	case "cluster-name", "remote-node", "remote-addr":
 		return nameForm.MatchString(value)
+	case "thalassa-jobs":
+		return markForm.MatchString(value)
 	case "dc-version":
 		return versionForm.MatchString(value)
 	}
@@ -156,6 +158,7 @@ func isPacemakers(name, value string) bool {
 
 var (
 	nameForm    = regexp.MustCompile(`^[\w .,;:@%/+-]*$`)
+	markForm    = regexp.MustCompile(`^[0-9a-f. ]*$`) // of package pacemaker
 	wordForm    = regexp.MustCompile(`^[A-Za-z_-]{1,20}$`)
 	versionForm = regexp.MustCompile(`^[\d.]+(-[\w.-]{1,20})?$`)
 	urlForm     = regexp.MustCompile(`^https?://[\w.:\[\]/-]*$`)

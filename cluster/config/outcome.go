@@ -15,3 +15,12 @@ type Outcome struct {
 	// Cluster is the final status. nil: nothing has been changed.
 	Cluster *cluster.Status `json:"cluster,omitempty"`
 }
+
+// Summary is the edit for people, without its body, which may have secrets: "PUT
+// primitives/vip".
+func (e Edit) Summary() string {
+	if e.To != "" {
+		return e.Op + " " + e.name() + " to " + e.To
+	}
+	return e.Op + " " + e.name()
+}

@@ -40,6 +40,9 @@ func shallow(k Kind, e *cibxml.Element) *cibxml.Element {
 	return c
 }
 
+// Revealed is an object with its secrets.
+func Revealed(k Kind, e *cibxml.Element) Object { return Read(k, shallow(k, e)) }
+
 // Masked is an object without secrets.
 func Masked(k Kind, e *cibxml.Element) Object {
 	c := shallow(k, e)

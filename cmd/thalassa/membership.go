@@ -4,13 +4,15 @@ import (
 	"context"
 	"time"
 
-	"thalassa/activity"
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
 	"thalassa/haproxy"
+	"thalassa/jobs"
 	"thalassa/ocf"
 	"thalassa/pacemaker"
+	"thalassa/pacemaker/history"
+	"thalassa/store"
 )
 
 // cluster returns the cluster of this node and its watcher; both nil: the settings turn it off.
@@ -22,6 +24,31 @@ func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
 	cfg.Stream = cibProgram()
 	c := pacemaker.New(cfg)
 	return c, pacemaker.NewWatcher(c)
+}
+
+// past keeps what the cluster goes through; nil: it cannot be kept, which is logged.
+func (n node) past(ctx context.Context) *history.Recorder {
+	archive, err := history.Open(n.settings.ClusterHistory(), history.Bounds{})
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not kept", "error", err)
+		return nil
+	}
+	tools, _ := n.settings.Cluster(n.log)
+	return history.NewRecorder(history.Past{Archive: archive, Tools: tools}, history.Inputs, n.now, n.log)
+}
+
+// sharer shares what the cluster goes through with the other nodes; nil: no key is configured.
+func (n node) sharer(ctx context.Context, p parts) *history.Sharer {
+	key, err := n.settings.Sharing().History()
+	if err != nil {
+		n.log.WarnContext(ctx, "the history of the cluster is not shared", "error", err)
+	}
+	if key == nil {
+		return nil
+	}
+	return &history.Sharer{
+		Recorder: p.past, Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutHistory), Key: key, Changed: p.watcher.Changed, Logger: n.log,
+	}
 }
 
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.
@@ -42,75 +69,44 @@ func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
 	})
 }
 
-// notedActions carries out actions of the cluster, and records them as events.
-type notedActions struct {
+// clusterChanges changes the cluster by jobs, and shows its configuration.
+type clusterChanges struct {
+	*jobs.Runner
+
 	cluster *pacemaker.Cluster
 	watcher *pacemaker.Watcher
-	events  *activity.Log
+}
+
+// clusterChanges are those of this node.
+func (n node) clusterChanges(p parts) *clusterChanges {
+	c := &clusterChanges{cluster: p.cluster, watcher: p.watcher}
+	c.Runner = jobs.New(jobs.Config{
+		Steps: pacemaker.NewSteps(p.cluster), Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutJobs), Store: store.NewJobs(p.db),
+		View: p.watcher.View, Changed: p.watcher.Changed, Fresh: c.look, Record: p.events.Record, Now: n.now, Logger: n.log,
+	})
+	return c
 }
 
 // Predict returns what an action would do.
-func (s *notedActions) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
+func (s *clusterChanges) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	return s.cluster.Predict(ctx, a)
-}
-
-// Do carries an action out. The view is fresh, and the note stored, when it
-// returns.
-func (s *notedActions) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
-	v, err := s.cluster.Do(ctx, a)
-	s.watcher.Look()
-	id := "cluster"
-	switch {
-	case a.Node != "":
-		id = "node/" + a.Node
-	case a.Resource != "":
-		id = "resource/" + a.Resource
-	}
-	event := activity.Event{Verb: activity.ClusterChanged, Object: activity.Object{ID: id, Type: "cluster", Key: a.Kind}, Cause: a.Kind, Author: a.Author}
-	if err != nil {
-		event.Error = err.Error()
-	}
-	s.events.Record(ctx, event)
-	return v, err
 }
 
 // freshWithin limits the wait for the view to show a change.
 const freshWithin = 5 * time.Second
 
 // Configuration is the configuration in the view, and the version of its CIB.
-func (s *notedActions) Configuration() (*cibxml.Element, cluster.Epoch, error) {
+func (s *clusterChanges) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 	return s.watcher.Configuration()
 }
 
 // PlanEdits returns what edits of the configuration would do.
-func (s *notedActions) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
+func (s *clusterChanges) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
 	return s.cluster.PlanEdits(ctx, edits)
 }
 
-// Configure changes the configuration. The view is fresh, and the note stored, when it
-// returns.
-func (s *notedActions) Configure(ctx context.Context, edits []config.Edit, wait time.Duration, author string) (config.Outcome, error) {
-	out, err := s.cluster.Configure(ctx, edits, wait)
-	if out.Cluster != nil {
-		s.look(context.WithoutCancel(ctx), out.Cluster.Epoch)
-	}
-	if err == nil && len(out.Changes) == 0 {
-		return out, nil
-	}
-	object := activity.Object{ID: "cluster", Type: "cluster", Key: "configure"}
-	if len(edits) == 1 {
-		object.ID = string(edits[0].Kind) + "/" + edits[0].ID
-	}
-	event := activity.Event{Verb: activity.ClusterChanged, Object: object, Cause: "configure", Author: author}
-	if err != nil {
-		event.Error = err.Error()
-	}
-	s.events.Record(ctx, event)
-	return out, err
-}
-
 // look waits until the view shows a version of the CIB.
-func (s *notedActions) look(ctx context.Context, epoch cluster.Epoch) {
+func (s *clusterChanges) look(ctx context.Context, epoch cluster.Epoch) {
 	late, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
 	for {

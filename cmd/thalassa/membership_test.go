@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -28,9 +30,17 @@ func TestActionsOnTheClusterAreStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := pacemaker.New(pacemaker.Config{Tools: t.TempDir()}) // none
-	s := notedActions{cluster: c, watcher: pacemaker.NewWatcher(c), events: events}
-	if _, err := s.Do(t.Context(), cluster.Action{Kind: cluster.Fence, Node: "n2", Author: "ops"}); err == nil {
+	n := node{now: time.Now, log: slog.New(slog.DiscardHandler)}
+	s := n.clusterChanges(parts{db: db, events: events, cluster: c, watcher: pacemaker.NewWatcher(c)})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	if _, _, err := s.Do(t.Context(), cluster.Action{Kind: cluster.Fence, Node: "n2"}, cluster.Order{Author: "ops"}); err == nil {
 		t.Fatal("a node was fenced without tools")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 	stored, err := db.Events(t.Context(), activity.Query{})
 	if err != nil || len(stored) != 1 || stored[0].Author != "ops" || stored[0].Object.ID != "node/n2" || stored[0].Error == "" {

@@ -27,6 +27,7 @@ import (
 	"thalassa/lb"
 	"thalassa/ocsp"
 	"thalassa/pacemaker"
+	"thalassa/pacemaker/history"
 	"thalassa/routes"
 	"thalassa/stats"
 	"thalassa/store"
@@ -52,7 +53,9 @@ type parts struct {
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
+	changes      *clusterChanges      // nil with cluster
 	foresight    *pacemaker.Foresight // nil with cluster
+	past         *history.Recorder    // nil with cluster, or where nothing can be kept
 	port         secured
 	now          func() time.Time
 	log          *slog.Logger
@@ -110,9 +113,10 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if err != nil {
 		return p, err
 	}
-	p.cluster, p.watcher = n.cluster()
-	if p.watcher != nil {
+	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
+		p.changes = n.clusterChanges(p)
 		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
+		p.past = n.past(ctx)
 	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
@@ -151,7 +155,14 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
+		run(p.changes.Run)
 		run(p.foresight.Run)
+		if p.past != nil {
+			run(p.past.Run)
+			if sharer := n.sharer(ctx, p); sharer != nil {
+				run(sharer.Run)
+			}
+		}
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
 		})
@@ -176,7 +187,9 @@ func (n node) api(p parts) *api.Server {
 	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
-	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem(), p.port.problem()) }
+	cfg.LogProblem = func() string {
+		return cmp.Or(haproxy.ProgramProblem(p.process), n.queue.Problem(), p.audit.Problem(), p.port.problem())
+	}
 	cfg.TemplateProblem = p.agent.TemplateProblem
 	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
 	refusals := &refusals{now: n.now, log: n.log, events: p.events}
@@ -199,9 +212,11 @@ func (n node) api(p parts) *api.Server {
 		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
-		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
-		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = p.watcher, p.changes, p.changes, p.changes
 		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
+		if p.past != nil {
+			cfg.ClusterHistory = p.past.Past
+		}
 	}
 	return api.New(cfg)
 }

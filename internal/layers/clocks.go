@@ -36,8 +36,8 @@ func clocks() map[string]string {
 		"agent/unresolved.go": measures, "api/middleware.go": measures, "client/activity.go": measures, "client/drain.go": measures,
 		"client/streams.go": measures, "consul/query.go": measures, "discovery/watcher.go": measures, "haproxy/apply.go": measures,
 		"haproxy/reload.go": measures, "haproxy/signal.go": measures, "internal/heartbeat/heartbeat.go": measures,
-		"internal/logqueue/queue.go": measures, "ocf/monitor.go": measures, "pacemaker/reload.go": measures,
-		"pacemaker/settle.go": measures, "pacemaker/watcher.go": measures, "stats/reader.go": measures, "store/health.go": measures,
+		"internal/logqueue/queue.go": measures, "ocf/monitor.go": measures, "pacemaker/history/recorder.go": measures, "pacemaker/reload.go": measures,
+		"jobs/share.go": measures, "jobs/watch.go": measures, "pacemaker/settle.go": measures, "pacemaker/watcher.go": measures, "stats/reader.go": measures, "store/health.go": measures,
 
 		"agent/certificates.go": paces, "agent/drift.go": paces, "agent/localuse.go": paces, "agent/monitor.go": paces, "agent/oldworkers.go": paces,
 		"agent/reloads.go": paces, "auth/access.go": paces, "auth/accounts.go": paces, "auth/reloaded.go": paces,
@@ -45,7 +45,7 @@ func clocks() map[string]string {
 		"haproxy/check.go": paces, "haproxy/finder.go": paces, "haproxy/recovery.go": paces, "haproxy/router.go": paces,
 		"haproxy/run.go": paces, "haproxy/workerwait.go": paces, "internal/safefile/health.go": paces, "listen/gate.go": paces,
 
-		"cli/canaryfollow.go": people, "cli/clusterstate.go": people, "cli/token.go": people,
+		"cli/canaryfollow.go": people, "cli/clusterhistory.go": people, "cli/clusterstate.go": people, "cli/token.go": people,
 	}
 }
 

@@ -112,11 +112,13 @@ func rooms() map[string][]string {
 		"consul":              {"internal/safefile", "internal/wake"},
 		"discovery":           {"consul", "lb", "internal/wake"},
 		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/wake", "internal/leftover"},
+		"jobs":                {"activity", "cluster", "cluster/config", "lb", "pacemaker", "internal/permit", "internal/wake"},
+		"pacemaker/history":   {"cluster", "cluster/cibxml", "cluster/config", "lb", "pacemaker", "internal/safefile", "internal/wake"},
 		"control":             {"lb", "internal/batch", "internal/wake"},
 		"ui":                  nil,
 		"routes":              {"auth", "lb"},
 		"listen":              {"internal/wake", "internal/safefile"},
-		"client":              {"activity", "api/node", "lb", "listen", "internal/wake"},
+		"client":              {"activity", "api/node", "cluster", "lb", "listen", "internal/wake"},
 		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "cluster/cibxml", "cluster/config", "gateway", "imports", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/strictjson", "internal/wake"},
 		"api/console":         {"api", "auth", "cluster", "cluster/cibxml"},
 		"api/hrapi":           {"api", "auth", "backup", "certs", "gateway", "imports", "lb", "pyhrapi", "stage", "internal/safefile"},
@@ -186,7 +188,7 @@ func uses() []Use {
 		},
 		{
 			Path: "os", Names: []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Truncate", "Chown", "Lchown", "Chmod"},
-			Owners: []string{"internal/safefile", "cli", "dev", "settings", "pacemaker", "control"},
+			Owners: []string{"internal/safefile", "cli", "dev", "pacemaker", "control"},
 			// The others read /proc, what their own caller has named, or a directory that they have made.
 			Why: "internal/safefile opens files, which other users may have put there",
 		},

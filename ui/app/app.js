@@ -19,6 +19,7 @@ import { connection, hello, now, object, retry, stale } from "./live.js";
 import { Login } from "./login.js";
 import { Overview } from "./overview.js";
 import { Button, Empty, Title, Toasts } from "./parts.js";
+import { HistoryPage } from "./past.js";
 import { route } from "./router.js";
 import { identity, seesNode, seesSome } from "./session.js";
 import { SimulatorPage } from "./simulator.js";
@@ -56,11 +57,11 @@ export function App() {
   const at = route.value;
   const label = object("status").value?.label ?? hello.value?.label;
   useEffect(() => {
-    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? ({ login: "Log in", account: "Account", simulator: "Simulator" }[at.page] ?? "Not found");
+    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? ({ login: "Log in", account: "Account", simulator: "Simulator", history: "History" }[at.page] ?? "Not found");
     document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
   });
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
-  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster" });
+  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster" });
   const lost = connection.value.state === "lost";
   return html`
     <a class="skip" href="#main" data-plain>Skip to content</a>
@@ -90,6 +91,8 @@ function Page() {
       return html`<${DraftPage} key=${at.key} id=${at.key} />`;
     case "cluster":
       return html`<${ClusterPage} />`;
+    case "history":
+      return html`<${HistoryPage} />`;
     case "simulator":
       return html`<${SimulatorPage} />`;
     case "account":

@@ -41,6 +41,7 @@ export function ClusterPage() {
     <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${kindOf(c.state)}>${c.state}</${Badge}>
       <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node: ${c.node} (${c.role})</span>
       <span class="grow"></span>
+      <a class="button" href="/history">History</a>
       <a class="button" href="/simulator">Simulator</a>
       ${c.maintenance
         ? html`<${Button} role="operate" onClick=${() => setAction({ kind: "ready", title: "End maintenance?", label: "End maintenance", done: "Maintenance ended." })}>End maintenance…</${Button}>`
@@ -55,7 +56,7 @@ export function ClusterPage() {
 }
 
 /** @param {{cluster: Cluster}} props */
-function Addresses({ cluster: c }) {
+export function Addresses({ cluster: c }) {
   return html`<section class="panel" aria-label="Floating IPs"><h2>Floating IPs</h2>
     <ul class="links">${c.floatingIPs.map((ip) => html`<li key=${ip.resource}><code>${ip.address}</code> ${ip.nodes.length === 1 || (ip.shared && ip.node)
       ? html`on <b>${ip.nodes.join(", ")}</b>` : html`<${Badge} kind="bad">${ip.nodes.length ? `on ${ip.nodes.join(" and ")}` : "on no node"}</${Badge}>`}</li>`)}</ul>
@@ -63,8 +64,8 @@ function Addresses({ cluster: c }) {
   </section>`;
 }
 
-/** @param {{cluster: Cluster, onAction: (a: Action) => void}} props */
-function Matrix({ cluster: c, onAction }) {
+/** @param {{cluster: Cluster, onAction?: (a: Action) => void}} props without onAction: nothing can be done */
+export function Matrix({ cluster: c, onAction }) {
   return html`<section class="panel" aria-label="Nodes and resources"><h2>Nodes and resources</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of nodes and resources"><table class="matrix">
       <thead><tr><th scope="col">Resource</th>${c.nodes.map((n) => html`<th key=${n.name} scope="col"><${NodeHead} cluster=${c} node=${n} onAction=${onAction} /></th>`)}</tr></thead>
@@ -84,17 +85,17 @@ function Cell({ resource: r, node }) {
   return html`<${Badge} kind=${kindOf(place.state)}>${place.state}</${Badge}>`;
 }
 
-/** @param {{cluster: Cluster, node: ClusterNode, onAction: (a: Action) => void}} props */
+/** @param {{cluster: Cluster, node: ClusterNode, onAction?: (a: Action) => void}} props */
 function NodeHead({ cluster: c, node: n, onAction }) {
   const holds = c.floatingIPs.some((ip) => ip.haproxy && ip.node === n.name);
   const out = n.state === "standby" || n.state === "maintenance";
   return html`<div class="node"><b>${n.name}</b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}</div>
-    <div class="node">
+    ${onAction && html`<div class="node">
       ${out ? html`<${Button} role="operate" label=${`Online ${n.name}`} onClick=${() => onAction({ kind: "online", node: n.name, title: `Bring ${n.name} online?`, label: "Bring online", done: `${n.name} is online.` })}>Online…</${Button}>`
         : html`<${Button} role="operate" label=${`Standby ${n.name}`} onClick=${() => onAction({ kind: "standby", node: n.name, title: `Put ${n.name} in standby?`, label: "Standby", done: `${n.name} is in standby.` })}>Standby…</${Button}>`}
       ${!holds && c.floatingIPs.some((ip) => ip.haproxy) && n.state === "online" && html`<${Button} role="operate" label=${`Move here: ${n.name}`}
         onClick=${() => onAction({ kind: "move", node: n.name, title: `Move the floating IP to ${n.name}?`, label: "Move", done: `The floating IP is on ${n.name}.` })}>Move here…</${Button}>`}
-    </div>`;
+    </div>`}`;
 }
 
 /** @param {{cluster: Cluster, onAction: (a: Action) => void}} props */

@@ -170,9 +170,15 @@ function kindOf(action) {
 function Objects({ seen }) {
   return html`<section class="panel" aria-label="Changes"><h2>Changes</h2>
     <ul class="links">${seen.changes.map((c) => html`<li key=${c}>${c}</li>`)}</ul>
-    ${seen.objects.map((o) => html`<details key=${o.object}><summary>${o.object} ${!o.before ? html`<${Badge} kind="good">new</${Badge}>` : !o.after ? html`<${Badge} kind="bad">removed</${Badge}>` : o.secret ? html`<${Badge}>a secret changes</${Badge}>` : ""}</summary>
-      <pre class="difference" tabindex="0" aria-label=${`XML of ${o.object}`}>${diff(o.before, o.after).map((l, n) => html`<span key=${n} class=${"xml " + l.kind}>${{ same: "  ", added: "+ ", removed: "- " }[l.kind]}${l.text}${"\n"}</span>`)}</pre></details>`)}
+    <${ObjectChanges} objects=${seen.objects} />
   </section>`;
+}
+
+/** What becomes of objects, as XML.
+ * @param {{objects: Foreseen["objects"]}} props */
+export function ObjectChanges({ objects }) {
+  return html`${objects.map((o) => html`<details key=${o.object}><summary>${o.object} ${!o.before ? html`<${Badge} kind="good">new</${Badge}>` : !o.after ? html`<${Badge} kind="bad">removed</${Badge}>` : o.secret ? html`<${Badge}>a secret changes</${Badge}>` : ""}</summary>
+      <pre class="difference" tabindex="0" aria-label=${`XML of ${o.object}`}>${diff(o.before, o.after).map((l, n) => html`<span key=${n} class=${"xml " + l.kind}>${{ same: "  ", added: "+ ", removed: "- " }[l.kind]}${l.text}${"\n"}</span>`)}</pre></details>`)}`;
 }
 
 /** @param {{prediction: Prediction}} props */

@@ -263,3 +263,8 @@ export {};
  * @typedef {{number?: number, text?: string, node?: string, state?: string, resource?: string, op?: string, intervalMs?: number, code?: number, ticket?: string, action?: string, quorum?: boolean}} Injection
  * @typedef {{id: string, author: string, message: string, listed: boolean, begun: string, changed: string, edits: {number: number, author: string, time: string, method: string, path: string}[],
  *   objects: string[], conflicts: string[], inject: Injection[], at?: string}} ClusterDraft */
+
+/** What the cluster went through.
+ * @typedef {{node: string, resource: string, operation: string, intervalMs: number, call: number, code: number, status: number, failed: boolean, time: string, durationMs: number, queuedMs: number, reason?: string}} OperationResult
+ * @typedef {{id: string, time: string, tag: string, file: string, dc: string, epoch: string, quorum: boolean, known: boolean, decisions?: Decision[], operations?: OperationResult[], before?: string, after?: string,
+ *   change?: {time: string, user?: string, client?: string, node?: string}}} PastTransition */

@@ -23,7 +23,8 @@ const Env = "THALASSA_FIGURES"
 
 // A Run is what one run of a test has measured.
 type Run struct {
-	// What the run was: "fuzz", "soak", "staged", "linearizable", "faults" or "damage".
+	// What the run was: "fuzz", "soak", "staged", "linearizable", "faults", "damage" or
+	// "memory".
 	What string `json:"what"`
 	// Target is the fuzz target, as package.Name.
 	Target string    `json:"target,omitempty"`
@@ -113,14 +114,20 @@ func Page(runs []Run) []byte {
 		{"linearizable", "[Linearizability](testing.md#linearizability)"},
 		{"faults", "[Faults](faults.md)"},
 		{"damage", "Damaged databases"},
+		{"memory", "[Little memory](testing.md#little-memory)"},
 	} {
 		some := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.What != kind.what })
 		if len(some) == 0 {
 			continue
 		}
 		s := sum(some)
-		fmt.Fprintf(&b, "| %s | %d | %d | %s | %s | %s |\n", kind.text, len(some), s.failed, period(s.seconds), s.counts(), seeds(some))
+		counts := s.counts()
+		if kind.what == "memory" { // writeMemory shows them
+			counts = "requests: " + thousands(s.done["requests"])
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %s | %s | %s |\n", kind.text, len(some), s.failed, period(s.seconds), counts, seeds(some))
 	}
+	writeMemory(&b, runs)
 	b.WriteString("\n## Fuzzing\n\n| target | runs | failed | time | inputs tried | newest run |\n|---|---|---|---|---|---|\n")
 	targets := map[string][]Run{}
 	for _, r := range runs {
@@ -138,6 +145,23 @@ func Page(runs []Run) []byte {
 	}
 	fmt.Fprintf(&b, "| all %d | | %d | %s | | |\n", len(targets), all.failed, period(all.seconds))
 	return b.Bytes()
+}
+
+// writeMemory shows the newest run with little memory: what was the most there, in MB.
+func writeMemory(b *bytes.Buffer, runs []Run) {
+	for _, r := range slices.Backward(runs) {
+		if r.What != "memory" {
+			continue
+		}
+		fmt.Fprintf(b, "\n## Memory\n\nThe most that agent and HAProxy took together in the newest run of [Little memory](testing.md#little-memory), with a\n"+
+			"limit of %d MB and %s requests (%s):\n\n| what callers did | MB |\n|---|---|\n", r.Counts["limit MB"], thousands(r.Counts["requests"]), r.Date.Format(time.DateOnly))
+		for _, name := range slices.Sorted(maps.Keys(r.Counts)) {
+			if what, ok := strings.CutPrefix(name, "MB: "); ok {
+				fmt.Fprintf(b, "| %s | %d |\n", what, r.Counts[name])
+			}
+		}
+		return
+	}
 }
 
 const head = `# Reliability figures

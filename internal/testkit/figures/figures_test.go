@@ -53,10 +53,13 @@ func TestSums(t *testing.T) {
 	got := string(figures.Page([]figures.Run{
 		{What: "soak", Date: at, Commit: "a", Seconds: 3000, Seed: 1, Counts: map[string]int{"requests": 900, "kills": 1}},
 		{What: "soak", Date: at, Commit: "b", Seconds: 1500, Seed: 2, Counts: map[string]int{"requests": 1100}, Failed: true},
+		{What: "memory", Date: at, Commit: "b", Seconds: 60, Counts: map[string]int{"limit MB": 300, "requests": 1234, "MB: backups": 200}},
 		{What: "fuzz", Target: "lb.FuzzName", Date: at, Commit: "b", Seconds: 90, Counts: map[string]int{"inputs": 1234567}},
 	}))
 	for _, row := range []string{
 		"| [Soak](testing.md#soak) | 2 | 1 | 1.2 h | kills: 1, requests: 2,000 | 2, 1 |",
+		"| [Little memory](testing.md#little-memory) | 1 | 0 | 1.0 min | requests: 1,234 |  |",
+		"| backups | 200 |",
 		"| `lb.FuzzName` | 1 | 0 | 1.5 min | 1,234,567 | 2026-11-01 |",
 		"| all 1 | | 0 | 1.5 min | | |",
 	} {

@@ -1,0 +1,115 @@
+package apitest
+
+import (
+	"context"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/cluster/config"
+	"thalassa/lb"
+)
+
+// The transitions of a ClusterHistory, by time.
+const (
+	FirstTransition  = "20261129T120000Z-input-1-00000001"
+	SecondTransition = "20261129T120100Z-warning-1-00000002"
+)
+
+// ClusterHistory has two transitions of a Cluster: vip has failed on n1 before the second,
+// in which its configuration is another one, too.
+type ClusterHistory struct{ *Cluster }
+
+func (h ClusterHistory) transitions() []cluster.Transition {
+	at := time.Date(2026, 11, 29, 12, 1, 0, 0, time.UTC)
+	return []cluster.Transition{
+		{
+			ID: SecondTransition, Time: at, Tag: "warning", File: "pe-warn-1.bz2", DC: "n2", Epoch: cluster.Epoch{Epoch: 12, Updates: 3}, Quorum: true, Known: true,
+			Change:     &cluster.ConfigurationChange{Time: at.Add(-30 * time.Second), User: "ann", Client: "cibadmin", Node: "n1"},
+			Operations: []cluster.OperationResult{{Node: "n1", Resource: "vip", Name: "monitor", IntervalMS: 5000, Call: 7, Code: 7, Failed: true, Time: at, Reason: "gone"}},
+			Decisions:  []cluster.Consequence{{Action: "recover", Resource: "vip", Node: "n1"}},
+		},
+		{ID: FirstTransition, Time: at.Add(-time.Minute), Tag: "input", File: "pe-input-1.bz2", DC: "n2", Epoch: cluster.Epoch{Epoch: 11}, Quorum: true},
+	}
+}
+
+// Find chooses among both.
+func (h ClusterHistory) Find(f cluster.HistoryFilter, limit int) (list []cluster.Transition, more bool) {
+	list = []cluster.Transition{}
+	for _, t := range h.transitions() {
+		if f.Includes(t) {
+			list = append(list, t)
+		}
+	}
+	return list[:min(limit, len(list))], len(list) > limit
+}
+
+// Operations has the failure.
+func (h ClusterHistory) Operations(f cluster.HistoryFilter, _ int) (list []cluster.OperationResult, more bool) {
+	list = []cluster.OperationResult{}
+	for _, t := range h.transitions() {
+		for _, o := range t.Operations {
+			if f.IncludesResult(o) {
+				list = append(list, o)
+			}
+		}
+	}
+	return list, false
+}
+
+// Transition is one of both.
+func (h ClusterHistory) Transition(id string) (cluster.Transition, error) {
+	for _, t := range h.transitions() {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return cluster.Transition{}, &lb.NotFoundError{ID: "cluster/history/" + id}
+}
+
+// Neighbors are the other one.
+func (h ClusterHistory) Neighbors(id string) (before, after string) {
+	if id == FirstTransition {
+		return "", SecondTransition
+	}
+	return FirstTransition, ""
+}
+
+// State is that of the Cluster.
+func (h ClusterHistory) State(_ context.Context, id string) (cluster.Status, error) {
+	_, err := h.Transition(id)
+	return h.View(), err
+}
+
+// Predicted is what the Cluster foresees.
+func (h ClusterHistory) Predicted(ctx context.Context, id string) (cluster.Prediction, error) {
+	if _, err := h.Transition(id); err != nil {
+		return cluster.Prediction{}, err
+	}
+	seen, err := h.Foresee(ctx, config.Question{})
+	return seen.Predicted, err
+}
+
+// Difference is that of vip.
+func (h ClusterHistory) Difference(from, to string) ([]config.Difference, error) {
+	for _, id := range []string{from, to} {
+		if _, err := h.Transition(id); err != nil {
+			return nil, err
+		}
+	}
+	if from == to {
+		return []config.Difference{}, nil
+	}
+	return []config.Difference{{Object: "primitives/vip", Before: `<primitive id="vip"/>`, After: `<primitive id="vip" description="x"/>`}}, nil
+}
+
+// MaskedCIB has no secrets.
+func (h ClusterHistory) MaskedCIB(id string) ([]byte, error) {
+	_, err := h.Transition(id)
+	return []byte(`<cib epoch="12"/>`), err
+}
+
+// File is what Pacemaker has kept.
+func (h ClusterHistory) File(id string) (name string, data []byte, err error) {
+	t, err := h.Transition(id)
+	return t.File, []byte("BZh"), err
+}

@@ -1,0 +1,219 @@
+package api
+
+import (
+	"context"
+	"mime"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/cluster"
+	"thalassa/cluster/config"
+	"thalassa/lb"
+)
+
+// clusterHistoryPath is where the past of the cluster is.
+const clusterHistoryPath = "/cluster/history"
+
+// ClusterHistory tells what the cluster went through, as history.Past does. A transition
+// that there is not is an *lb.NotFoundError.
+type ClusterHistory interface {
+	// Find lists transitions, the newest first; more: there are more than limit.
+	Find(f cluster.HistoryFilter, limit int) (list []cluster.Transition, more bool)
+	// Operations lists results of operations, the newest first.
+	Operations(f cluster.HistoryFilter, limit int) (list []cluster.OperationResult, more bool)
+	Transition(id string) (cluster.Transition, error)
+	// Neighbors are the transitions before and after one; empty: there is none.
+	Neighbors(id string) (before, after string)
+	// State is the state that the scheduler saw.
+	State(ctx context.Context, id string) (cluster.Status, error)
+	// Predicted is what the scheduler decided.
+	Predicted(ctx context.Context, id string) (cluster.Prediction, error)
+	// Difference is what became of the configuration from one transition to another.
+	Difference(from, to string) ([]config.Difference, error)
+	MaskedCIB(id string) ([]byte, error)
+	// File is the input as Pacemaker has kept it, with secrets.
+	File(id string) (name string, data []byte, err error)
+}
+
+// clusterHistoryHandlers show the past of the cluster.
+type clusterHistoryHandlers struct {
+	clusterHandlers
+
+	history ClusterHistory // nil: none is kept
+	turns   *budget        // of the scheduler
+}
+
+// past is the history, or the error that says why there is none.
+func (h clusterHistoryHandlers) past() (ClusterHistory, error) {
+	if h.history == nil {
+		_, err := h.status()
+		if err == nil {
+			err = &lb.UnavailableError{What: "the history of the cluster is not kept"}
+		}
+		return nil, err
+	}
+	return h.history, nil
+}
+
+// historyFilter reads the parameters that choose transitions.
+func historyFilter(c echo.Context) (cluster.HistoryFilter, int, error) {
+	p := parameters(c.Request(), "from", "to", "node", "resource", "tag", "limit")
+	f := cluster.HistoryFilter{From: p.time("from"), To: p.time("to"), Node: p.text("node"), Resource: p.text("resource"), Tag: p.text("tag")}
+	limit := p.limit()
+	if err := p.err(); err != nil {
+		return f, limit, err
+	}
+	return f, limit, f.Check()
+}
+
+// list answers with transitions, without their operations.
+func (h clusterHistoryHandlers) list(c echo.Context) error {
+	f, limit, err := historyFilter(c)
+	if err != nil {
+		return err
+	}
+	past, err := h.past()
+	if err != nil {
+		return err
+	}
+	list, more := past.Find(f, limit)
+	for i := range list {
+		list[i].Operations = nil
+	}
+	return respond(c, http.StatusOK, struct {
+		Transitions []cluster.Transition `json:"transitions"`
+		More        bool                 `json:"more"`
+	}{list, more})
+}
+
+// operations answers with results of operations.
+func (h clusterHistoryHandlers) operations(c echo.Context) error {
+	f, limit, err := historyFilter(c)
+	if err == nil && f.Tag != "" {
+		err = invalidField("tag", "has no meaning for operations", "no value")
+	}
+	if err != nil {
+		return err
+	}
+	past, err := h.past()
+	if err != nil {
+		return err
+	}
+	list, more := past.Operations(f, limit)
+	return respond(c, http.StatusOK, struct {
+		Operations []cluster.OperationResult `json:"operations"`
+		More       bool                      `json:"more"`
+	}{list, more})
+}
+
+// show answers with one transition.
+func (h clusterHistoryHandlers) show(c echo.Context) error {
+	past, err := h.past()
+	if err != nil {
+		return err
+	}
+	t, err := past.Transition(c.Param("id"))
+	if err != nil {
+		return err
+	}
+	before, after := past.Neighbors(t.ID)
+	return respond(c, http.StatusOK, struct {
+		cluster.Transition
+
+		Before string `json:"before,omitempty"`
+		After  string `json:"after,omitempty"`
+	}{t, before, after})
+}
+
+// state answers with the state that the scheduler saw, in the form of GET /cluster.
+func (h clusterHistoryHandlers) state(c echo.Context) error {
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) { return past.State(ctx, id) })
+}
+
+// decisions answers with what the scheduler decided.
+func (h clusterHistoryHandlers) decisions(c echo.Context) error {
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) { return past.Predicted(ctx, id) })
+}
+
+// ask asks Pacemaker's tools about a transition when it is the caller's turn.
+func (h clusterHistoryHandlers) ask(c echo.Context, question func(ctx context.Context, past ClusterHistory, id string) (any, error)) error {
+	past, err := h.past()
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	release, err := h.turns.acquire(ctx, payer(c), 1)
+	if err != nil {
+		return err
+	}
+	defer release()
+	answer, err := question(ctx, past, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, answer)
+}
+
+// diff answers with what became of the configuration since the transition before, or since
+// another one.
+func (h clusterHistoryHandlers) diff(c echo.Context) error {
+	p := parameters(c.Request(), "with")
+	if err := p.err(); err != nil {
+		return err
+	}
+	past, err := h.past()
+	if err != nil {
+		return err
+	}
+	t, err := past.Transition(c.Param("id"))
+	if err != nil {
+		return err
+	}
+	other := p.text("with")
+	if other == "" {
+		other, _ = past.Neighbors(t.ID)
+	}
+	out := struct {
+		From    string                       `json:"from"` // empty: there is none before
+		To      string                       `json:"to"`
+		Change  *cluster.ConfigurationChange `json:"change,omitempty"`
+		Objects []config.Difference          `json:"objects"`
+	}{other, t.ID, t.Change, []config.Difference{}}
+	if other != "" {
+		if out.Objects, err = past.Difference(other, t.ID); err != nil {
+			return err
+		}
+	}
+	if len(out.Objects) == 0 {
+		out.Change = nil // it is older
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// cib answers with the input as XML, without secrets.
+func (h clusterHistoryHandlers) cib(c echo.Context) error {
+	past, err := h.past()
+	if err != nil {
+		return err
+	}
+	data, err := past.MaskedCIB(c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return write(c, http.StatusOK, echo.MIMEApplicationXMLCharsetUTF8, data)
+}
+
+// file answers with the input as Pacemaker has kept it.
+func (h clusterHistoryHandlers) file(c echo.Context) error {
+	past, err := h.past()
+	if err != nil {
+		return err
+	}
+	name, data, err := past.File(c.Param("id"))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	return write(c, http.StatusOK, echo.MIMEOctetStream, data)
+}

@@ -1,0 +1,109 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+
+	"thalassa/api/apitest"
+	"thalassa/cluster"
+	"thalassa/cluster/config"
+)
+
+func TestHistoryOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	var list struct {
+		Transitions []cluster.Transition
+		More        bool
+	}
+	s.get("/cluster/history").wants(t, 200, &list)
+	if len(list.Transitions) != 2 || list.More || list.Transitions[0].ID != apitest.SecondTransition || len(list.Transitions[0].Operations) > 0 {
+		t.Errorf("all: %+v", list)
+	}
+	s.get("/cluster/history?limit=1&from=2026-11-29T12:00:00Z").wants(t, 200, &list)
+	if len(list.Transitions) != 1 || !list.More {
+		t.Errorf("one: %+v", list)
+	}
+	s.get("/cluster/history?resource=vip&node=n1&tag=warning").wants(t, 200, &list)
+	if len(list.Transitions) != 1 || list.Transitions[0].ID != apitest.SecondTransition {
+		t.Errorf("about vip on n1: %+v", list)
+	}
+	var results struct {
+		Operations []cluster.OperationResult
+		More       bool
+	}
+	s.get("/cluster/history/operations?node=n1").wants(t, 200, &results)
+	if len(results.Operations) != 1 || !results.Operations[0].Failed {
+		t.Errorf("operations: %+v", results)
+	}
+	var one struct {
+		cluster.Transition
+
+		Before, After string
+	}
+	path := "/cluster/history/" + apitest.SecondTransition
+	s.get(path).wants(t, 200, &one)
+	if one.DC != "n2" || one.Before != apitest.FirstTransition || one.After != "" || len(one.Operations) != 1 {
+		t.Errorf("one: %+v", one)
+	}
+	var v cluster.Status
+	s.get(path+"/state").wants(t, 200, &v)
+	if v.DC != "n1" {
+		t.Errorf("state: %+v", v)
+	}
+	var p cluster.Prediction
+	s.get(path+"/decisions").wants(t, 200, &p)
+	if len(p.Actions) != 2 || len(p.Graph.Steps) != 4 {
+		t.Errorf("decisions: %+v", p)
+	}
+	if r := s.get(path + "/cib.xml"); r.status != 200 || !strings.Contains(r.header.Get("Content-Type"), "application/xml") {
+		t.Errorf("cib.xml: %d %s", r.status, r.body)
+	}
+	if r := s.get(path + "/file"); r.status != 200 || string(r.body) != "BZh" || !strings.Contains(r.header.Get("Content-Disposition"), "pe-warn-1.bz2") {
+		t.Errorf("file: %d %v %s", r.status, r.header, r.body)
+	}
+}
+
+func TestHistoryDifferences(t *testing.T) {
+	s, _ := clustered(t)
+	type diff struct {
+		From, To string
+		Change   *cluster.ConfigurationChange
+		Objects  []config.Difference
+	}
+	for query, want := range map[string]struct {
+		id, from string
+		objects  int
+		changed  bool
+	}{
+		"second":      {apitest.SecondTransition + "/diff", apitest.FirstTransition, 1, true},
+		"first":       {apitest.FirstTransition + "/diff", "", 0, false},
+		"with itself": {apitest.SecondTransition + "/diff?with=" + apitest.SecondTransition, apitest.SecondTransition, 0, false},
+	} {
+		var d diff
+		s.get("/cluster/history/"+want.id).wants(t, 200, &d)
+		if d.From != want.from || len(d.Objects) != want.objects || (d.Change != nil) != want.changed {
+			t.Errorf("%s: %+v", query, d)
+		}
+	}
+}
+
+func TestHistoryThatThereIsNot(t *testing.T) {
+	s, _ := clustered(t)
+	for path, status := range map[string]int{
+		"/cluster/history/x": 404, "/cluster/history/x/state": 404, "/cluster/history/x/decisions": 404, "/cluster/history/x/diff": 404,
+		"/cluster/history/x/cib.xml": 404, "/cluster/history/x/file": 404,
+		"/cluster/history/" + apitest.FirstTransition + "/diff?with=x":       404,
+		"/cluster/history?tag=red":                                           400,
+		"/cluster/history?from=yesterday":                                    400,
+		"/cluster/history?from=2026-11-29T12:00:00Z&to=2026-11-28T12:00:00Z": 400,
+		"/cluster/history/operations?tag=warning":                            400,
+		"/cluster/history?limit=0":                                           400,
+	} {
+		if r := s.get(path); r.status != status {
+			t.Errorf("%s: %d, expected %d: %s", path, r.status, status, r.body)
+		}
+	}
+	if r := newFixture(t).get("/cluster/history"); r.status != 404 {
+		t.Errorf("without a cluster: %d %s", r.status, r.body)
+	}
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+	"thalassa/cluster"
+)
+
+// ClusterJobs keeps the jobs of the cluster, as *jobs.Runner does.
+type ClusterJobs interface {
+	// Jobs are the jobs that a query selects, the newest first.
+	Jobs(q cluster.JobQuery) []cluster.Job
+	// Job is one job, when it is over or ctx ends. The error is an *lb.NotFoundError.
+	Job(ctx context.Context, id string) (cluster.Job, error)
+	// Cancel cancels a job that runs, in the name of an author.
+	Cancel(ctx context.Context, id, author string) (cluster.Job, error)
+}
+
+// jobsPath is where the jobs of the cluster are.
+const jobsPath = "/cluster/jobs"
+
+// jobHandlers show the jobs of the cluster.
+type jobHandlers struct {
+	clusterHandlers
+
+	jobs ClusterJobs // nil: this node is in no cluster
+}
+
+// list answers with jobs, the newest first.
+func (h jobHandlers) list(c echo.Context) error {
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	p := parameters(c.Request(), "state", "author", "object", "before", "limit")
+	q := cluster.JobQuery{State: cluster.JobState(p.text("state")), Author: p.text("author"), Object: p.text("object"), Before: p.time("before"), Limit: p.limit()}
+	states := []cluster.JobState{"", cluster.JobRunning, cluster.JobDone, cluster.JobFailed, cluster.JobTimedOut, cluster.JobCanceled}
+	if !slices.Contains(states, q.State) {
+		p.add("state", shown(string(q.State))+" is no state of a job", "running, done, failed, timed-out or canceled")
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, orEmpty(h.jobs.Jobs(q)))
+}
+
+// show answers with one job, and waits for its end if the request says so.
+func (h jobHandlers) show(c echo.Context) error {
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	p := parameters(c.Request(), "wait")
+	wait := p.duration("wait", 10*time.Minute)
+	if err := p.err(); err != nil {
+		return err
+	}
+	ctx, cancel := waiting(c.Request().Context())
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, wait)
+	defer cancel()
+	j, err := h.jobs.Job(ctx, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, j)
+}
+
+// cancel cancels a job.
+func (h jobHandlers) cancel(c echo.Context) error {
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	j, err := h.jobs.Cancel(c.Request().Context(), c.Param("id"), Author(c))
+	if err != nil {
+		return err
+	}
+	setJob(c, j)
+	return respond(c, http.StatusAccepted, j)
+}
+
+// maxKey bounds an Idempotency-Key, in bytes.
+const minKey, maxKey = 8, 200
+
+// order is how the request asks for a job. what is the request, as the comparison with a
+// former one of the same key takes it.
+func order(c echo.Context, what ...any) (cluster.Order, error) {
+	r := c.Request()
+	who, _ := c.Get(callerKey).(caller)
+	o := cluster.Order{Author: who.Name, Key: r.Header.Get("Idempotency-Key")}
+	if who.how == auth.ByAccount {
+		o.User = who.Name
+	}
+	if _, given := r.Header["Idempotency-Key"]; !given {
+		return o, nil
+	}
+	if len(o.Key) < minKey || len(o.Key) > maxKey || strings.ContainsFunc(o.Key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return o, invalidField("Idempotency-Key", "is not a key", "8 to 200 printable characters, new ones for each job, e.g. a UUID")
+	}
+	body, err := json.Marshal(what)
+	o.Body = append([]byte(r.Method+" "+r.URL.Path+"\n"), body...)
+	return o, err
+}
+
+// isAsync reports whether the caller does not wait for the end (RFC 7240).
+func isAsync(r *http.Request) bool {
+	for _, value := range r.Header.Values("Prefer") {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), "respond-async") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// setJob says in the answer which job it is about.
+func setJob(c echo.Context, j cluster.Job) {
+	if j.ID != "" {
+		c.Response().Header().Set(echo.HeaderLocation, jobsPath+"/"+j.ID)
+	}
+}

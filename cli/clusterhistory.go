@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/client"
+	"thalassa/cluster"
+)
+
+// clusterPast is what the command asks about.
+type clusterPast struct {
+	from, to, node, resource, tag, with string
+	limit                               int
+	operations                          bool
+}
+
+func newClusterHistory(o *onNode) *cobra.Command {
+	var past clusterPast
+	cmd := o.agentCommand(&cobra.Command{
+		Use:   "history [TRANSITION]",
+		Short: "Show what the cluster went through: its transitions, or one of them",
+		Long: `Shows the transitions of the cluster, the latest first: each is one run of Pacemaker's
+scheduler, with what it decided. Of one transition, shows which operations had ended before
+it, what the scheduler decided and why, and what had become of the configuration. The agent
+has what its node saw while it was the DC, and what the other nodes have told it since they
+were.`,
+		Example: `  thalassa cluster history --since 24h
+  thalassa cluster history --resource vip --from 2026-11-29T13:00:00Z --to 2026-11-29T15:00:00Z
+  thalassa cluster history --operations --node lb2
+  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := o.console(cmd)
+			if err != nil {
+				return err
+			}
+			switch {
+			case len(args) == 1:
+				return o.showTransition(cmd, c, args[0], past)
+			case past.with != "":
+				return mistake(cmd, "--with: is about one transition, and none is named")
+			case past.operations:
+				return o.listOperations(cmd, c, past)
+			}
+			return o.listTransitions(cmd, c, past)
+		},
+	})
+	var since time.Duration
+	f := cmd.Flags()
+	f.StringVar(&past.from, "from", "", "earliest `time`, e.g. 2026-11-29T13:00:00Z")
+	f.StringVar(&past.to, "to", "", "latest `time`")
+	f.DurationVar(&since, "since", 0, "`time` before now, in place of --from")
+	f.StringVar(&past.node, "node", "", "`node` that it is about")
+	f.StringVar(&past.resource, "resource", "", "`resource` that it is about")
+	f.StringVar(&past.tag, "tag", "", "`tag`: input, warning or error")
+	f.StringVar(&past.with, "with", "", "`transition` to compare the configuration with (default: the one before)")
+	f.IntVar(&past.limit, "limit", 50, "maximum `number` of them")
+	f.BoolVar(&past.operations, "operations", false, "list results of operations instead")
+	cmd.MarkFlagsMutuallyExclusive("from", "since")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("since") {
+			past.from = time.Now().Add(-since).UTC().Format(time.RFC3339)
+			return positive(cmd, "since")
+		}
+		return nil
+	}
+	return cmd
+}
+
+// query are the parameters of a list.
+func (p clusterPast) query() string {
+	q := url.Values{"limit": {strconv.Itoa(p.limit)}}
+	for name, value := range map[string]string{"from": p.from, "to": p.to, "node": p.node, "resource": p.resource, "tag": p.tag} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return "?" + q.Encode()
+}
+
+// localTime is a time for people.
+func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+func (o *onNode) listTransitions(cmd *cobra.Command, c client.Cluster, p clusterPast) error {
+	var answer struct {
+		Transitions []cluster.Transition `json:"transitions"`
+		More        bool                 `json:"more"`
+	}
+	if err := c.Get(cmd.Context(), "/cluster/history"+p.query(), &answer); err != nil {
+		return err
+	}
+	return o.show(answer, func(w io.Writer) {
+		row(w, "TIME", "DC", "TAG", "TRANSITION", "DECISIONS")
+		for _, t := range answer.Transitions {
+			row(w, localTime(t.Time), t.DC, t.Tag, t.ID, decided(t))
+		}
+		if answer.More {
+			row(w, "(there are more: --limit, --to)")
+		}
+	})
+}
+
+// decided is what the scheduler decided in one line.
+func decided(t cluster.Transition) string {
+	if !t.Known {
+		return "(not known yet)"
+	}
+	list := cluster.Summarize(t.Decisions)
+	for i, text := range list {
+		list[i] = strings.TrimPrefix(text, "will ")
+	}
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, "; ")
+}
+
+func (o *onNode) listOperations(cmd *cobra.Command, c client.Cluster, p clusterPast) error {
+	var answer struct {
+		Operations []cluster.OperationResult `json:"operations"`
+		More       bool                      `json:"more"`
+	}
+	if err := c.Get(cmd.Context(), "/cluster/history/operations"+p.query(), &answer); err != nil {
+		return err
+	}
+	return o.show(answer, func(w io.Writer) {
+		showOperations(w, answer.Operations)
+		if answer.More {
+			row(w, "(there are more: --limit, --to)")
+		}
+	})
+}
+
+func showOperations(w io.Writer, list []cluster.OperationResult) {
+	row(w, "TIME", "NODE", "RESOURCE", "OPERATION", "CODE", "TOOK", "REASON")
+	for _, r := range list {
+		name := r.Name
+		if r.IntervalMS > 0 {
+			name += " every " + (time.Duration(r.IntervalMS) * time.Millisecond).String()
+		}
+		row(w, localTime(r.Time), r.Node, r.Resource, name, strconv.Itoa(r.Code), (time.Duration(r.DurationMS) * time.Millisecond).String(), r.Reason)
+	}
+}
+
+func (o *onNode) showTransition(cmd *cobra.Command, c client.Cluster, id string, p clusterPast) error {
+	path := "/cluster/history/" + url.PathEscape(id)
+	var answer struct {
+		Transition struct {
+			cluster.Transition
+
+			Before string `json:"before,omitempty"`
+			After  string `json:"after,omitempty"`
+		} `json:"transition"`
+		Decisions cluster.Prediction `json:"decisions"`
+		Diff      struct {
+			From    string                       `json:"from"`
+			To      string                       `json:"to"`
+			Change  *cluster.ConfigurationChange `json:"change,omitempty"`
+			Objects []struct {
+				Object string `json:"object"`
+				Before string `json:"before"`
+				After  string `json:"after"`
+			} `json:"objects"`
+		} `json:"diff"`
+	}
+	with := ""
+	if p.with != "" {
+		with = "?" + url.Values{"with": {p.with}}.Encode()
+	}
+	for sub, into := range map[string]any{"": &answer.Transition, "/decisions": &answer.Decisions, "/diff" + with: &answer.Diff} {
+		if err := c.Get(cmd.Context(), path+sub, into); err != nil {
+			return err
+		}
+	}
+	t := answer.Transition
+	return o.show(answer, func(w io.Writer) {
+		row(w, "Transition:", t.ID)
+		row(w, "Time:", localTime(t.Time))
+		row(w, "DC:", t.DC)
+		row(w, "Version:", t.Epoch.String())
+		row(w, "Before, after:", t.Before, t.After)
+		row(w, "")
+		row(w, "Decisions:")
+		for _, d := range answer.Decisions.Actions {
+			row(w, "  "+strings.Join(cluster.Summarize([]cluster.Consequence{d}), ""), d.Reason)
+		}
+		if change := answer.Diff.Change; change != nil {
+			row(w, "")
+			row(w, fmt.Sprintf("Configuration, changed %s by %s with %s on %s:", localTime(change.Time), change.User, change.Client, change.Node))
+		}
+		for _, d := range answer.Diff.Objects {
+			row(w, "  "+d.Object)
+		}
+		if len(t.Operations) > 0 {
+			row(w, "")
+			showOperations(w, t.Operations)
+		}
+	})
+}

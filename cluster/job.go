@@ -1,0 +1,137 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A JobState is how far a job is.
+type JobState string
+
+// States of jobs.
+const (
+	JobRunning  JobState = "running"
+	JobDone     JobState = "done"
+	JobFailed   JobState = "failed"    // Result says why, and whether something was changed
+	JobTimedOut JobState = "timed-out" // the change is made; the cluster did not settle in time
+	JobCanceled JobState = "canceled"
+)
+
+// JobKinds are the kinds of jobs that are no actions.
+const (
+	// JobConfigure changes objects of the configuration.
+	JobConfigure = "configure"
+)
+
+// Bounds of what is kept of jobs.
+const (
+	MaxJobs     = 10_000
+	MaxJobAge   = 90 * 24 * time.Hour
+	MaxJobBytes = 64 << 20 // of all jobs, as JSON
+	// maxJobList bounds the lists of a job, and maxJobText each text in bytes.
+	maxJobList = 200
+	maxJobText = 2000
+)
+
+// A Job is a change of the cluster that somebody has asked for: an action, or edits of the
+// configuration. It has no secrets.
+type Job struct {
+	ID    string   `json:"id"` // 20 hexadecimal digits
+	Kind  string   `json:"kind"`
+	State JobState `json:"state"`
+	// Author is who has asked for it; Node is whose agent carries it out.
+	Author string `json:"author"`
+	Node   string `json:"node"`
+	// Object is what it is about, e.g. "resource/vip".
+	Object string    `json:"object"`
+	Begun  time.Time `json:"begun"`
+	Ended  time.Time `json:"ended,omitzero"`
+	// Commands are what was run, or the edits without their bodies.
+	Commands []string `json:"commands"`
+	// Changes of the configuration by edits, one line each.
+	Changes []string `json:"changes,omitempty"`
+	// Epochs are versions of the CIB: from which the job was computed, and when it ended.
+	Epochs JobEpochs `json:"epochs"`
+	// Predicted is what the scheduler foretold, Actual what has happened.
+	Predicted []Consequence `json:"predicted"`
+	Actual    []Consequence `json:"actual"`
+	// Deviations say where the cluster is not as foretold. Empty: nowhere, or it is not
+	// known yet.
+	Deviations []string `json:"deviations"`
+	// Result is a sentence about the end; Code is that of the error. Empty: there is none.
+	Result string `json:"result"`
+	Code   string `json:"code,omitempty"`
+	// Kept are the nodes that had the job before its first write.
+	Kept []string `json:"kept"`
+	// CanceledBy is who has canceled it.
+	CanceledBy string `json:"canceledBy,omitempty"`
+	// Attempts is how often it was begun: a job that was interrupted before its first write
+	// is begun again when it is asked for again.
+	Attempts int `json:"attempts"`
+}
+
+// JobEpochs are versions of the CIB.
+type JobEpochs struct {
+	Before Epoch `json:"before"`
+	After  Epoch `json:"after"`
+}
+
+// Over reports whether the job has ended.
+func (j Job) Over() bool { return j.State != JobRunning }
+
+// Bounded is the job with lists and texts of limited size, and no list that is nil.
+func (j Job) Bounded() Job {
+	j.Commands, j.Changes = boundedTexts(j.Commands), boundedTexts(j.Changes)
+	j.Deviations, j.Kept = boundedTexts(j.Deviations), boundedTexts(j.Kept)
+	j.Predicted, j.Actual = boundedConsequences(j.Predicted), boundedConsequences(j.Actual)
+	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Result, &j.Code, &j.CanceledBy} {
+		*text = boundedText(*text)
+	}
+	return j
+}
+
+func boundedText(s string) string {
+	if len(s) > maxJobText {
+		return s[:maxJobText] + "…"
+	}
+	return s
+}
+
+func boundedTexts(list []string) []string {
+	out := make([]string, 0, min(len(list), maxJobList))
+	for _, s := range list[:min(len(list), maxJobList)] {
+		out = append(out, boundedText(s))
+	}
+	return out
+}
+
+func boundedConsequences(list []Consequence) []Consequence {
+	out := slices.Clone(list[:min(len(list), maxJobList)])
+	for i := range out {
+		for _, text := range []*string{&out[i].Action, &out[i].Resource, &out[i].Node, &out[i].From, &out[i].Reason} {
+			*text = boundedText(*text)
+		}
+	}
+	if out == nil {
+		return []Consequence{}
+	}
+	return out
+}
+
+// Expired are the ids of jobs that are not kept any more: the oldest beyond MaxJobs or
+// MaxJobBytes, and those older than MaxJobAge. sizes are their bytes by id. Running jobs are
+// kept.
+func Expired(jobs []Job, sizes map[string]int, now time.Time) []string {
+	sorted := slices.Clone(jobs)
+	slices.SortFunc(sorted, func(a, b Job) int { return cmp.Or(b.Begun.Compare(a.Begun), cmp.Compare(a.ID, b.ID)) })
+	var out []string
+	bytes := 0
+	for i, j := range sorted {
+		bytes += sizes[j.ID]
+		if j.Over() && (i >= MaxJobs || bytes > MaxJobBytes || now.Sub(j.Begun) > MaxJobAge) {
+			out = append(out, j.ID)
+		}
+	}
+	return out
+}

@@ -1,0 +1,23 @@
+package cluster
+
+import "time"
+
+// An Order is how a job is asked for.
+type Order struct {
+	Author string
+	// User is the user of the system whose ACLs of Pacemaker hold; empty: the agent's.
+	User string
+	// Key is the Idempotency-Key; empty: there is none. Body is the request, which is
+	// compared with a former one of the same key.
+	Key  string
+	Body []byte
+}
+
+// A JobQuery selects jobs. The zero value selects the newest 100.
+type JobQuery struct {
+	State  JobState  // empty: any
+	Author string    // empty: anybody
+	Object string    // empty: any
+	Before time.Time // they began before it; zero: any time
+	Limit  int       // 1 to 1000; 0: 100
+}

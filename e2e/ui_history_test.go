@@ -1,0 +1,43 @@
+package e2e_test
+
+import (
+	"testing"
+
+	"thalassa/api/apitest"
+	"thalassa/internal/testkit"
+)
+
+// A user asks why an address failed, and what had been changed before: three clicks.
+func TestHistoryPage(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	c := apitest.NewCluster()
+	p := openPage(t, inMemory(t, c), "/cluster", look{})
+	p.click(`a[href="/history"]`)
+	p.reads("h1", "History")
+	p.reads("nav [aria-current]", "Cluster")
+	p.reads(`[aria-label="Transitions"]`, "warning", "recover vip on n1", "(the scheduler has not been asked yet)")
+	p.sees(`document.querySelectorAll(".timeline .dot").length === 2`)
+	p.shot("history")
+	p.barriers(axe(t), "the history", allRules)
+
+	p.click(`[aria-label="Transitions"] tbody tr:first-child a`)
+	p.reads(`[aria-label="The past"]`, "warning", "DC n2", "pe-warn-1.bz2", "Next")
+	p.reads(`[aria-label="Decisions"]`, "move", "vip", "n1 → n2")
+	p.click(p.button(".tabs", "Operations"))
+	p.reads(`[aria-label="Operations"]`, "n1", "vip", "monitor every 5 s", "gone")
+	p.click(p.button(".tabs", "Configuration"))
+	p.reads(`[aria-label="Configuration"]`, "by ann with cibadmin on n1", "primitives/vip")
+	p.click(p.button(".tabs", "State"))
+	p.reads("main", "This is the past")
+	p.reads(`[aria-label="Nodes and resources"]`, "haproxy", "n2")
+	p.sees(`![...document.querySelectorAll("main button")].some((b) => b.textContent.includes("Standby"))`)
+	p.shot("history-state")
+	p.barriers(axe(t), "a state of the past", allRules)
+
+	// The tab stays, and the address is a link to just this.
+	p.click(`[aria-label="The past"] a.button`)
+	p.reads(`[aria-label="The past"]`, "input", "pe-input-1.bz2")
+	p.sees(`location.search.includes("tab=state") && location.search.includes("input-1-")`)
+	p.click(p.button(".tabs", "Configuration"))
+	p.reads(`[aria-label="Configuration"]`, "No transition before this one is known")
+}

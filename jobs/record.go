@@ -1,0 +1,238 @@
+package jobs
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"regexp"
+	"strconv"
+	"time"
+
+	"thalassa/cluster"
+)
+
+// A record is what the agents keep of a job.
+type record struct {
+	cluster.Job
+
+	// Version grows with each change of the record by the node of the job.
+	Version uint64 `json:"version"`
+	// Request is a digest of the request, keyed with the Idempotency-Key, which is not
+	// stored; empty: the request had none.
+	Request string `json:"request,omitempty"`
+	// Action is what an action is about; nil: the job changes the configuration.
+	Action *target `json:"action,omitempty"`
+	// WaitFor limits the time for the cluster to settle.
+	WaitFor time.Duration `json:"waitFor"`
+	// Written is how many writes were made; Was is pacemaker.Step.Was.
+	Written int    `json:"written"`
+	Was     string `json:"was,omitempty"`
+	// Foretold are the places of what was to move, From those before.
+	Foretold map[string]string `json:"foretold,omitempty"`
+	From     map[string]string `json:"from,omitempty"`
+}
+
+// A target is what an action is about.
+type target struct {
+	Node     string `json:"node,omitempty"`
+	Resource string `json:"resource,omitempty"`
+	Ticket   string `json:"ticket,omitempty"`
+}
+
+func (r record) action() cluster.Action {
+	return cluster.Action{
+		Kind: r.Kind, Node: r.Action.Node, Resource: r.Action.Resource, Ticket: r.Action.Ticket, Wait: r.WaitFor, Author: r.Author,
+	}
+}
+
+// codeInterrupted is the code of a job whose node was lost before its first write.
+const codeInterrupted = "interrupted"
+
+// isInterrupted reports whether the job may begin again.
+func (r record) isInterrupted() bool {
+	return r.State == cluster.JobFailed && r.Code == codeInterrupted && r.Written == 0
+}
+
+// mark is that of a write of the job.
+func (r record) mark(n int) string { return r.ID + "." + strconv.Itoa(n) }
+
+// newer is the newer one of two records of the same job. Every node comes to the same result.
+func newer(a, b record) record {
+	first := cmp.Or(
+		cmp.Compare(a.Attempts, b.Attempts), compareBool(a.Over(), b.Over()), compareBool(!a.isInterrupted(), !b.isInterrupted()),
+		cmp.Compare(a.Version, b.Version), cmp.Compare(b.Node, a.Node),
+	)
+	out, other := a, b
+	if first < 0 {
+		out, other = b, a
+	}
+	if !out.Over() && out.Attempts == other.Attempts {
+		out.CanceledBy = cmp.Or(out.CanceledBy, other.CanceledBy)
+	}
+	return out
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// sum is a number for what newer looks at.
+func (r record) sum() uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %d %v %d %s %s", r.ID, r.Attempts, r.Over(), r.Version, r.Node, r.CanceledBy)
+	return h.Sum64()
+}
+
+// idForm is the form of ids.
+var idForm = regexp.MustCompile(`^[0-9a-f]{20}$`)
+
+// maxDocument bounds a record as JSON, in bytes.
+const maxDocument = 256 << 10
+
+// parseRecord reads a record that another node has sent, or that was stored.
+func parseRecord(data []byte) (record, error) {
+	var r record
+	if len(data) > maxDocument {
+		return r, fmt.Errorf("it has %d bytes, expected at most %d", len(data), maxDocument)
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, errors.New("it is no job of this version of thalassa")
+	}
+	if !idForm.MatchString(r.ID) {
+		return r, errors.New("it has no id")
+	}
+	switch r.State {
+	case cluster.JobRunning, cluster.JobDone, cluster.JobFailed, cluster.JobTimedOut, cluster.JobCanceled:
+	default:
+		return r, errors.New("its state is unknown")
+	}
+	if r.Action != nil {
+		if err := r.action().Check(); err != nil {
+			return r, err
+		}
+	}
+	r.Job = r.Bounded()
+	return r, nil
+}
+
+// idOf is the same for the same author and key on each node.
+func idOf(o cluster.Order) string {
+	if o.Key == "" {
+		data := make([]byte, 10)
+		_, _ = rand.Read(data) // never fails
+		return hex.EncodeToString(data)
+	}
+	sum := sha256.Sum256([]byte("thalassa job\x00" + o.Author + "\x00" + o.Key))
+	return hex.EncodeToString(sum[:10])
+}
+
+// requestOf is the digest of a request. It is keyed, so that nobody who reads it can guess a
+// secret in the body.
+func requestOf(o cluster.Order) string {
+	if o.Key == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, []byte(o.Author+"\x00"+o.Key))
+	mac.Write(o.Body)
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// A message is what a node tells the others.
+type message struct {
+	// Boot tells one start of the agent from another; Beat grows with each message.
+	Boot string `json:"boot"`
+	Beat uint64 `json:"beat"`
+	// Seq is that of the last of Jobs.
+	Seq  uint64            `json:"seq"`
+	Jobs []json.RawMessage `json:"jobs,omitempty"`
+	// Acks are the boot and Seq of other nodes up to which their jobs are on disk here.
+	Acks map[string]string `json:"acks,omitempty"`
+	// Sums are those of all jobs by the beginnings of their ids, see sums.
+	Sums string `json:"sums"`
+	// Ask are nodes that are asked whether they live.
+	Ask []string `json:"ask,omitempty"`
+}
+
+// maxMessage bounds a message that is unpacked, in bytes.
+const maxMessage = 8 << 20
+
+func (m message) encode() (string, error) {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return "", err
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(data); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(packed.Bytes()), nil
+}
+
+func parseMessage(text string) (m message, err error) {
+	packed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return m, errors.New("it is no message of this version of thalassa")
+	}
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return m, errors.New("it is no message of this version of thalassa")
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
+	if err != nil || len(data) > maxMessage || json.Unmarshal(data, &m) != nil {
+		return m, errors.New("it is no message of this version of thalassa, or too large")
+	}
+	return m, nil
+}
+
+// buckets is the number of sums.
+const buckets = 256
+
+// sums are numbers for all records whose ids begin with the same byte, as 4 hexadecimal
+// digits each. Two nodes with the same jobs have the same sums.
+func sums(records map[string]record) string {
+	var all [buckets]uint64
+	for id, r := range records {
+		all[bucketOf(id)] ^= r.sum()
+	}
+	out := make([]byte, 0, 4*buckets)
+	for _, n := range all {
+		out = fmt.Appendf(out, "%04x", n&0xffff)
+	}
+	return string(out)
+}
+
+func bucketOf(id string) int {
+	n, _ := strconv.ParseUint(id[:2], 16, 8) // an id is hexadecimal
+	return int(n)
+}
+
+// differing are the buckets whose sums differ.
+func differing(a, b string) map[int]bool {
+	out := map[int]bool{}
+	for i := range buckets {
+		if from := 4 * i; len(a) == 4*buckets && len(b) == 4*buckets && a[from:from+4] != b[from:from+4] {
+			out[i] = true
+		}
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"thalassa/cluster"
+)
+
+func TestTheSameOrderHasTheSameID(t *testing.T) {
+	o := cluster.Order{Author: "ann", Key: "12345678", Body: []byte("a")}
+	if idOf(o) != idOf(o) || !idForm.MatchString(idOf(o)) || requestOf(o) != requestOf(o) {
+		t.Error("it differs")
+	}
+	for _, other := range []cluster.Order{{Author: "bob", Key: o.Key}, {Author: o.Author, Key: "12345679"}, {}} {
+		if idOf(other) == idOf(o) {
+			t.Errorf("%+v has the same id", other)
+		}
+	}
+	if idOf(cluster.Order{}) == idOf(cluster.Order{}) {
+		t.Error("two jobs without a key are the same")
+	}
+	changed := o
+	changed.Body = []byte("b")
+	if idOf(changed) != idOf(o) || requestOf(changed) == requestOf(o) {
+		t.Error("another request is not noticed")
+	}
+}
+
+// Whatever the order in which nodes hear of records, they keep the same one.
+func TestNodesKeepTheSameRecord(t *testing.T) {
+	one := func(state cluster.JobState, version uint64, node, code string, attempts int) record {
+		return record{Job: cluster.Job{ID: strings.Repeat("a", 20), State: state, Node: node, Code: code, Attempts: attempts}, Version: version}
+	}
+	ascending := []record{
+		one(cluster.JobRunning, 9, "n2", "", 1),
+		one(cluster.JobFailed, 3, "n2", codeInterrupted, 1),
+		one(cluster.JobFailed, 2, "n1", "conflict", 1),
+		one(cluster.JobDone, 4, "n2", "", 1),
+		one(cluster.JobDone, 4, "n1", "", 1),
+		one(cluster.JobRunning, 1, "n3", "", 2),
+	}
+	for i, a := range ascending {
+		for k, b := range ascending {
+			want := ascending[max(i, k)]
+			if got := newer(a, b); got.Version != want.Version || got.Node != want.Node || got.State != want.State {
+				t.Errorf("of %d and %d, %+v is kept", i, k, got.Job)
+			}
+		}
+	}
+	canceled := ascending[0]
+	canceled.CanceledBy = "ann"
+	if newer(canceled, ascending[0]).CanceledBy != "ann" || newer(ascending[0], canceled).CanceledBy != "ann" {
+		t.Error("a cancellation is lost")
+	}
+}
+
+func TestAMessageIsReadAsItWasWritten(t *testing.T) {
+	rec := record{Job: cluster.Job{ID: strings.Repeat("b", 20), Kind: cluster.Move, State: cluster.JobRunning, Node: "n1"}.Bounded(), Version: 3, Action: &target{Node: "n2"}}
+	doc, err := encodeRecord(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := message{Boot: "x", Beat: 4, Seq: 7, Jobs: []json.RawMessage{doc}, Acks: map[string]string{"n2": "y/3"}, Sums: sums(nil)}.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := parseMessage(text)
+	if err != nil || m.Seq != 7 || len(m.Jobs) != 1 || m.Acks["n2"] != "y/3" {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	got, err := parseRecord(m.Jobs[0])
+	if err != nil || got.sum() != rec.sum() || got.action().Node != "n2" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, bad := range []string{"", "x", text[:len(text)/2], strings.Repeat("A", 1000)} {
+		if m, err := parseMessage(bad); err == nil {
+			t.Errorf("%q is read as %+v", bad, m)
+		}
+	}
+	for _, bad := range []string{"", "{}", `{"id":"x"}`, `{"id":"` + rec.ID + `"}`, `{"id":"` + rec.ID + `","state":"odd"}`,
+		`{"id":"` + rec.ID + `","state":"done","kind":"move","action":{"node":"--help"}}`, strings.Repeat(" ", maxDocument+1)} {
+		if r, err := parseRecord([]byte(bad)); err == nil {
+			t.Errorf("%.80q is read as %+v", bad, r)
+		}
+	}
+}
+
+func TestSumsTellWhatDiffers(t *testing.T) {
+	records := map[string]record{}
+	for i := range 1000 {
+		id := idOf(cluster.Order{Author: "a", Key: fmt.Sprintf("key-%08d", i)})
+		records[id] = record{Job: cluster.Job{ID: id, State: cluster.JobDone}, Version: 1}
+	}
+	all := sums(records)
+	if len(differing(all, sums(records))) != 0 {
+		t.Error("equal jobs differ")
+	}
+	id := idOf(cluster.Order{Author: "a", Key: "key-00000007"})
+	rec := records[id]
+	rec.Version++
+	records[id] = rec
+	if d := differing(all, sums(records)); len(d) != 1 || !d[bucketOf(id)] {
+		t.Errorf("differing: %v, expected %d", d, bucketOf(id))
+	}
+	if len(differing(all, "")) != 0 {
+		t.Error("nothing is known of a node without sums")
+	}
+}

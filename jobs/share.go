@@ -1,0 +1,449 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/internal/wake"
+)
+
+// Times of the talk between nodes.
+const (
+	// ackWithin is how long a job waits for another node to keep it.
+	ackWithin = 5 * time.Second
+	// askPause is the pause between two looks for the answers of other nodes.
+	askPause = 40 * time.Millisecond
+	// idlePause is the pause while nothing is to be heard, and busyPause while a job of
+	// another node runs, or nodes have other jobs.
+	idlePause, busyPause = 30 * time.Second, 2 * time.Second
+	// silentAfter is how long the node of a running job may say nothing before it is asked
+	// whether it lives, and answerWithin how long it has for the answer.
+	silentAfter, answerWithin = 6 * time.Second, 6 * time.Second
+	// againAfter is how long the same jobs are not sent again to a node that lacks them.
+	againAfter = time.Minute
+)
+
+// maxBatch is how many jobs a message has, and maxBatchBytes their bytes as JSON.
+const maxBatch, maxBatchBytes = 200, 600 << 10
+
+// A peer is another node, as it has been heard.
+type peer struct {
+	boot string
+	beat uint64
+	seq  uint64
+	sums string
+	acks uint64 // up to which it has the jobs of this node
+	// since is when it last said something new; asked is when it was asked whether it
+	// lives.
+	since, asked time.Time
+	// silent: it has not kept a job in time. dead: it has not answered.
+	silent, dead bool
+}
+
+// An offer is a job that the other nodes are being told.
+type offer struct {
+	rec   record
+	seq   uint64
+	since time.Time
+}
+
+// sharing is what a Runner knows of the other nodes.
+type sharing struct {
+	mu     *sync.Mutex
+	heard  *wake.Signal
+	offers map[string]offer
+	seq    uint64
+	beat   uint64
+	peers  map[string]*peer
+	acks   map[string]string // for others
+	sent   map[string]time.Time
+	ask    []string
+	said   string
+	dirty  bool // the message must be said again
+	ring   bool // the others must be woken
+	lame   string
+	// listened: the other nodes have been heard once.
+	listened bool
+}
+
+func newSharing() sharing {
+	return sharing{
+		mu: &sync.Mutex{}, heard: &wake.Signal{}, offers: map[string]offer{}, peers: map[string]*peer{}, acks: map[string]string{}, sent: map[string]time.Time{},
+		dirty: true, ring: true, // this node tells that it is there
+	}
+}
+
+// put offers jobs to the other nodes. The number is for await.
+func (s *sharing) put(list []record) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, rec := range list {
+		s.seq++
+		s.offers[rec.ID] = offer{rec, s.seq, time.Now()}
+	}
+	s.dirty, s.ring = true, true
+	return s.seq
+}
+
+// await waits until another node keeps a job, and returns those that do. It returns early if
+// there is no other node.
+func (s *sharing) await(ctx context.Context, seq uint64) []string {
+	limited, cancel := context.WithTimeout(ctx, ackWithin)
+	defer cancel()
+	for {
+		next := s.heard.Next()
+		s.mu.Lock()
+		var kept []string
+		others := 0
+		for _, name := range slices.Sorted(maps.Keys(s.peers)) {
+			if p := s.peers[name]; p.acks >= seq {
+				kept = append(kept, name)
+			} else if !p.silent {
+				others++
+			}
+		}
+		s.mu.Unlock()
+		if len(kept) > 0 || others == 0 || limited.Err() != nil {
+			return kept
+		}
+		select {
+		case <-next:
+		case <-limited.Done():
+		}
+	}
+}
+
+// talk tells the other nodes what they lack, and hears what they tell, until ctx ends.
+func (r *Runner) talk(ctx context.Context) {
+	rings := map[string]string{}
+	for ctx.Err() == nil {
+		changed := r.cfg.Changed()
+		r.listen(ctx)
+		r.speak(ctx)
+		timer := time.NewTimer(r.pause())
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				waiting = false
+			case <-timer.C:
+				waiting = false
+			case <-r.told:
+				waiting = false
+			case <-changed:
+				changed = r.cfg.Changed()
+				now := r.cfg.Exchange.Rings()
+				delete(now, r.cfg.View().Self)
+				waiting = maps.Equal(now, rings)
+				rings = now
+			}
+		}
+		timer.Stop()
+	}
+}
+
+// leave tells the other nodes that this agent stops.
+func (r *Runner) leave(ctx context.Context) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackWithin)
+	defer cancel()
+	if r.cfg.View().Self == "" {
+		return
+	}
+	if err := r.cfg.Exchange.Say(end, ""); err != nil {
+		r.cfg.Logger.DebugContext(end, "other nodes not told of the end", "error", err)
+	}
+}
+
+// pause is how long to wait for something to be heard.
+func (r *Runner) pause() time.Duration {
+	mine := r.own()
+	s := &r.share
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dirty {
+		return time.Second
+	}
+	for _, p := range s.peers {
+		if !p.silent && p.acks < s.seq && len(s.offers) > 0 {
+			return askPause
+		}
+		if p.sums != mine {
+			return busyPause
+		}
+	}
+	if r.awaitsOthers() {
+		return busyPause
+	}
+	return idlePause
+}
+
+// own are the sums of this node.
+func (r *Runner) own() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return sums(r.records)
+}
+
+// awaitsOthers reports whether a job runs on another node.
+func (r *Runner) awaitsOthers() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, rec := range r.records {
+		if !rec.Over() && r.tasks[id] == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// listen hears what the other nodes tell, and keeps their jobs.
+func (r *Runner) listen(ctx context.Context) {
+	self := r.cfg.View().Self
+	if self == "" {
+		return
+	}
+	texts, err := r.cfg.Exchange.Heard(ctx)
+	if err != nil {
+		r.lame(ctx, err)
+		return
+	}
+	s := &r.share
+	s.mu.Lock()
+	s.listened = true
+	if texts[self] != s.said { // the cluster has forgotten it, as after a restart of Pacemaker
+		s.dirty = true
+	}
+	for name := range s.peers {
+		if texts[name] == "" {
+			delete(s.peers, name)
+		}
+	}
+	s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if name == self {
+			continue
+		}
+		m, err := parseMessage(texts[name])
+		if err != nil {
+			r.cfg.Logger.DebugContext(ctx, "message of another node not readable", "node", name, "error", err)
+			continue
+		}
+		r.hear(ctx, self, name, m)
+	}
+	s.heard.Broadcast()
+}
+
+// hear takes over what one node tells.
+func (r *Runner) hear(ctx context.Context, self, name string, m message) {
+	s := &r.share
+	s.mu.Lock()
+	p := s.peers[name]
+	isNew := p == nil || p.boot != m.Boot
+	if isNew {
+		p = &peer{boot: m.Boot}
+		s.peers[name] = p
+	}
+	same := !isNew && p.beat == m.Beat
+	if !same {
+		p.beat, p.since, p.asked, p.silent, p.dead, p.sums = m.Beat, time.Now(), time.Time{}, false, false, m.Sums
+		var seq uint64
+		if n, err := fmt.Sscanf(m.Acks[self], r.boot+"/%d", &seq); err == nil && n == 1 {
+			p.acks = seq
+		}
+	}
+	fresh := m.Seq > p.seq || isNew
+	s.mu.Unlock()
+	if !same && slices.Contains(m.Ask, self) {
+		s.mark(false)
+	}
+	if !fresh {
+		return
+	}
+	var list []record
+	for _, doc := range m.Jobs[:min(len(m.Jobs), 10*maxBatch)] {
+		rec, err := parseRecord(doc)
+		if err != nil {
+			r.cfg.Logger.WarnContext(ctx, "job of another node not readable", "node", name, "error", err)
+			continue
+		}
+		if r.isNews(rec) {
+			list = append(list, rec)
+		}
+	}
+	if len(list) > 0 {
+		if err := r.save(ctx, list); err != nil {
+			r.cfg.Logger.ErrorContext(ctx, "jobs of another node not stored", "node", name, "error", err)
+			return
+		}
+		r.heed(list)
+	}
+	s.mu.Lock()
+	p.seq = m.Seq
+	if ack := fmt.Sprintf("%s/%d", m.Boot, m.Seq); s.acks[name] != ack {
+		s.acks[name], s.dirty = ack, true
+	}
+	s.mu.Unlock()
+}
+
+// mark has the message of this node said again; ring: the others are woken.
+func (s *sharing) mark(ring bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dirty, s.ring = true, s.ring || ring
+}
+
+// isNews reports whether a record is newer than the known one.
+func (r *Runner) isNews(rec record) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ok := r.records[rec.ID]
+	return !ok || newer(rec, known).sum() != known.sum()
+}
+
+// heed cancels tasks that others have canceled.
+func (r *Runner) heed(list []record) {
+	for _, rec := range list {
+		r.mu.Lock()
+		t := r.tasks[rec.ID]
+		canceled := r.records[rec.ID].CanceledBy != ""
+		r.mu.Unlock()
+		if t != nil && canceled {
+			t.stop()
+		}
+	}
+}
+
+// speak tells the other nodes what they lack.
+func (r *Runner) speak(ctx context.Context) {
+	r.offerMissing()
+	mine := r.own()
+	s := &r.share
+	s.mu.Lock()
+	s.forget()
+	if !s.dirty {
+		s.mu.Unlock()
+		return
+	}
+	s.beat++
+	m := message{Boot: r.boot, Beat: s.beat, Seq: s.seq, Acks: maps.Clone(s.acks), Sums: mine, Ask: s.ask}
+	ring := s.ring
+	s.dirty, s.ring, s.ask = false, false, nil // what comes from now on is said the next time
+	offers := slices.SortedFunc(maps.Values(s.offers), func(a, b offer) int { return int(a.seq) - int(b.seq) })
+	s.mu.Unlock()
+	bytes := 0
+	var seqs []uint64
+	for i, o := range offers {
+		doc, err := json.Marshal(o.rec)
+		if err != nil {
+			continue
+		}
+		if bytes += len(doc); i >= maxBatch || bytes > maxBatchBytes && i > 0 {
+			m.Seq = offers[i-1].seq
+			break
+		}
+		m.Jobs, seqs = append(m.Jobs, doc), append(seqs, o.seq)
+	}
+	text, err := m.encode()
+	for err == nil && len(text) > maxText && len(m.Jobs) > 1 {
+		half := len(m.Jobs) / 2
+		m.Jobs, m.Seq = m.Jobs[:half], seqs[half-1]
+		text, err = m.encode()
+	}
+	if err == nil {
+		err = r.cfg.Exchange.Say(ctx, text)
+	}
+	if err == nil && ring {
+		err = r.cfg.Exchange.Ring(ctx, fmt.Sprintf("%s-%d", r.boot, m.Beat))
+	}
+	s.mu.Lock()
+	if err != nil {
+		s.dirty, s.ring, s.ask = true, s.ring || ring, append(s.ask, m.Ask...)
+		s.mu.Unlock()
+		r.lame(ctx, err)
+		return
+	}
+	s.said, s.lame = text, ""
+	s.dirty = s.dirty || len(m.Jobs) < len(offers)
+	s.mu.Unlock()
+}
+
+// maxText is the longest message, in bytes, as pacemaker.MaxSaid.
+const maxText = 96 << 10
+
+// forget drops the offers that all nodes have that listen. Nodes that do not listen are
+// silent from now on. The caller holds the mutex.
+func (s *sharing) forget() {
+	for id, o := range s.offers {
+		old, open := time.Since(o.since) > ackWithin, false
+		for _, p := range s.peers {
+			if p.acks < o.seq && !p.silent {
+				p.silent = old
+				open = open || !old
+			}
+		}
+		if !open && (len(s.peers) > 0 || old) {
+			delete(s.offers, id)
+		}
+	}
+}
+
+// offerMissing offers jobs that a node lacks, or has in another version, as after it was
+// away.
+func (r *Runner) offerMissing() {
+	mine := r.own()
+	s := &r.share
+	s.mu.Lock()
+	if len(s.offers) > 0 {
+		s.mu.Unlock()
+		return
+	}
+	wanted := map[int]bool{}
+	for name, p := range s.peers {
+		if p.silent || time.Since(p.since) < busyPause/2 {
+			continue
+		}
+		for bucket := range differing(mine, p.sums) {
+			key := fmt.Sprintf("%s %d", name, bucket)
+			if time.Since(s.sent[key]) > againAfter {
+				s.sent[key] = time.Now()
+				wanted[bucket] = true
+			}
+		}
+	}
+	s.mu.Unlock()
+	if len(wanted) == 0 {
+		return
+	}
+	var list []record
+	r.mu.Lock()
+	for id, rec := range r.records {
+		if wanted[bucketOf(id)] {
+			list = append(list, rec)
+		}
+	}
+	r.mu.Unlock()
+	for batch := range slices.Chunk(list, maxBatch) {
+		s.put(batch)
+	}
+	s.mark(true) // also without jobs: the other node hears what is here
+}
+
+// lame notes why the nodes cannot talk.
+func (r *Runner) lame(ctx context.Context, err error) {
+	if v := r.cfg.View(); ctx.Err() != nil || v.Self == "" || v.State == cluster.StateNone || v.State == cluster.StateOffline {
+		return
+	}
+	s := &r.share
+	s.mu.Lock()
+	known := s.lame == err.Error()
+	s.lame = err.Error()
+	s.mu.Unlock()
+	if !known {
+		r.cfg.Logger.WarnContext(ctx, "jobs are not shared with other nodes", "error", err)
+	}
+}

@@ -1,0 +1,347 @@
+package history
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/internal/safefile"
+	"thalassa/lb"
+	"thalassa/pacemaker"
+)
+
+// Bounds limit an Archive. When one is passed, the oldest transitions are removed.
+type Bounds struct {
+	Bytes   int64         // of the inputs as they are kept (256 MiB)
+	Number  int           // of transitions (10,000)
+	Age     time.Duration // since a transition (90 days)
+	perItem int64         // of one input (maxFile)
+}
+
+func (b Bounds) withDefaults() Bounds {
+	if b.Bytes <= 0 {
+		b.Bytes = 256 << 20
+	}
+	if b.Number <= 0 {
+		b.Number = 10_000
+	}
+	if b.Age <= 0 {
+		b.Age = 90 * 24 * time.Hour
+	}
+	b.perItem = maxFile
+	return b
+}
+
+// indexName is the file of an archive that says what its inputs say, a Transition a line.
+// Of several lines of a transition, the last counts. What it lacks is read from the inputs.
+const indexName = "index.jsonl"
+
+// An Archive is a directory of inputs with an index. It is its only writer. Its methods are
+// safe for concurrent use.
+type Archive struct {
+	dir    string
+	bounds Bounds
+
+	mu    sync.Mutex
+	list  []entry // by ID, the oldest first
+	bytes int64
+	lines int // of the index, to see when it is worth writing anew
+	// latest is the input that was read last, and all operations in it: the next one is
+	// mostly compared with it.
+	latest   string
+	latestOf []cluster.OperationResult
+}
+
+// An entry is a transition with the size of its file.
+type entry struct {
+	cluster.Transition
+
+	Size int64 `json:"size"`
+}
+
+// Open opens the archive in a directory, which it makes if there is none. An index that is
+// damaged or lacks something is completed from the inputs. What cannot be read as an input
+// stays where it is, and does not count.
+func Open(dir string, bounds Bounds) (*Archive, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening the history of the cluster: %w", err)
+	}
+	a := &Archive{dir: dir, bounds: bounds.withDefaults()}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the history of the cluster: %w", err)
+	}
+	known := a.readIndex()
+	for _, f := range files { // by name, which is by time
+		id, ok := strings.CutSuffix(f.Name(), suffix)
+		if !ok || !isID(id) {
+			continue
+		}
+		e, ok := known[id]
+		if !ok {
+			if e, ok = a.reread(id); !ok {
+				continue
+			}
+		}
+		info, err := f.Info()
+		if err != nil {
+			continue // it has just been removed
+		}
+		e.Size = info.Size()
+		a.list = append(a.list, e)
+		a.bytes += e.Size
+	}
+	return a, a.writeIndex()
+}
+
+// suffix ends the names of the files of inputs. They may be compressed or not.
+const suffix = ".input"
+
+// idForm is the form of a Transition's ID.
+var idForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-(input|warning|error)-([0-9]{1,9})-[0-9a-f]{8}$`)
+
+func isID(id string) bool { return idForm.MatchString(id) }
+
+// nameOf is the name that Pacemaker had given to the input of a transition.
+func nameOf(id string) string {
+	parts := idForm.FindStringSubmatch(id)
+	if parts == nil {
+		return ""
+	}
+	return map[string]string{"input": "pe-input-", "warning": "pe-warn-", "error": "pe-error-"}[parts[1]] + parts[2] + ".bz2"
+}
+
+func (a *Archive) path(id string) string { return filepath.Join(a.dir, id+suffix) }
+
+// readIndex reads what can be read of the index.
+func (a *Archive) readIndex() map[string]entry {
+	out := map[string]entry{}
+	f, err := safefile.Open(filepath.Join(a.dir, indexName))
+	if err != nil {
+		return out // there is none, or it cannot be read: it is made from the inputs
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var e entry
+		if json.Unmarshal(lines.Bytes(), &e) == nil && isID(e.ID) {
+			out[e.ID] = e
+		}
+	}
+	return out // what follows a line that is too long is read from the inputs
+}
+
+// reread reads the input of a transition that the index lacks, and comes after all that
+// are in the list.
+func (a *Archive) reread(id string) (entry, bool) {
+	t, err := a.reading(id)
+	if err != nil {
+		return entry{}, false
+	}
+	a.onlyNews(&t, len(a.list))
+	return entry{Transition: t}, true
+}
+
+// reading reads the input of a transition.
+func (a *Archive) reading(id string) (cluster.Transition, error) {
+	data, err := safefile.Read(a.path(id), a.bounds.perItem)
+	if err != nil {
+		return cluster.Transition{}, err
+	}
+	t, _, err := read(nameOf(id), data, time.Time{})
+	t.ID = id // the time of one without a date is lost
+	return t, err
+}
+
+// onlyNews leaves those operations of a transition, which is to be at a place in the list,
+// that the one before lacks. One that cannot be read lacks all.
+func (a *Archive) onlyNews(t *cluster.Transition, place int) {
+	var before []cluster.OperationResult
+	if place > 0 {
+		if id := a.list[place-1].ID; id == a.latest {
+			before = a.latestOf
+		} else if last, err := a.reading(id); err == nil {
+			before = last.Operations
+		}
+	}
+	a.latest, a.latestOf = t.ID, t.Operations
+	t.Operations = news(t.Operations, before)
+}
+
+// writeIndex writes the index anew. The caller holds mu, or is the only one.
+func (a *Archive) writeIndex() error {
+	var b bytes.Buffer
+	for _, e := range a.list {
+		if err := appendLine(&b, e); err != nil {
+			return err
+		}
+	}
+	if err := safefile.Replace(filepath.Join(a.dir, indexName), b.Bytes(), nil); err != nil {
+		return fmt.Errorf("writing the history of the cluster: %w", err)
+	}
+	a.lines = len(a.list)
+	return nil
+}
+
+func appendLine(b *bytes.Buffer, e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("writing the history of the cluster: %w", err)
+	}
+	b.Write(append(line, '\n'))
+	return nil
+}
+
+// note adds a line to the index. A line that is lost in a crash is made again from the input.
+func (a *Archive) note(e entry) error {
+	if a.lines > 2*len(a.list)+100 {
+		return a.writeIndex()
+	}
+	var b bytes.Buffer
+	if err := appendLine(&b, e); err != nil {
+		return err
+	}
+	f, err := safefile.OpenFile(filepath.Join(a.dir, indexName), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the history of the cluster: %w", err)
+	}
+	a.lines++
+	_, err = f.Write(b.Bytes())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing the history of the cluster: %w", err)
+	}
+	return nil
+}
+
+// Add keeps an input, with the name that Pacemaker has given to it and the time of its
+// file. It returns the transition; added is false if the archive has it already, or if its
+// bounds leave no room for one that old.
+func (a *Archive) Add(name string, data []byte, kept time.Time, now time.Time) (t cluster.Transition, added bool, err error) {
+	if int64(len(data)) > a.bounds.perItem {
+		return t, false, fmt.Errorf("%s has more than %d bytes", name, a.bounds.perItem)
+	}
+	if t, _, err = read(name, data, kept); err != nil {
+		return t, false, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, found := a.search(t.ID)
+	if found {
+		return a.list[i].Transition, false, nil
+	}
+	size := int64(len(data))
+	if now.Sub(t.Time) > a.bounds.Age || i == 0 && len(a.list) > 0 && (len(a.list) >= a.bounds.Number || a.bytes+size > a.bounds.Bytes) {
+		return t, false, nil
+	}
+	if err := safefile.Replace(a.path(t.ID), data, nil); err != nil {
+		return t, false, fmt.Errorf("keeping an input of the scheduler: %w", err)
+	}
+	a.onlyNews(&t, i)
+	e := entry{Transition: t, Size: size}
+	a.list = slices.Insert(a.list, i, e)
+	a.bytes += size
+	err = a.note(e)
+	if i+1 < len(a.list) { // its follower has fewer news now
+		err = errors.Join(err, a.follow(i+1))
+	}
+	return t, true, errors.Join(err, a.trim(now))
+}
+
+// follow compares a transition with a new one before it.
+func (a *Archive) follow(i int) error {
+	next, err := a.reading(a.list[i].ID)
+	if err != nil {
+		return nil // it cannot be read: its news stay as they were
+	}
+	a.onlyNews(&next, i)
+	a.list[i].Operations = next.Operations
+	return a.note(a.list[i])
+}
+
+// trim removes the oldest beyond the bounds.
+func (a *Archive) trim(now time.Time) error {
+	n := 0
+	for ; n < len(a.list); n++ {
+		e := a.list[n]
+		if len(a.list)-n <= a.bounds.Number && a.bytes <= a.bounds.Bytes && now.Sub(e.Time) <= a.bounds.Age {
+			break
+		}
+		if err := os.Remove(a.path(e.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			a.list = slices.Delete(a.list, 0, n)
+			return fmt.Errorf("removing an old input of the scheduler: %w", err)
+		}
+		a.bytes -= e.Size
+	}
+	a.list = slices.Delete(a.list, 0, n)
+	return nil
+}
+
+// search is the place of a transition in the list.
+func (a *Archive) search(id string) (int, bool) {
+	return slices.BinarySearchFunc(a.list, id, func(e entry, id string) int { return strings.Compare(e.ID, id) })
+}
+
+// decided notes what the scheduler decided.
+func (a *Archive) decided(t cluster.Transition) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, found := a.search(t.ID)
+	if !found {
+		return nil // removed meanwhile
+	}
+	a.list[i].Decisions, a.list[i].Known = t.Decisions, true
+	return a.note(a.list[i])
+}
+
+// undecided is the newest transition of which the decisions are not known, but for some.
+func (a *Archive) undecided(but map[string]bool) (cluster.Transition, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range slices.Backward(a.list) {
+		if !e.Known && !but[e.ID] {
+			return e.Transition, true
+		}
+	}
+	return cluster.Transition{}, false
+}
+
+// transitions are all, the oldest first.
+func (a *Archive) transitions() []cluster.Transition {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]cluster.Transition, len(a.list))
+	for i, e := range a.list {
+		out[i] = e.Transition
+	}
+	return out
+}
+
+// Input reads the input of a transition: as it is kept, and as a CIB, which has secrets. A
+// transition that there is not is an *lb.NotFoundError.
+func (a *Archive) Input(id string) (data []byte, cib *pacemaker.CIB, err error) {
+	missing := &lb.NotFoundError{ID: "cluster/history/" + id}
+	if !isID(id) {
+		return nil, nil, missing
+	}
+	data, err = safefile.Read(a.path(id), a.bounds.perItem)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, missing
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the history of the cluster: %w", err)
+	}
+	_, cib, err = read(nameOf(id), data, time.Time{})
+	return data, cib, err
+}

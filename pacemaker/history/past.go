@@ -1,0 +1,88 @@
+package history
+
+import (
+	"context"
+	"fmt"
+
+	"thalassa/cluster"
+	"thalassa/cluster/config"
+	"thalassa/lb"
+	"thalassa/pacemaker"
+)
+
+// maxDecisions limits the decisions that are kept of a transition.
+const maxDecisions = 500
+
+// A Past answers questions about an Archive with Pacemaker's tools, which ask no cluster.
+// Its methods are safe for concurrent use. A transition that there is not is an
+// *lb.NotFoundError, a failure of a tool a *cluster.Error.
+type Past struct {
+	*Archive
+
+	Tools pacemaker.Config
+}
+
+// State is the state of the cluster that the scheduler saw.
+func (p Past) State(ctx context.Context, id string) (cluster.Status, error) {
+	_, cib, err := p.Input(id)
+	if err != nil {
+		return cluster.Status{}, err
+	}
+	return pacemaker.ViewPast(ctx, p.Tools, cib)
+}
+
+// Predicted is what the scheduler decided, and how the cluster was to carry it out.
+func (p Past) Predicted(ctx context.Context, id string) (cluster.Prediction, error) {
+	_, cib, err := p.Input(id)
+	if err != nil {
+		return cluster.Prediction{}, err
+	}
+	return pacemaker.Foresee(ctx, pacemaker.New(p.Tools), cib, cluster.Scenario{})
+}
+
+// Difference is what became of the objects of the configuration from one transition to
+// another.
+func (p Past) Difference(from, to string) ([]config.Difference, error) {
+	_, before, err := p.Input(from)
+	if err != nil {
+		return nil, err
+	}
+	_, after, err := p.Input(to)
+	if err != nil {
+		return nil, err
+	}
+	if before.Configuration() == nil || after.Configuration() == nil {
+		return nil, &lb.ConflictError{ID: "cluster/history/" + from, Reason: "one of the inputs has no configuration"}
+	}
+	return config.Differences(before.Configuration(), after.Configuration()), nil
+}
+
+// MaskedCIB is the input of a transition as XML, without secrets.
+func (p Past) MaskedCIB(id string) ([]byte, error) {
+	_, cib, err := p.Input(id)
+	if err != nil {
+		return nil, err
+	}
+	return cib.Masked(), nil
+}
+
+// File is the input of a transition as Pacemaker has kept it, and its name. It has secrets.
+func (p Past) File(id string) (name string, data []byte, err error) {
+	data, _, err = p.Input(id)
+	return nameOf(id), data, err
+}
+
+// Decide asks the scheduler once more what it decided, unless that is known, and keeps the
+// answer.
+func (p Past) Decide(ctx context.Context, id string) (cluster.Transition, error) {
+	t, err := p.Transition(id)
+	if err != nil || t.Known {
+		return t, err
+	}
+	predicted, err := p.Predicted(ctx, id)
+	if err != nil {
+		return t, fmt.Errorf("asking the scheduler about %s: %w", id, err)
+	}
+	t.Decisions, t.Known = predicted.Actions[:min(len(predicted.Actions), maxDecisions)], true
+	return t, p.decided(t)
+}

@@ -1,0 +1,79 @@
+package history
+
+import (
+	"slices"
+
+	"thalassa/cluster"
+	"thalassa/lb"
+)
+
+// Find lists the transitions of a filter, the newest first, up to a number of them; more
+// reports that there are more.
+func (a *Archive) Find(f cluster.HistoryFilter, limit int) (list []cluster.Transition, more bool) {
+	list = []cluster.Transition{}
+	for _, t := range slices.Backward(a.transitions()) {
+		if !f.Includes(t) {
+			continue
+		}
+		if len(list) == limit {
+			return list, true
+		}
+		list = append(list, t)
+	}
+	return list, false
+}
+
+// Operations lists results of operations that ended in the time of a filter, the newest
+// first, up to a number of them. Recurring monitors are listed when their result changes.
+func (a *Archive) Operations(f cluster.HistoryFilter, limit int) (list []cluster.OperationResult, more bool) {
+	for _, t := range a.transitions() {
+		for _, o := range t.Operations {
+			if f.IncludesResult(o) {
+				list = append(list, o)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b cluster.OperationResult) int { return b.Time.Compare(a.Time) })
+	// After a gap in the archive, an operation may be news twice.
+	seen := map[string]bool{}
+	list = slices.DeleteFunc(list, func(o cluster.OperationResult) bool {
+		twice := seen[o.Key()]
+		seen[o.Key()] = true
+		return twice
+	})
+	if len(list) > limit {
+		return list[:limit], true
+	}
+	if list == nil {
+		list = []cluster.OperationResult{}
+	}
+	return list, false
+}
+
+// Transition is one of them by its ID. One that there is not is an *lb.NotFoundError.
+func (a *Archive) Transition(id string) (cluster.Transition, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, found := a.search(id)
+	if !found {
+		return cluster.Transition{}, &lb.NotFoundError{ID: "cluster/history/" + id}
+	}
+	return a.list[i].Transition, nil
+}
+
+// Neighbors are the transitions before and after one; empty: there is none.
+func (a *Archive) Neighbors(id string) (before, after string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, found := a.search(id)
+	if i > 0 {
+		before = a.list[i-1].ID
+	}
+	if found {
+		i++
+	}
+	if i < len(a.list) {
+		after = a.list[i].ID
+	}
+	return before, after
+}

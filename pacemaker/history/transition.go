@@ -1,0 +1,177 @@
+package history
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
+	"thalassa/pacemaker"
+)
+
+const (
+	// maxFile and maxInput limit an input as it is kept, and as XML. A CIB of a thousand
+	// resources has 3 MB of XML.
+	maxFile  = 4 << 20
+	maxInput = 16 << 20
+	// maxOperations limits how many operations of a transition are listed.
+	maxOperations = 1000
+)
+
+// inputName is the name of an input: series and number.
+var inputName = regexp.MustCompile(`^pe-(input|warn|error)-([0-9]{1,9})(\.bz2)?$`)
+
+// isInput reports whether a file has the name of an input.
+func isInput(name string) bool { return inputName.MatchString(name) }
+
+// errPartial is the cause of an error about an input that is not complete, or no input.
+var errPartial = errors.New("is not a complete input of the scheduler")
+
+// read reads an input with the name that Pacemaker has given it. kept is the time of the
+// file, for an input that has none.
+func read(name string, data []byte, kept time.Time) (cluster.Transition, *pacemaker.CIB, error) {
+	parts := inputName.FindStringSubmatch(name)
+	if parts == nil {
+		return cluster.Transition{}, nil, fmt.Errorf("%q is no name of an input: expected pe-input-1.bz2", name)
+	}
+	text, err := expand(data)
+	if err != nil {
+		return cluster.Transition{}, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	root, err := cibxml.Parse(text)
+	if err != nil {
+		return cluster.Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
+	}
+	cib, err := pacemaker.ParseCIB(text)
+	if err != nil {
+		return cluster.Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
+	}
+	t := cluster.Transition{
+		File: name, Tag: map[string]string{"input": "input", "warn": "warning", "error": "error"}[parts[1]],
+		Time: secondsOr(root.Attr("execution-date"), kept), DC: nodeName(root, root.Attr("dc-uuid")),
+		Epoch: cib.Epoch, Quorum: cibxml.IsTrue(root.Attr("have-quorum")), Change: change(root),
+		Operations: operations(root, cib),
+	}
+	sum := sha256.Sum256(text)
+	t.ID = t.Time.Format("20060102T150405Z") + "-" + t.Tag + "-" + parts[2] + "-" + hex.EncodeToString(sum[:4])
+	return t, cib, nil
+}
+
+// expand is the XML of an input, which may be compressed.
+func expand(data []byte) ([]byte, error) {
+	if !bytes.HasPrefix(data, []byte("BZh")) {
+		return data, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(bzip2.NewReader(bytes.NewReader(data)), maxInput+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errPartial, err)
+	case len(text) > maxInput:
+		return nil, fmt.Errorf("has more than %d bytes of XML", maxInput)
+	}
+	return text, nil
+}
+
+// secondsOr is a time in seconds since 1970, or else another.
+func secondsOr(text string, other time.Time) time.Time {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || n > 1<<40 {
+		return other.UTC().Truncate(time.Second)
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+// nodeName is the name of a node by its id; empty: unknown.
+func nodeName(root *cibxml.Element, id string) string {
+	if id == "" {
+		return ""
+	}
+	for _, n := range root.Child("configuration", "nodes").Descendants("node") {
+		if n.Attr("id") == id {
+			return n.Attr("uname")
+		}
+	}
+	return ""
+}
+
+// lastWritten is the form of the time of a change: "Sun Nov 29 13:14:00 2026", in the zone
+// of the node that wrote it. The text does not name it, so it is read as that of this node.
+const lastWritten = "Mon Jan 2 15:04:05 2006"
+
+func change(root *cibxml.Element) *cluster.ConfigurationChange {
+	at, err := time.ParseInLocation(lastWritten, strings.Join(strings.Fields(root.Attr("cib-last-written")), " "), time.Local)
+	if err != nil {
+		return nil
+	}
+	return &cluster.ConfigurationChange{Time: at.UTC(), User: root.Attr("update-user"), Client: root.Attr("update-client"), Node: root.Attr("update-origin")}
+}
+
+// operations are the results in an input, the latest last.
+func operations(root *cibxml.Element, cib *pacemaker.CIB) []cluster.OperationResult {
+	var out []cluster.OperationResult
+	for _, state := range root.Child("status").Descendants("node_state") {
+		for _, r := range state.Descendants("lrm_resource") {
+			for _, op := range r.Descendants("lrm_rsc_op") {
+				if o := operation(op); o.Status >= 0 { // else it has not ended
+					o.Node, o.Resource, o.Reason = state.Attr("uname"), r.Attr("id"), cib.Hide(o.Reason)
+					out = append(out, o)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b cluster.OperationResult) int { return a.Time.Compare(b.Time) })
+	return out
+}
+
+func operation(e *cibxml.Element) cluster.OperationResult {
+	number := func(name string) int {
+		n, _ := strconv.Atoi(e.Attr(name)) // 0 if there is none
+		return n
+	}
+	o := cluster.OperationResult{
+		Name: e.Attr("operation"), IntervalMS: number("interval"), Call: number("call-id"), Code: number("rc-code"), Status: number("op-status"),
+		Time: secondsOr(e.Attr("last-rc-change"), time.Time{}), DurationMS: number("exec-time"), QueuedMS: number("queue-time"),
+		Reason: e.Attr("exit-reason"),
+	}
+	o.Failed = o.Status > cancelled || !slices.Contains(expected(e, o), o.Code)
+	return o
+}
+
+// cancelled is the status of an operation that was ended on purpose; 0 is that of one that
+// was carried out (pcmk_exec_status in crm/common/results.h).
+const cancelled = 1
+
+// expected are the exit codes of an operation that are no failure: the one that the scheduler
+// expected, the third number of the transition key; those of something that runs in a
+// degraded way; those of a probe.
+func expected(e *cibxml.Element, o cluster.OperationResult) []int {
+	codes := []int{190, 193}
+	if o.Name == "monitor" && o.IntervalMS == 0 {
+		codes = append(codes, 0, 7, 8)
+	}
+	code := 0
+	if parts := strings.Split(e.Attr("transition-key"), ":"); len(parts) == 4 {
+		code, _ = strconv.Atoi(parts[2]) // 0: success
+	}
+	return append(codes, code)
+}
+
+// news are the operations of a transition that another does not have.
+func news(list, before []cluster.OperationResult) []cluster.OperationResult {
+	known := make(map[string]bool, len(before))
+	for _, o := range before {
+		known[o.Key()] = true
+	}
+	out := slices.DeleteFunc(slices.Clone(list), func(o cluster.OperationResult) bool { return known[o.Key()] })
+	return out[max(0, len(out)-maxOperations):]
+}

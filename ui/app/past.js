@@ -1,0 +1,132 @@
+// What the cluster went through: its transitions, and one of them.
+
+import { Addresses, Matrix } from "./cluster.js";
+import * as format from "./format.js";
+import { html } from "./html.js";
+import { now, object } from "./live.js";
+import { useLoaded } from "./loaded.js";
+import { Badge, Empty, Loading, Problem, Title } from "./parts.js";
+import { get } from "./rest.js";
+import { query, route } from "./router.js";
+import { ObjectChanges, Results } from "./simulator.js";
+import { decided, kindOfTag, TimeLine } from "./timeline.js";
+
+/** @typedef {import("./types.js").PastTransition} PastTransition
+ *  @typedef {import("./types.js").OperationResult} OperationResult */
+
+/** How many transitions are asked for. */
+const most = 1000;
+
+/** The views of a transition by their names in the address. */
+const tabs = { decisions: "Decisions", state: "State", diff: "Configuration", operations: "Operations" };
+
+export function HistoryPage() {
+  const cluster = object("cluster").value;
+  const q = route.value.query;
+  const chosen = q.get("id") ?? "";
+  const filter = ["node", "resource", "tag"].map((name) => [name, q.get(name) ?? ""]).filter(([, v]) => v);
+  const asked = new URLSearchParams([...filter, ["limit", String(most)]]).toString();
+  const found = useLoaded(cluster ? `history ${asked} ${cluster.epoch}` : null, (signal) => get(`/cluster/history?${asked}`, signal));
+  const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/cluster">Cluster</a></nav>`;
+  if (!cluster) return html`${crumbs}<div class="head"><${Title}>History</${Title}></div><${Empty} title="This node is not in a cluster" />`;
+  /** @type {PastTransition[]} */
+  const transitions = found.data?.transitions ?? [];
+  return html`${crumbs}<div class="head"><${Title}>History</${Title}></div>
+    <p class="muted">What Pacemaker saw and decided, each time its scheduler ran.</p>
+    <div class="toolbar">
+      <${Choice} name="node" label="Node" all="all nodes" values=${cluster.nodes.map((/** @type {{name: string}} */ n) => n.name)} />
+      <${Choice} name="resource" label="Resource" all="all resources" values=${cluster.resources.map((/** @type {{id: string}} */ r) => r.id)} />
+      <${Choice} name="tag" label="Kind" all="all kinds" values=${["input", "warning", "error"]} />
+    </div>
+    <${Problem} error=${found.error} onRetry=${found.again} />
+    ${!found.data && !found.error && html`<${Loading} lines=${4} />`}
+    ${found.data && transitions.length === 0 && html`<${Empty} title="No transition" text="The DC runs its scheduler when something happens." />`}
+    ${transitions.length > 0 && html`<${TimeLine} transitions=${transitions} chosen=${chosen} onChoose=${(/** @type {string} */ id) => query({ id })} />`}
+    ${chosen ? html`<${Chosen} key=${chosen} id=${chosen} />` : transitions.length > 0 && html`<${Transitions} transitions=${transitions} more=${found.data?.more ?? false} />`}`;
+}
+
+/** A choice that is kept in the address.
+ * @param {{name: string, label: string, all: string, values: string[]}} props */
+function Choice({ name, label, all, values }) {
+  const value = route.value.query.get(name) ?? "";
+  const options = values.includes(value) || !value ? values : [value, ...values];
+  return html`<label class="choice"><span class="muted">${label}</span> <select aria-label=${label} value=${value} onChange=${(/** @type {any} */ e) => query({ [name]: e.target.value })}>
+    <option value="">${all}</option>${options.map((v) => html`<option key=${v} value=${v} selected=${v === value}>${v}</option>`)}</select></label>`;
+}
+
+/** @param {{transitions: PastTransition[], more: boolean}} props */
+function Transitions({ transitions, more }) {
+  return html`<section class="panel" aria-label="Transitions"><h2>Transitions</h2>
+    <div class="scroll" tabindex="0" role="region" aria-label="Table of transitions"><table>
+      <thead><tr><th scope="col">Time</th><th scope="col">Kind</th><th scope="col">DC</th><th scope="col">Decided</th></tr></thead>
+      <tbody>${transitions.slice(0, 200).map((t) => html`<tr key=${t.id}>
+        <td><a href=${here({ id: t.id })}>${format.clock(t.time, now.peek())}</a></td><td><${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}></td>
+        <td>${t.dc || format.unknown}</td><td>${decided(t)}</td></tr>`)}</tbody></table></div>
+    ${(more || transitions.length > 200) && html`<p class="muted">There are more: choose a node, a resource or a kind, or a dot above.</p>`}
+  </section>`;
+}
+
+/** The address of this page with other parameters.
+ * @param {Record<string, string|null>} parts */
+function here(parts) {
+  const q = new URLSearchParams(route.peek().query);
+  for (const [name, value] of Object.entries(parts)) {
+    if (value === null) q.delete(name);
+    else q.set(name, value);
+  }
+  return `/history?${q}`;
+}
+
+/** One transition.
+ * @param {{id: string}} props */
+function Chosen({ id }) {
+  const path = `/cluster/history/${encodeURIComponent(id)}`;
+  const { data: t, error, again } = useLoaded(path, (signal) => get(path, signal));
+  const tab = route.value.query.get("tab") ?? "decisions";
+  if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
+  if (!t) return html`<${Loading} lines=${4} />`;
+  const step = (/** @type {string} */ to, /** @type {string} */ label) => to ? html`<a class="button" href=${here({ id: to })}>${label}</a>` : html`<span class="muted">${label}</span>`;
+  return html`<section class="strip past" aria-label="The past">
+      <span><b>${format.clock(t.time, now.peek())}</b> <${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}> <span class="muted">DC ${t.dc || format.unknown}, ${t.file}, version ${t.epoch}</span></span>
+      <span class="grow"></span>${step(t.before, "Previous")} ${step(t.after, "Next")} <a class="button" href=${here({ id: null })}>Close</a></section>
+    <div class="toolbar"><div class="tabs" role="group" aria-label="What to show">${Object.entries(tabs).map(([name, title]) => html`
+      <button key=${name} type="button" aria-pressed=${tab === name ? "true" : "false"} onClick=${() => query({ tab: name })}>${title}</button>`)}</div></div>
+    ${tab === "operations" ? html`<${Operations} results=${t.operations ?? []} />` : tab === "state" ? html`<${State} path=${path} time=${t.time} />`
+      : tab === "diff" ? html`<${Difference} path=${path} />` : html`<${Decisions} path=${path} />`}`;
+}
+
+/** @param {{path: string}} props */
+function Decisions({ path }) {
+  const { data, error, again } = useLoaded(path + "/decisions", (signal) => get(path + "/decisions", signal));
+  if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
+  return data ? html`<${Results} seen=${{ changes: [], warnings: [], objects: [], simulation: data }} />` : html`<${Loading} lines=${6} />`;
+}
+
+/** The state then, as the page of the cluster shows the state now.
+ * @param {{path: string, time: string}} props */
+function State({ path, time }) {
+  const { data, error, again } = useLoaded(path + "/state", (signal) => get(path + "/state", signal));
+  if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
+  if (!data) return html`<${Loading} lines=${6} />`;
+  return html`<p class="muted" role="note">This is the past: ${format.clock(time, now.peek())}.</p><${Addresses} cluster=${data} /><${Matrix} cluster=${data} />`;
+}
+
+/** @param {{path: string}} props */
+function Difference({ path }) {
+  const { data, error, again } = useLoaded(path + "/diff", (signal) => get(path + "/diff", signal));
+  if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
+  if (!data) return html`<${Loading} lines=${3} />`;
+  const by = data.change ? `Changed last ${format.clock(data.change.time, now.peek())} by ${data.change.user || "somebody"} with ${data.change.client || "some program"} on ${data.change.node || "some node"}.` : "";
+  if (data.objects.length === 0) return html`<section class="panel" aria-label="Configuration"><h2>Configuration</h2><p>${data.from ? "The configuration is that of the transition before." : "No transition before this one is known."}</p></section>`;
+  return html`<section class="panel" aria-label="Configuration"><h2>Configuration</h2><p>${by}</p><${ObjectChanges} objects=${data.objects} /></section>`;
+}
+
+/** @param {{results: OperationResult[]}} props */
+function Operations({ results }) {
+  if (results.length === 0) return html`<section class="panel" aria-label="Operations"><h2>Operations</h2><p>No operation had ended since the transition before.</p></section>`;
+  return html`<section class="panel" aria-label="Operations"><h2>Operations</h2><p class="muted">Ended since the transition before.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Table of operations"><table>
+      <thead><tr><th scope="col">Time</th><th scope="col">Node</th><th scope="col">Resource</th><th scope="col">Operation</th><th scope="col">Code</th><th scope="col">Took</th><th scope="col">Reason</th></tr></thead>
+      <tbody>${results.map((o, n) => html`<tr key=${n}><td>${format.clock(o.time, now.peek())}</td><td>${o.node}</td><td>${o.resource}</td><td>${o.operation}${o.intervalMs ? ` every ${format.duration(o.intervalMs)}` : ""}</td>
+        <td>${o.failed ? html`<${Badge} kind="bad">${o.code}</${Badge}>` : o.code}</td><td>${format.duration(o.durationMs)}</td><td>${o.reason ?? ""}</td></tr>`)}</tbody></table></div></section>`;
+}
