@@ -151,9 +151,10 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/former tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
 	@if command -v shellcheck >/dev/null; then shellcheck --shell=sh internal/testkit/cluster/*.sh; fi
 
-docs: ## Write docs/cli.md from the commands, and docs/grants.md from the routes
+docs: ## Write docs/cli.md from the commands, docs/grants.md from the routes, docs/hrapi-points.md
 	@go test -count 1 -run '^TestReferenceIsUpToDate$$' ./cli -update
 	@go test -count 1 -run '^TestGrantsOfEveryRoute$$' ./api -update
+	@go test -count 1 -run '^TestEveryPointHasAProof$$' ./api/hrapi -update
 
 yardsticks: ## Print how long, branched and documented the code is
 	@cd tools && go run ./yardsticks ..

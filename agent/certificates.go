@@ -48,12 +48,22 @@ func (c *certificateFiles) put(ctx context.Context, config lb.Config) error {
 	if c.cfg.Certificates == nil || !usesCertificates(config) {
 		return nil
 	}
+	return c.cfg.Certificates.PutFiles(ctx, c.of(config, nil))
+}
+
+// of are the files that a configuration names; texts on trial are not stored.
+func (c *certificateFiles) of(config lb.Config, trial map[string][]byte) []haproxy.CertificateFile {
 	files := config.TLSFiles()
 	out := make([]haproxy.CertificateFile, len(files))
 	for i, f := range files {
-		out[i] = haproxy.CertificateFile{Name: f.Name, Text: func() ([]byte, error) { return c.text(f) }}
+		out[i] = haproxy.CertificateFile{Name: f.Name, Text: func() ([]byte, error) {
+			if text := trial[f.Digest]; f.Digest != "" && text != nil {
+				return text, nil
+			}
+			return c.text(f)
+		}}
 	}
-	return c.cfg.Certificates.PutFiles(ctx, out)
+	return out
 }
 
 func (c *certificateFiles) text(f lb.TLSFile) ([]byte, error) {
@@ -69,10 +79,13 @@ func (c *certificateFiles) text(f lb.TLSFile) ([]byte, error) {
 
 // available is an intent without the certificates whose keys are not stored here, as after an
 // import: the others are served.
-func (c *certificateFiles) available(in lb.Intent) lb.Intent {
+func (c *certificateFiles) available(in lb.Intent) lb.Intent { return c.availableWith(in, nil) }
+
+// availableWith is available where some texts are on trial.
+func (c *certificateFiles) availableWith(in lb.Intent, trial map[string][]byte) lb.Intent {
 	var left map[lb.Name]lb.Certificate
 	for _, cert := range in.Certificates {
-		if c.isStored(cert) {
+		if c.isThere(cert, trial) {
 			continue
 		}
 		if left == nil {
@@ -87,12 +100,13 @@ func (c *certificateFiles) available(in lb.Intent) lb.Intent {
 	return in
 }
 
-func (c *certificateFiles) isStored(cert lb.Certificate) bool {
+// isThere reports whether the keys of a certificate are stored or on trial.
+func (c *certificateFiles) isThere(cert lb.Certificate, trial map[string][]byte) bool {
 	if c.cfg.Keys == nil || c.cfg.Certificates == nil {
 		return false
 	}
 	for _, digest := range cert.Digests() {
-		if !c.isKnown(digest) {
+		if trial[digest] == nil && !c.isKnown(digest) {
 			if !c.cfg.Keys.Has(digest) {
 				return false
 			}

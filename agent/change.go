@@ -138,6 +138,11 @@ func (c *changes) standing(ctx context.Context, rev lb.Revision) outcome {
 // candidate is what HAProxy is to run with an intent that is not stored yet. The round
 // takes the same, unless members change in between.
 func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, error) {
+	return c.candidateWith(ctx, next, nil)
+}
+
+// candidateWith is candidate where some texts of certificates are on trial.
+func (c *changes) candidateWith(ctx context.Context, next lb.Intent, trial map[string][]byte) (lb.Config, error) {
 	snap := c.inputs.snapshot()
 	inherited, err := c.earlier.members(ctx, next, snap)
 	if err != nil {
@@ -145,7 +150,7 @@ func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, err
 	}
 	next.Revision++ // it is another one, whatever it will be called
 	now, tuning := c.current.Load(), c.cfg.tuned()
-	config := inheritMembers(now.resolve(c.inputs.files.available(next), snap, tuning.processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
+	config := inheritMembers(now.resolve(c.inputs.files.availableWith(next, trial), snap, tuning.processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
 	return limitServers(tuning.MaxServers, now.slots(), config)
 }
 

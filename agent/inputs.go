@@ -108,7 +108,7 @@ func (i *inputs) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
 		return next, err
 	}
 	next = i.cfg.withIssued(next)
-	if err := i.checkKeys(in, next); err != nil {
+	if err := i.checkKeys(in, next, set.Trial); err != nil {
 		return next, err
 	}
 	snap := i.snapshot()

@@ -38,31 +38,32 @@ func (c *Config) certificateWarnings(in lb.Intent) []string {
 		if warning := cert.CRLWarning(c.Now()); warning != "" {
 			out = append(out, warning)
 		}
-		if c.lacksKey(cert) != "" {
+		if c.lacksKey(cert, nil) != "" {
 			out = append(out, cert.ID()+" is not stored with its key: put it again")
 		}
 	}
 	return out
 }
 
-// lacksKey is the first digest of a certificate that Keys does not have; empty: it has all.
-func (c *Config) lacksKey(cert lb.Certificate) string {
+// lacksKey is the first digest of a certificate that neither Keys nor a trial has; empty:
+// there are all.
+func (c *Config) lacksKey(cert lb.Certificate, trial map[string][]byte) string {
 	for _, digest := range cert.Digests() {
-		if c.Keys == nil || !c.Keys.Has(digest) {
+		if trial[digest] == nil && (c.Keys == nil || !c.Keys.Has(digest)) {
 			return digest
 		}
 	}
 	return ""
 }
 
-// checkKeys refuses an intent with a new certificate whose key is not stored, as one of a
-// former revision may be. The error is an *lb.ConflictError.
-func (i *inputs) checkKeys(before, next lb.Intent) error {
+// checkKeys refuses an intent with a new certificate whose key is neither stored nor among
+// those on trial, as one of a former revision may be. The error is an *lb.ConflictError.
+func (i *inputs) checkKeys(before, next lb.Intent, trial map[string][]byte) error {
 	for _, c := range next.SortedCertificates() {
 		if former, isThere := before.Certificates[c.Key]; isThere && slices.Equal(former.Digests(), c.Digests()) {
 			continue
 		}
-		if digest := i.cfg.lacksKey(c); digest != "" {
+		if digest := i.cfg.lacksKey(c, trial); digest != "" {
 			return &lb.ConflictError{ID: c.ID(), Reason: "is not stored with its key (SHA-256 " + digest + "): put it again"}
 		}
 	}

@@ -52,6 +52,8 @@ type Runtime interface {
 type Certificates interface {
 	// PutFiles returns when all of the files are on disk, where haproxy.cfg may name them.
 	PutFiles(ctx context.Context, files []haproxy.CertificateFile) error
+	// Try lends a folder in the place of lb.Process.CertificateDir, and removes it.
+	Try(ctx context.Context, use func(dir string, put haproxy.PutFiles) error) error
 	// SweepFiles removes files that nothing names any more, except those to keep.
 	SweepFiles(ctx context.Context, keep func(name string) bool)
 	// Serve loads certificates into the running HAProxy without a reload.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"thalassa/haproxy"
 	"thalassa/lb"
 	"thalassa/plan"
 	"thalassa/stage"
@@ -31,7 +32,7 @@ func (c previewer) preview(ctx context.Context, set stage.Changeset) (stage.Prev
 	if len(out.Changes) == 0 {
 		return out, doubt
 	}
-	candidate, err := c.candidate(ctx, next)
+	candidate, err := c.candidateWith(ctx, next, set.Trial)
 	if err != nil {
 		return out, err
 	}
@@ -41,7 +42,7 @@ func (c previewer) preview(ctx context.Context, set stage.Changeset) (stage.Prev
 	case <-ctx.Done():
 		return out, context.Cause(ctx)
 	}
-	if out.After, err = c.checkText(ctx, candidate); err != nil {
+	if out.After, err = c.checkTrial(ctx, candidate, set.Trial); err != nil {
 		return out, cmp.Or(unknownTargets(next, set), err)
 	}
 	if doubt != nil {
@@ -52,6 +53,32 @@ func (c previewer) preview(ctx context.Context, set stage.Changeset) (stage.Prev
 	}
 	out.Warnings = append(out.Warnings, set.Ineffective()...)
 	return out, c.compare(&out, candidate)
+}
+
+// checkTrial is checkText where some texts of certificates are on trial: HAProxy reads them
+// from a folder that is gone afterwards. The text names the files as they will be stored.
+func (c previewer) checkTrial(ctx context.Context, candidate lb.Config, trial map[string][]byte) ([]byte, error) {
+	if len(trial) == 0 || c.cfg.Certificates == nil || !usesCertificates(candidate) {
+		return c.checkText(ctx, candidate)
+	}
+	tmpl := c.templates.current()
+	err := c.cfg.Certificates.Try(ctx, func(dir string, put haproxy.PutFiles) error {
+		elsewhere := candidate
+		elsewhere.Process.CertificateDir = dir
+		rendered, err := c.renderer.render(tmpl, elsewhere)
+		if err == nil {
+			err = put(ctx, c.inputs.files.of(elsewhere, trial))
+		}
+		if err != nil {
+			return err
+		}
+		return c.cfg.HAProxy.Check(ctx, rendered.Bytes)
+	})
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := c.renderer.render(tmpl, candidate)
+	return rendered.Bytes, err
 }
 
 // compare adds to a preview what HAProxy runs now and what it takes to get from there to

@@ -47,22 +47,21 @@ func (h backupHandlers) sealed(b stage.Backup, secret string) ([]byte, error) {
 	return h.cfg.Backups.Seal(texts, secret)
 }
 
-// open decrypts the keys of a backup and stores those that it names. If the restore fails,
-// nothing names them, and they are removed later.
-func (h backupHandlers) open(c echo.Context, b stage.Backup, secret string) error {
+// open decrypts the keys of a backup: those that it names, by their digests.
+func (h backupHandlers) open(c echo.Context, b stage.Backup, secret string) (map[string][]byte, error) {
 	if secret == "" {
-		return nil
+		return nil, nil
 	}
 	c.Set(objectKey, withKeys)
 	switch {
 	case h.cfg.Keys == nil:
-		return unavailableFailure("certificates are not stored here")
+		return nil, unavailableFailure("certificates are not stored here")
 	case len(b.Keys) == 0:
-		return invalidField("passphrase", "is given, and the backup has no keys", "no passphrase, or a backup with keys")
+		return nil, invalidField("passphrase", "is given, and the backup has no keys", "no passphrase, or a backup with keys")
 	}
 	texts, err := h.cfg.Backups.Open(b.Keys, secret)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	named := map[string][]byte{}
 	for _, digest := range b.Digests() {
@@ -70,5 +69,5 @@ func (h backupHandlers) open(c echo.Context, b stage.Backup, secret string) erro
 			named[digest] = text
 		}
 	}
-	return h.cfg.Keys.Put(named)
+	return named, nil
 }

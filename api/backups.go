@@ -139,8 +139,14 @@ func (h backupHandlers) restore(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.open(c, b, secret); err != nil {
+	keys, err := h.open(c, b, secret)
+	if err != nil {
 		return err
+	}
+	if !dryRun && len(keys) > 0 { // if the restore fails, nothing names them, and they are removed later
+		if err := h.cfg.Keys.Put(keys); err != nil {
+			return err
+		}
 	}
 	how.Message = cmp.Or(how.Message, "restore the backup of "+header.Time.UTC().Format(time.RFC3339))
 	doc := node.Restored{Backup: node.NewBackupHeader(header), Drafts: []string{}}
@@ -150,6 +156,7 @@ func (h backupHandlers) restore(c echo.Context) error {
 			return err
 		}
 		if dryRun {
+			set.Trial = keys
 			return set.Named(h.preview(c, set, b, doc))
 		}
 		return set.Named(h.carryOut(c, set, b, doc))

@@ -42,7 +42,7 @@ func (h changesetHandlers) apply(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	warnings, err := h.store(c.Request().Context(), set)
+	warnings, err := h.store(c.Request().Context(), &set, dryRun)
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,9 @@ func (h changesetHandlers) apply(c echo.Context) error {
 }
 
 // store checks the certificates that edits put, stores their keys, and completes the edits. If the
-// changeset is not carried out, nothing refers to the keys, and they are removed later.
-func (h changesetHandlers) store(ctx context.Context, set node.Changeset) (warnings []string, err error) {
+// changeset is not carried out, nothing refers to the keys, and they are removed later. A dry run
+// stores no keys.
+func (h changesetHandlers) store(ctx context.Context, set *node.Changeset, isTried bool) (warnings []string, err error) {
 	for i, e := range set.Edits {
 		if e.Certificate == nil || e.Certificate.ACME == nil {
 			continue
@@ -86,7 +87,9 @@ func (h changesetHandlers) store(ctx context.Context, set node.Changeset) (warni
 	}
 	for i, b := range bundles {
 		*set.Edits[set.Uploads[i].Edit].Certificate = b.Certificate
-		if err := h.certificates.keys.Put(b.Files); err != nil {
+		if isTried {
+			set.Try(b.Files)
+		} else if err := h.certificates.keys.Put(b.Files); err != nil {
 			return nil, err
 		}
 		warnings = append(warnings, b.Warnings...)

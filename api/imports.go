@@ -123,7 +123,11 @@ func (h importHandlers) carryOver(c echo.Context, db pyhrapi.Database, how node.
 	if err != nil {
 		return err
 	}
-	kept, refused, err := h.agent.KeepCertificates(ctx, db.Certificates, dryRun)
+	var trial map[string][]byte // of keys, which a dry run does not store
+	if dryRun {
+		trial = map[string][]byte{}
+	}
+	kept, refused, err := h.agent.KeepCertificates(ctx, db.Certificates, trial)
 	if err != nil {
 		return err
 	}
@@ -139,6 +143,7 @@ func (h importHandlers) carryOver(c echo.Context, db pyhrapi.Database, how node.
 	}
 	report := node.Imported{Left: orEmpty(left)}
 	if dryRun {
+		set.Trial = trial
 		return set.Named(h.preview(c, set, report))
 	}
 	applied, err := h.changesets.carried(c, set)

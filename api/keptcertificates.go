@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -29,9 +30,9 @@ func (a *Agent) KeepCertificate(ctx context.Context, name lb.Name, upload certs.
 	return bundles[0], a.keys.Put(bundles[0].Files)
 }
 
-// KeepCertificates checks the certificates of a database of pyHrapi, and stores their keys unless
-// it is a dry run. refused has the reasons, by name, why the others are not usable.
-func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate, isTried bool) (kept []lb.Certificate, refused map[string]string, err error) {
+// KeepCertificates checks the certificates of a database of pyHrapi, and stores their keys: in
+// trial, if that is not nil. refused has the reasons, by name, why the others are not usable.
+func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate, trial map[string][]byte) (kept []lb.Certificate, refused map[string]string, err error) {
 	refused = map[string]string{}
 	stored := storedCertificates{agent: a, keys: a.keys, now: a.now}
 	for _, c := range list {
@@ -44,7 +45,9 @@ func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate
 			refused[c.Name] = invalid.Error()
 			continue
 		}
-		if err == nil && !isTried {
+		if trial != nil {
+			maps.Copy(trial, bundle.Files)
+		} else if err == nil {
 			err = a.keys.Put(bundle.Files)
 		}
 		if err != nil {

@@ -78,6 +78,9 @@ func (a *application) run(cmd *cobra.Command) error {
 		return mistake(cmd, "--filename is missing, expected the path of a file or directory")
 	}
 	objects, err := a.read()
+	if err == nil && len(objects) == 0 { // with --prune it would delete everything
+		err = fmt.Errorf("%s has no frontend, backend or section", a.path)
+	}
 	if err != nil {
 		return usageError{err}
 	}
@@ -88,9 +91,6 @@ func (a *application) run(cmd *cobra.Command) error {
 	set, err := a.changeset(cmd.Context(), c, objects)
 	if err != nil {
 		return err
-	}
-	if len(set.Edits) == 0 {
-		return usageError{fmt.Errorf("%s has no frontend, backend or section", a.path)}
 	}
 	if a.dryRun {
 		preview, err := client.NewChangesets(c).Preview(cmd.Context(), set)
@@ -151,6 +151,7 @@ func manifestsIn(dir string) ([]string, error) {
 		case entry.IsDir() || entry.Name()[0] == '.':
 		case slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)):
 			files = append(files, path)
+			return checkRegular(path)
 		}
 		return nil
 	})
@@ -158,6 +159,16 @@ func manifestsIn(dir string) ([]string, error) {
 		err = fmt.Errorf("%s has no file that ends in .yaml, .yml or .json", dir)
 	}
 	return files, err
+}
+
+// checkRegular refuses what is no file, as a pipe that nobody writes to. A link to a file is
+// one.
+func checkRegular(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path)
+	}
+	return err
 }
 
 func readManifest(path string) (manifest.Objects, error) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"thalassa/cli"
@@ -109,6 +110,16 @@ func TestAFileThatCannotBeAppliedIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.fails(cli.ExitUsage, "2.yml: backends/a is in another file, too", "apply", "-f", dir)
+	// A file with nothing in it, as of a program that failed, deletes nothing.
+	empty := write(t, t.TempDir(), "empty.yaml", "frontends: {}\n")
+	s.fails(cli.ExitUsage, "has no frontend, backend or section", "apply", "-f", empty, "--prune")
+	s.fails(cli.ExitUsage, "has no frontend, backend or section", "apply", "-f", os.DevNull, "--prune")
+	// Nobody waits for a pipe that nobody writes to.
+	pipes := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(pipes, "pipe.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(cli.ExitUsage, "pipe.yaml is no regular file", "apply", "-f", pipes)
 	s.fails(cli.ExitUsage, "no such file", "apply", "-f", filepath.Join(dir, "none"))
 	s.fails(cli.ExitUsage, "has no file that ends in", "apply", "-f", t.TempDir())
 	s.fails(cli.ExitUsage, "--filename is missing", "apply")

@@ -117,3 +117,40 @@ func TestStopBelowV1(t *testing.T) {
 		return nil
 	})
 }
+
+// TestStopEndsNoOtherHAProxy: whoever else runs HAProxy on this machine keeps it.
+func TestStopEndsNoOtherHAProxy(t *testing.T) {
+	other := newNode(t, "127.0.0.1:1")
+	other.start()
+	_, port, _ := strings.Cut(named(t, "other"), ":")
+	other.call(200, http.MethodPut, "/backends/b", fmt.Sprintf(`{"type":"static","members":[{"host":"127.0.0.1","port":%s}]}`, port))
+	other.call(200, http.MethodPut, "/frontends/f", fmt.Sprintf(`{"bind":%q,"backend":"b"}`, other.address()))
+	n := newNode(t, "127.0.0.1:1", "--v1-stop")
+	n.start()
+	n.call(200, http.MethodPut, "/v1/pools/p", fmt.Sprintf(`{"targets":{"t":%q}}`, named(t, "a")))
+	n.call(200, http.MethodPut, "/v1/gateways/g", fmt.Sprintf(`{"protocol":"http","endpoints":{"e":%q},"defaultBack":"p"}`, n.address()))
+	n.call(200, http.MethodPost, "/v1/controller/commit", "")
+	serves := func(n *node, want string) {
+		t.Helper()
+		testkit.Eventually(t, patience, func() error {
+			if _, body := fetchPage(t, "http://"+n.address()+"/"); body != want {
+				return fmt.Errorf("it answers %q, want %q", body, want)
+			}
+			return nil
+		})
+	}
+	serves(n, "a")
+	serves(other, "other")
+	before := other.worker()
+	n.call(200, http.MethodPost, "/v1/haproxy/control/stop", "")
+	testkit.Eventually(t, patience, func() error {
+		if status, _ := fetchPage(t, "http://"+n.address()+"/"); status != 0 {
+			return fmt.Errorf("HAProxy serves after the stop: %d", status)
+		}
+		return nil
+	})
+	serves(other, "other")
+	if after := other.worker(); after != before {
+		t.Errorf("the other HAProxy was %d and is %d", before, after)
+	}
+}

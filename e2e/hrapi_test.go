@@ -91,6 +91,59 @@ func gatewaysAndPools(t *testing.T) {
 	serves("c")
 }
 
+// TestEachKeepsItsOwn: gateways keep their default pools and protocols, and pools their
+// policies, whatever the others have.
+func TestEachKeepsItsOwn(t *testing.T) { onEveryHAProxy(t, eachKeepsItsOwn) }
+
+func eachKeepsItsOwn(t *testing.T) {
+	t.Helper()
+	n := newNode(t, "127.0.0.1:1")
+	n.start()
+	ports := testkit.Ports(t, 4)
+	a, b := named(t, "a"), named(t, "b")
+	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
+	put := func(path, body string) { n.call(200, http.MethodPut, "/v1"+path, body) }
+	put("/pools/y", fmt.Sprintf(`{"targets":{"ta":%q}}`, a))
+	put("/pools/x", fmt.Sprintf(`{"targets":{"tb":%q}}`, b))
+	put("/pools/bare", `{"targets":{}}`)
+	put("/pools/y/policy", `{"policy":"leastconn","weights":3}`)
+	put("/pools/x/policy", `{"policy":"source","weights":5}`)
+	put("/gateways/second", fmt.Sprintf(`{"protocol":"http","endpoints":{"s":%q},"defaultBack":"y"}`, address(0))) // not in the order of names
+	put("/gateways/first", fmt.Sprintf(`{"protocol":"tcp","endpoints":{"f":%q},"defaultBack":"x"}`, address(1)))
+	put("/gateways/third", fmt.Sprintf(`{"protocol":"http","endpoints":{"t":%q},"defaultBack":"bare"}`, address(2)))
+	put("/gateways/off", fmt.Sprintf(`{"protocol":"http","endpoints":{"o":%q},"defaultBack":"y","enable":"False"}`, address(3)))
+	n.call(200, http.MethodPost, "/v1/controller/commit", "")
+	for i, want := range []string{"200 a", "200 b", "503", "0"} {
+		testkit.Eventually(t, patience, func() error {
+			status, body := fetchPage(t, "http://"+address(i)+"/")
+			if got := fmt.Sprintf("%d %s", status, body); !strings.HasPrefix(got, want) {
+				return fmt.Errorf("%s answers %.200q, want %s", address(i), got, want)
+			}
+			return nil
+		})
+	}
+	sections := map[string]string{}
+	for text := range strings.SplitSeq(n.config(), "\n\n") {
+		header, lines, _ := strings.Cut(strings.TrimSpace(text), "\n")
+		sections[header] = lines
+	}
+	for header, want := range map[string][]string{
+		"backend y":       {"balance leastconn", "weight 3", "mode http"},
+		"backend x":       {"balance source", "weight 5", "mode tcp"},
+		"backend bare":    {"mode http"},
+		"frontend second": {"default_backend y", "mode http"},
+		"frontend first":  {"default_backend x", "mode tcp"},
+		"frontend third":  {"default_backend bare"},
+		"frontend off":    {"disabled", "default_backend y"},
+	} {
+		for _, line := range want {
+			if !strings.Contains(sections[header], line) {
+				t.Errorf("%s has no %q:\n%s", header, line, sections[header])
+			}
+		}
+	}
+}
+
 // named is a server that answers with its name, at an address of its own.
 func named(t *testing.T, name string) (address string) {
 	t.Helper()

@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,12 +68,15 @@ type certificateFiles struct {
 	cfg    *Config
 	logger *slog.Logger
 	files  *configFiles
+	trial  string // a folder of Try; empty: CertificateDir
 
 	mu       sync.Mutex
 	verified map[string]inode // whose content is right, by name
 }
 
-func (c *certificateFiles) dir() string { return CertificateDir(c.cfg.ConfigPath) }
+func (c *certificateFiles) dir() string {
+	return cmp.Or(c.trial, CertificateDir(c.cfg.ConfigPath))
+}
 
 // isPrivate reports whether only the owner of the files reads them: HAProxy starts as root, or
 // as the owner. Another user reads them by its group, as haproxy.cfg.
@@ -102,7 +106,7 @@ func (c *certificateFiles) put(ctx context.Context, files []CertificateFile) err
 		}
 		wrote = wrote || did
 	}
-	if !wrote {
+	if !wrote || c.trial != "" {
 		return nil
 	}
 	return c.cfg.disk.Do(dir, func(func() bool) error { return safefile.Sync(dir) })
@@ -189,8 +193,10 @@ func (c *certificateFiles) write(path string, text []byte) error {
 		return err
 	}
 	return c.cfg.disk.Do(path, func(abandoned func() bool) error {
-		if err := safefile.Sync(temp); err != nil {
-			return errors.Join(err, os.Remove(temp))
+		if c.trial == "" {
+			if err := safefile.Sync(temp); err != nil {
+				return errors.Join(err, os.Remove(temp))
+			}
 		}
 		return moveInto(temp, path, abandoned)
 	})
@@ -220,7 +226,11 @@ func (c *certificateFiles) sweep(ctx context.Context, keep func(name string) boo
 			if !isOurs && !isTemp || named[e.Name()] || keep(e.Name()) || time.Since(info.ModTime()) < unusedAfter {
 				continue
 			}
-			if os.Remove(filepath.Join(dir, e.Name())) == nil {
+			remove := os.Remove
+			if strings.HasPrefix(e.Name(), trialPrefix) {
+				remove = os.RemoveAll
+			}
+			if remove(filepath.Join(dir, e.Name())) == nil {
 				c.forget(e.Name())
 				removeStaple(dir, e.Name())
 				c.logger.DebugContext(ctx, "unused certificate removed", "file", e.Name())

@@ -121,7 +121,10 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	if k.cfg.Sudo && firstAlert(text) == "" {
 		return fmt.Errorf("%w: %s", err, readable(text)) // sudo's own refusal
 	}
-	return &lb.RefusedError{At: "check", Output: orElse(readable(maskText(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
+	return &lb.RefusedError{
+		At: "check", Output: orElse(readable(maskText(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String()),
+		Config: config, Path: k.cfg.ConfigPath,
+	}
 }
 
 func orElse(s, other string) string {

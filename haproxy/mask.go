@@ -179,7 +179,7 @@ func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 
 // isPhrase reports whether a word occurs in HAProxy's messages about files.
 func isPhrase(word string) bool {
-	const phrases = " a about acl address after all allowed already an and another any are argument arguments args as at available back" +
+	const phrases = " a about acl address after all allowed already an and another any anymore are argument arguments args as at available back" +
 		" bad base64 be because before but by bytes ca cannot cert certificate certificates character class condition config configuration" +
 		" converter could couldn't crl crt crt-list decode default defined detected did directory does dh duplicate each either empty" +
 		" encountered end entries error error=missing errorfile error(s erroffset exist expected expects expression extra failed fatal fetch field file files" +
@@ -188,7 +188,7 @@ func isPhrase(word string) bool {
 		" line lines list load loaded loading long lookup lua map match matching maybe mean memory message method missing mode must name named" +
 		" neither no non-null none nor not null number of offset on one only open opened opening option options or out page parse parsing" +
 		" path pattern patterns please position precede previous private process processing proxy range read reading regex required return rule" +
-		" same sample section see server should since size spoe spoe-agent spoe-message ssl start starting stat stat( status string such switching" +
+		" same sample section see server should since size spoe spoe-agent spoe-message ssl start starting stat stat( status string such supported switching" +
 		" system syntax table terminating than that the there this time to too trailing truncated type unable unexpected unknown unless unsupported usage use used" +
 		" using valid value variable version was were when while will with without wrong yet you your "
 	return strings.Contains(phrases, " "+word+" ")

@@ -24,7 +24,7 @@ import (
 func configurations(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob("testdata/*.cfg")
-	if err != nil || len(found) < 10 {
+	if err != nil || len(found) < 15 {
 		t.Fatal(found, err)
 	}
 	for i, name := range found {
@@ -68,26 +68,32 @@ func render(t *testing.T, in lb.Intent) []byte {
 }
 
 // TestWhatIsImportedBehavesTheSame runs each configuration of testdata beside what it was
-// imported as, and compares the answers of both.
+// imported as, with every HAProxy at hand, and compares the answers of both.
 func TestWhatIsImportedBehavesTheSame(t *testing.T) {
 	t.Parallel()
-	program := testkit.HAProxy(t)
 	site := newSite(t)
-	for _, name := range configurations(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			original, copied := site.file(t, name), site.file(t, name)
-			in := read(t, copied.text, site.dir)
-			rendered := render(t, in)
-			start(t, program, original, original.text)
-			start(t, program, copied, rendered)
-			for _, request := range requests(t, name) {
-				want, got := original.ask(t, request), copied.ask(t, request)
-				if got != want || want == "" {
-					t.Errorf("%s\nthe original answers\n%s\nthe imported one\n%s\nof\n%s", request, want, got, rendered)
-				}
-			}
-		})
+	for _, release := range testkit.HAProxies(t) {
+		for _, name := range configurations(t) {
+			t.Run(release.Version+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				behavesTheSame(t, site, release.Path, name)
+			})
+		}
+	}
+}
+
+func behavesTheSame(t *testing.T, site *site, program, name string) {
+	t.Helper()
+	original, copied := site.file(t, name), site.file(t, name)
+	in := read(t, copied.text, site.dir)
+	rendered := render(t, in)
+	start(t, program, original, original.text)
+	start(t, program, copied, rendered)
+	for _, request := range requests(t, name) {
+		want, got := original.ask(t, request), copied.ask(t, request)
+		if got != want || want == "" {
+			t.Errorf("%s\nthe original answers\n%s\nthe imported one\n%s\nof\n%s", request, want, got, rendered)
+		}
 	}
 }
 

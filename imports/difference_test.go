@@ -14,6 +14,7 @@ func isKnown(line string) bool {
 	return slices.ContainsFunc([]string{
 		"global: description", "global: stats socket", "global: server-state-file", "global: mworker-max-reloads", "global: httpclient.ssl.verify",
 		"global: stats", "load-server-state-from-file", "option idle-close-on-response", "global: localpeer", "global: daemon", "global: pidfile", "global: user", "global: group",
+		"global: uid", "global: gid", "global: ulimit-n",
 	}, func(part string) bool { return strings.Contains(line, part) })
 }
 

@@ -1,6 +1,7 @@
 package imports_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/ecdsa"
@@ -9,16 +10,19 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/fcgi"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"text/template"
@@ -28,11 +32,12 @@ import (
 // A site has what the configurations of testdata refer to: files, certificates and servers
 // that answer with what they were asked.
 type site struct {
-	dir  string
-	http []string // addresses of servers for HTTP
-	tls  string
-	tcp  []string
-	dns  int
+	dir   string
+	http  []string // addresses of servers for HTTP
+	tls   string
+	tcp   []string
+	proxy string // wants the PROXY protocol
+	fcgi  string
 }
 
 func newSite(t *testing.T) *site {
@@ -44,6 +49,7 @@ func newSite(t *testing.T) *site {
 	for n := range 3 {
 		s.tcp = append(s.tcp, startTCP(t, fmt.Sprint("tcp", n+1)))
 	}
+	s.proxy, s.fcgi = startProxied(t, "proxied"), startFastCGI(t, "fastcgi")
 	authority, key := s.certificate(t, "ca", nil, nil)
 	for _, name := range []string{"site", "other"} {
 		s.certificate(t, name, authority, key)
@@ -53,12 +59,19 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s.tls = startHTTP(t, "tls", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
-	s.dns = freePort(t)
 	for name, text := range map[string]string{
 		"503.http":    "HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/plain\r\n\r\nback soon\n",
 		"404.http":    "HTTP/1.0 404 Not Found\r\nContent-Type: text/plain\r\n\r\npretty\n",
 		"hosts.map":   "one.example one\ntwo.example two\n",
 		"blocked.lst": "192.0.2.0/24\n2001:db8::/32\n",
+		"sites.map":   "social.example social\nvideo.example video\ncloud.example cloud\n",
+		"bots.lst":    "evilcrawler\nbadbot\n",
+		"crt.list":    s.dir + "/site.pem [alpn http/1.1] *.site.example site.example\n" + s.dir + "/other.pem other.example\n",
+		"sni.map":     "site.example ingress_site\n",
+		"classes.map": "api interactive\nweb static\n",
+		"local.map":   "cloud NEXTCLOUD_backend\n",
+		"public.map":  "cloud NEXTCLOUD_backend\nhass HASS_backend\n",
+		"hello.lf":    "hello %[path] from %[var(proc.name)]\n",
 	} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -152,10 +165,111 @@ func startTCP(t *testing.T, name string) string {
 			go func() {
 				defer conn.Close()
 				buf := make([]byte, 100)
-				n, _ := conn.Read(buf)
-				fmt.Fprintf(conn, "%s %s", name, buf[:n])
+				for {
+					n, _ := conn.Read(buf)
+					if answer := answerToCheck(string(buf[:n])); answer != "" {
+						_, _ = io.WriteString(conn, answer)
+						continue
+					}
+					fmt.Fprintf(conn, "%s %s", name, buf[:n])
+					return
+				}
 			}()
 		}
+	}()
+	return l.Addr().String()
+}
+
+// answerToCheck is what a database answers when HAProxy checks it; empty: that is no check.
+// HAProxy takes a server for down after the first check that fails.
+func answerToCheck(text string) string {
+	switch {
+	case text == "PING\r\n", text == "*1\r\n$4\r\nPING\r\n":
+		return "+PONG\r\n"
+	case text == "info replication\r\n":
+		return "role:master\r\n"
+	case text == "QUIT\r\n":
+		return "+OK\r\n"
+	case len(text) > 8 && text[4:8] == "\x00\x03\x00\x00": // PostgreSQL's startup message
+		return "R\x00\x00\x00\x08\x00\x00\x00\x00"
+	}
+	return ""
+}
+
+// startProxied starts a server that wants the PROXY protocol. It answers with its name, the
+// version of the protocol, the address of the client, and the first bytes.
+func startProxied(t *testing.T, name string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				version, client, rest, err := readProxied(conn)
+				fmt.Fprintf(conn, "%s %s %s %s %v", name, version, client, rest, err)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// readProxied reads the header of a connection, and what the client sends first.
+func readProxied(conn net.Conn) (version, client, rest string, err error) {
+	r := bufio.NewReader(conn)
+	first, err := r.Peek(12)
+	if err != nil {
+		return "", "", "", err
+	}
+	if strings.HasPrefix(string(first), "PROXY ") {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return "v1", "", "", err
+		}
+		client, version = strings.Fields(line)[2], "v1"
+	} else {
+		head := make([]byte, 16)
+		if _, err := io.ReadFull(r, head); err != nil {
+			return "v2", "", "", err
+		}
+		addresses := make([]byte, binary.BigEndian.Uint16(head[14:]))
+		if _, err := io.ReadFull(r, addresses); err != nil || len(addresses) < 4 {
+			return "v2", "", "", err
+		}
+		client, version = net.IP(addresses[:4]).String(), "v2"
+	}
+	buf := make([]byte, 100)
+	n, err := r.Read(buf)
+	return version, client, string(buf[:n]), err
+}
+
+// startFastCGI starts an application that answers with what it was asked.
+func startFastCGI(t *testing.T, name string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		_ = fcgi.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // ends with the listener
+			var body bytes.Buffer
+			fmt.Fprintf(&body, "%s %s %s %s\n", name, r.Method, r.URL, r.Header["X-Tenant"])
+			env := fcgi.ProcessEnv(r)
+			for _, key := range []string{"SCRIPT_FILENAME", "SCRIPT_NAME", "PATH_INFO", "DOCUMENT_ROOT", "REMOTE_NAME", "HTTPS", "REMOTE_USER"} {
+				fmt.Fprintf(&body, "%s=%s\n", key, env[key])
+			}
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", strconv.Itoa(body.Len())) // or HAProxy's answer depends on its packets
+			_, _ = w.Write(body.Bytes())
+		}))
 	}()
 	return l.Addr().String()
 }
@@ -184,6 +298,7 @@ func (s *site) file(t *testing.T, name string) file {
 		t.Fatal(err)
 	}
 	out := file{binds: map[string]string{}}
+	numbers := map[string]int{}
 	functions := template.FuncMap{
 		"bind": func(name string) string {
 			if out.binds[name] == "" {
@@ -191,11 +306,21 @@ func (s *site) file(t *testing.T, name string) file {
 			}
 			return out.binds[name]
 		},
-		"echo":    func(n int) string { return s.http[n-1] },
-		"tcpecho": func(n int) string { return s.tcp[n-1] },
-		"tlsecho": func() string { return s.tls },
-		"dir":     func() string { return s.dir },
-		"number":  func(string) int { return s.dns },
+		"echo":      func(n int) string { return s.http[n-1] },
+		"tcpecho":   func(n int) string { return s.tcp[n-1] },
+		"tlsecho":   func() string { return s.tls },
+		"dir":       func() string { return s.dir },
+		"echoport":  func(n int) string { _, port, _ := strings.Cut(s.http[n-1], ":"); return port },
+		"proxyecho": func() string { return s.proxy },
+		"fcgi":      func() string { return s.fcgi },
+		"uid":       os.Getuid,
+		"gid":       os.Getgid,
+		"number": func(name string) int {
+			if numbers[name] == 0 {
+				numbers[name] = freePort(t)
+			}
+			return numbers[name]
+		},
 		"many": func() []int {
 			list := make([]int, 100)
 			for i := range list {
@@ -301,8 +426,11 @@ func askTCP(t *testing.T, address, text string) string {
 		t.Fatal(err)
 	}
 	answer, err := io.ReadAll(conn)
-	if err != nil {
+	switch {
+	case err != nil:
 		t.Errorf("TCP: %v", err)
+	case len(answer) == 0:
+		return "the end of the connection"
 	}
 	return string(answer)
 }

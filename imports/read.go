@@ -53,6 +53,9 @@ func Read(text []byte, now lb.Intent, o Options) (Import, error) {
 	if err := r.refused(); err != nil {
 		return Import{}, err
 	}
+	if len(r.edits) == 0 {
+		return Import{}, &lb.InvalidError{Fields: []lb.FieldError{{Path: "config", Problem: "has no line that is carried over: Thalassa decides on all of them", Expected: "frontends, backends or other sections"}}}
+	}
 	return Import{Edits: r.edits, Report: r.report(), sources: r.sources}, nil
 }
 

@@ -17,6 +17,7 @@ func TestWhatCannotBeCarriedOverIsRefusedByLine(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":             {"", "config: is empty"},
+		"nothing to carry":    {"global\n  daemon\n  pidfile /run/haproxy.pid\n", "config: has no line that is carried over"},
 		"too many lines":      {strings.Repeat("x\n", 50_001), "config: has 50001 lines, expected at most 50000"},
 		"ten megabytes":       {strings.Repeat("# comment\n", 1<<20), "config: has 10485760 bytes, expected at most 2097152"},
 		"binary":              {"\x7fELF\x02\x01\x01\x00\x00", "line 1: holds a zero byte"},

@@ -51,8 +51,12 @@ func (r *reader) report() Report {
 }
 
 // Blame puts the lines of the file into an error about one of the edits, as
-// lb.Intent.ApplyAll and the checks of raw lines give it. Other errors stay as they are.
+// lb.Intent.ApplyAll and the checks of raw lines give it, and into HAProxy's refusal. Other
+// errors stay as they are.
 func (im Import) Blame(err error) error {
+	if refused, ok := errors.AsType[*lb.RefusedError](err); ok {
+		return im.blameRefused(refused)
+	}
 	about, ok := errors.AsType[*lb.EditError](err)
 	if !ok || about.Index >= len(im.sources) {
 		return err

@@ -122,6 +122,7 @@ func checkAddresses(b Backend, fe *FieldErrors) {
 // already. The error is an *InvalidError.
 func (b Backend) CheckNew() error {
 	var fe FieldErrors
+	b.Key.checkNew(&fe)
 	b.checkServerLines(&fe)
 	checkAddresses(b, &fe)
 	b.checkOverrides(&fe)

@@ -87,6 +87,10 @@ type RefusedError struct {
 	At string
 	// Output is HAProxy's output, trimmed; it may have several lines.
 	Output string
+	// Config is the haproxy.cfg that was refused, and Path what Output calls it; nil: that is
+	// not known.
+	Config []byte
+	Path   string
 }
 
 // Error names the step and has the first line of the output.

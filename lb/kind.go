@@ -92,6 +92,27 @@ func (in Intent) Objects() iter.Seq2[string, Object] {
 	}
 }
 
+// Sorted lists the objects of a kind in the order of SortedFrontends, SortedBackends,
+// SortedSections or SortedCertificates.
+func (in Intent) Sorted(k Kind) []Object {
+	list, ok := ByKind(k, asObjects(in.SortedFrontends), asObjects(in.SortedBackends), asObjects(in.SortedSections), asObjects(in.SortedCertificates))
+	if !ok {
+		return nil
+	}
+	return list()
+}
+
+func asObjects[O Object](list func() []O) func() []Object {
+	return func() []Object {
+		objects := list()
+		out := make([]Object, len(objects))
+		for i, o := range objects {
+			out[i] = o
+		}
+		return out
+	}
+}
+
 func each[K ~string, O Object](m map[K]O, yield func(string, Object) bool) bool {
 	for key, o := range m {
 		if !yield(string(key), o) {

@@ -24,6 +24,18 @@ func ParseName(s string) (Name, error) {
 	return Name(s), nil
 }
 
+// CheckNew refuses names that programs take for directories in an address: "." and "..". What
+// is stored already stays readable.
+func (n Name) CheckNew() error {
+	if n == "." || n == ".." {
+		return bad(strconv.Quote(string(n))+" is what programs take for a directory in an address", "another name")
+	}
+	return nil
+}
+
+// checkNew is CheckNew for the key of an object.
+func (n Name) checkNew(fe *FieldErrors) { fe.AddErr("key", n.CheckNew()) }
+
 // A Version selects instances of a service. Besides a Name's characters it may
 // hold + and ~, which semantic and package versions use.
 type Version string

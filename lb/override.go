@@ -20,6 +20,7 @@ type override struct {
 // already. The error is an *InvalidError.
 func (f Frontend) CheckNew() error {
 	var fe FieldErrors
+	f.Key.checkNew(&fe)
 	checkListenedOnce(&fe, f.listeners())
 	f.checkAcceptProxy(&fe)
 	for i, n := range f.Natives {

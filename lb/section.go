@@ -114,6 +114,7 @@ func (s Section) IsProxy() bool { return s.Kind == SectionListen || s.Kind == Se
 // twice, and sets nothing that Thalassa itself sets. The error is an *InvalidError.
 func (s Section) CheckNew() error {
 	var fe FieldErrors
+	s.Name.checkNew(&fe)
 	checkListenedOnce(&fe, s.listeners())
 	for i, n := range s.Natives {
 		if words := lineWords(n); s.owns(words) {

@@ -17,12 +17,12 @@ const (
 		" maxcomprate maxconn maxconnrate maxpipes maxsessrate maxsslconn maxsslrate maxzlibmem mworker-max-reloads" +
 		" nbthread no-quic no-memory-trimming node noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport nosplice" +
 		" numa-cpu-mapping ocsp-update.disable ocsp-update.httpproxy ocsp-update.maxdelay ocsp-update.mindelay" +
-		" ocsp-update.mode profiling.memory profiling.tasks quiet" +
+		" ocsp-update.mode pp2-never-send-local prealloc-fd profiling.memory profiling.tasks quiet set-var set-var-fmt" +
 		" shm-stats-file-max-objects spread-checks ssl-default-bind-ciphers ssl-default-bind-ciphersuites" +
 		" ssl-default-bind-client-sigalgs ssl-default-bind-curves ssl-default-bind-options ssl-default-bind-sigalgs" +
 		" ssl-default-server-ciphers ssl-default-server-ciphersuites ssl-default-server-client-sigalgs" +
 		" ssl-default-server-curves ssl-default-server-options ssl-default-server-sigalgs ssl-load-extra-del-ext" +
-		" ssl-load-extra-files ssl-mode-async ssl-propquery ssl-security-level" +
+		" ssl-load-extra-files ssl-mode-async ssl-propquery ssl-security-level stress-level" +
 		" ssl-server-verify ssl-skip-self-issued-ca strict-limits thread-group thread-groups thread-hard-limit" +
 		" uid-offset warn-blocked-traffic-after zero-warning "
 	userlistKeywords  = " group user "
@@ -117,10 +117,10 @@ func (u *uses) globalLine(keyword string) {
 
 // globalPowers are the global keywords that run programs, or choose what HAProxy may do on
 // its machine.
-const globalPowers = " chroot daemon default-path deviceatlas-json-file external-check gid group insecure-fork-wanted" +
+const globalPowers = " acme.scheduler chroot daemon default-path deviceatlas-json-file external-check gid group insecure-fork-wanted" +
 	" insecure-setuid-wanted lua-load lua-load-per-thread lua-prepend-path master-worker module-load module-path nbproc" +
 	" pidfile presetenv resetenv server-state-base server-state-file set-dumpable setcap setenv ssl-engine ssl-provider ssl-provider-path stats stats-file" +
-	" uid ulimit-n unix-bind unsetenv user wurfl-data-file 51degrees-data-file "
+	" trace uid ulimit-n unix-bind unsetenv user wurfl-data-file 51degrees-data-file "
 
 // storeLine judges a line of a crt-store section.
 func (u *uses) storeLine(keyword string) {

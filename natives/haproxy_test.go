@@ -198,6 +198,48 @@ func TestHAProxyKeywords(t *testing.T) {
 	}
 }
 
+// TestHAProxyGlobalKeywords wants every keyword for the global section that a release lists to
+// be known, if only as a power.
+func TestHAProxyGlobalKeywords(t *testing.T) {
+	t.Parallel()
+	for _, release := range testkit.HAProxies(t) {
+		s := newSpy(t, release.Path)
+		if err := os.WriteFile(filepath.Join(s.dir, "haproxy.cfg"), []byte("global\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), release.Path, "-dKcfg", "-c", "-f", "haproxy.cfg")
+		cmd.Dir = s.dir
+		out, _ := cmd.CombinedOutput() // without a listener it ends with 2
+		section, seen := "", 0
+		for line := range strings.Lines(string(out)) {
+			if !strings.HasPrefix(line, "\t") {
+				section = strings.TrimSpace(line)
+				continue
+			}
+			keyword, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if section != "global" || keyword == "" {
+				continue
+			}
+			seen++
+			for _, use := range (lb.Section{Kind: lb.SectionGlobal, Natives: []lb.RawLine{lb.RawLine(keyword + " x")}}).Uses()[0] {
+				if use.Kind == lb.Unknown {
+					t.Errorf("%s has %q, which is not known", release.Version, keyword)
+				}
+			}
+		}
+		if seen < 50 {
+			t.Errorf("%s lists %d keywords, fewer than it has", release.Version, seen)
+		}
+	}
+	// What an expression of such a line reads is told.
+	for line, want := range map[string]lb.UseKind{"set-var proc.x str(a),map(/etc/x.map)": lb.ContentFile, "set-var-fmt proc.x %[env(HOME)]": lb.Environment} {
+		uses := (lb.Section{Kind: lb.SectionGlobal, Natives: []lb.RawLine{lb.RawLine(line)}}).Uses()[0]
+		if len(uses) != 1 || uses[0].Kind != want {
+			t.Errorf("%s: %v", line, uses)
+		}
+	}
+}
+
 // example makes a line of an entry of -dKcfg, such as "bind <addr> ssl alpn +1" or
 // "http-request set-var*".
 func example(entry string) string {

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 
 	"thalassa/lb"
@@ -15,6 +16,17 @@ type Changeset struct {
 	// Edits are made in this order; the origins of single edits do not matter.
 	Edits  []lb.Edit
 	Origin lb.Origin
+	// Trial has the texts of certificates with their keys, by their digests, that the edits
+	// name and nobody has stored. A preview uses them and keeps none.
+	Trial map[string][]byte
+}
+
+// Try adds texts to Trial.
+func (c *Changeset) Try(texts map[string][]byte) {
+	if c.Trial == nil {
+		c.Trial = make(map[string][]byte, len(texts))
+	}
+	maps.Copy(c.Trial, texts)
 }
 
 // Of is the changeset of a single edit.

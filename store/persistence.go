@@ -62,33 +62,37 @@ func WritePersistence(path string, in lb.Intent) error {
 	return nil
 }
 
+// encodePersistence has a list of objects for each kind. Certificates are without keys.
 func encodePersistence(in lb.Intent) ([]byte, error) {
-	doc := struct {
-		Version   int           `json:"version"`
-		Frontends []frontendDoc `json:"frontends"`
-		Backends  []backendDoc  `json:"backends"`
-		Sections  []sectionDoc  `json:"sections,omitempty"`
-		// Certificates are without keys.
-		Certificates []certificateDoc `json:"certificates,omitempty"`
-	}{Version: persistenceVersion, Frontends: make([]frontendDoc, 0, len(in.Frontends)), Backends: make([]backendDoc, 0, len(in.Backends))}
-	for _, f := range in.SortedFrontends() {
-		doc.Frontends = append(doc.Frontends, frontendDocument(f))
-	}
-	for _, b := range in.SortedBackends() {
-		backend, err := backendDocument(b)
+	var doc bytes.Buffer
+	fmt.Fprintf(&doc, `{"version":%d`, persistenceVersion)
+	for _, k := range lb.Kinds() {
+		objects := in.Sorted(k)
+		if isAlways, _ := lb.ByKind(k, true, true, false, false); len(objects) == 0 && !isAlways {
+			continue
+		}
+		list := make([]json.RawMessage, len(objects))
+		for i, o := range objects {
+			text, err := encodeObject(o)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = text
+		}
+		text, err := json.Marshal(list)
 		if err != nil {
 			return nil, err
 		}
-		doc.Backends = append(doc.Backends, backend)
+		fmt.Fprintf(&doc, `,%q:%s`, listOf(k), text)
 	}
-	for _, s := range in.SortedSections() {
-		doc.Sections = append(doc.Sections, sectionDocument(s))
-	}
-	for _, c := range in.SortedCertificates() {
-		doc.Certificates = append(doc.Certificates, certificateDocument(c))
-	}
-	return json.MarshalIndent(doc, "", "  ")
+	doc.WriteByte('}')
+	var out bytes.Buffer
+	err := json.Indent(&out, doc.Bytes(), "", "  ")
+	return out.Bytes(), err
 }
+
+// listOf is the field of a persistence file that has the objects of a kind.
+func listOf(k lb.Kind) string { return string(k) + "s" }
 
 // staleAfter is the age at which no write of the persistence file can be under way
 // any more; it takes milliseconds.
@@ -132,26 +136,34 @@ func ParsePersistence(data []byte) (lb.Intent, error) {
 // readObjects reads every object of a persistence file. The error is an *lb.InvalidError where data
 // is not such a file.
 func readObjects(data []byte) (*persistenceReader, error) {
-	var file struct {
-		Version      *int            `json:"version"`
-		Frontends    json.RawMessage `json:"frontends"`
-		Backends     json.RawMessage `json:"backends"`
-		Certificates json.RawMessage `json:"certificates"`
-		Sections     json.RawMessage `json:"sections"`
-	}
+	var named, file map[string]json.RawMessage
+	var version *int
 	data = strictjson.WithoutMark(data)
-	if err := json.Unmarshal(data, &file); err != nil {
+	err := json.Unmarshal(data, &named)
+	file = make(map[string]json.RawMessage, len(named))
+	for name, value := range named {
+		file[strings.ToLower(name)] = value
+	}
+	if err == nil && file["version"] != nil {
+		err = json.Unmarshal(file["version"], &version)
+	}
+	if err != nil {
 		return nil, wrong("file", "is not a persistence file: "+err.Error(), `{"version":1,"frontends":[…],"backends":[…]}`)
 	}
-	if file.Version != nil && *file.Version != persistenceVersion {
-		return nil, wrong("version", strconv.Itoa(*file.Version)+" is not known here", "1")
+	if version != nil && *version != persistenceVersion {
+		return nil, wrong("version", strconv.Itoa(*version)+" is not known here", "1")
 	}
 	r := &persistenceReader{in: lb.NewIntent()}
-	r.list("frontends", file.Frontends, r.frontend)
-	r.list("backends", file.Backends, r.backend)
-	r.list("sections", file.Sections, func(path string, f fields) { add(r, path, "sections", f, decodeSection) })
-	r.list("certificates", file.Certificates, func(path string, f fields) { add(r, path, "certificates", f, decodeCertificate) })
+	for _, k := range lb.Kinds() {
+		read, _ := lb.ByKind(k, r.frontend, r.backend, of(r, decodeSection), of(r, decodeCertificate))
+		r.list(listOf(k), file[listOf(k)], func(path string, f fields) { read(path, listOf(k), f) })
+	}
 	return r, nil
+}
+
+// of adds objects as they are.
+func of[O lb.Object](r *persistenceReader, decode func([]byte) (O, error)) func(path, list string, f fields) {
+	return func(path, list string, f fields) { add(r, path, list, f, decode) }
 }
 
 func wrong(path, problem, expected string) error {
@@ -251,16 +263,16 @@ func (r *persistenceReader) fields(path string, raw json.RawMessage) (fields, bo
 }
 
 // frontend adds a frontend. Without key and id its name is the key, as in files of early versions.
-func (r *persistenceReader) frontend(path string, f fields) {
+func (r *persistenceReader) frontend(path, list string, f fields) {
 	if f.text("key") == "" && f.text("id") == "" {
 		f.set("key", f.text("name"))
 	}
-	add(r, path, "frontends", f, decodeFrontend)
+	add(r, path, list, f, decodeFrontend)
 }
 
 // backend adds a backend. The members of a dynamic one are ignored, as Consul knows them; of those
 // of a static one only the fields of a memberDoc are read.
-func (r *persistenceReader) backend(path string, f fields) {
+func (r *persistenceReader) backend(path, list string, f fields) {
 	if f.text("type") == "dynamic" {
 		delete(f, "members")
 	}
@@ -275,7 +287,7 @@ func (r *persistenceReader) backend(path string, f fields) {
 		}
 		f["members"], _ = json.Marshal(members) // they have just been read
 	}
-	add(r, path, "backends", f, decodeBackend)
+	add(r, path, list, f, decodeBackend)
 }
 
 // add adds one object of a list.

@@ -82,7 +82,7 @@ func (h databaseHandlers) importSQL(c echo.Context) error {
 	var kept []lb.Certificate
 	var refused map[string]string
 	if err == nil {
-		kept, refused, err = h.agent.KeepCertificates(c.Request().Context(), db.Certificates, false)
+		kept, refused, err = h.agent.KeepCertificates(c.Request().Context(), db.Certificates, nil)
 	}
 	if err == nil {
 		err = h.change(c, func(m *gateway.Model) (err error) {

@@ -69,6 +69,9 @@ func (h textHandlers) plan(c echo.Context, text string) (plan, error) {
 
 // blame is an error of the plan with the lines of the text that it is about.
 func (p plan) blame(err error) error {
+	if errors.As(err, new(*lb.RefusedError)) {
+		return p.read.Blame(err)
+	}
 	about, ok := errors.AsType[*lb.EditError](err)
 	if !ok || about.Index >= len(p.set.Edits) {
 		return err

@@ -3,7 +3,6 @@ package node
 import (
 	"encoding/json"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -26,11 +25,10 @@ type changesetBody struct {
 	Edits   []editBody `json:"edits"`
 }
 
-// editBody is one edit of a changeset: a request that changes a frontend or a backend.
+// editBody is one edit of a changeset: a request that changes an object.
 type editBody struct {
 	Method string `json:"method"` // "PUT", "POST" or "DELETE"
-	// Path is "/frontends/KEY", "/backends/KEY", "/certificates/KEY",
-	// "/haproxy/sections/KIND/NAME", "/haproxy/global" or "/haproxy/defaults".
+	// Path is one of pathsOf a kind, e.g. "/frontends/KEY" or "/haproxy/sections/KIND/NAME".
 	Path string `json:"path"`
 	// Body is that of the request; absent for DELETE.
 	Body json.RawMessage `json:"body"`
@@ -113,36 +111,71 @@ func (in editBody) parse(path string) (lb.Edit, error) {
 
 // A target is what the path of an edit names.
 type target struct {
-	kind string // "frontends", "backends", "certificates" or "sections"
+	kind lb.Kind
 	key  string
 	// section is the kind of the section.
 	section string
 }
 
+// pathsOf are the paths of the objects of a kind.
+func pathsOf(k lb.Kind) []string {
+	collection := []string{"/" + string(k) + "s/KEY"}
+	paths, _ := lb.ByKind(k, collection, collection,
+		[]string{"/haproxy/sections/KIND/NAME", "/haproxy/" + lb.SectionGlobal, "/haproxy/" + lb.SectionDefaults}, collection)
+	return paths
+}
+
 // target reads the path.
 func (in editBody) target() (target, error) {
-	words := strings.Split(strings.TrimPrefix(in.Path, "/"), "/")
-	for i, word := range words {
+	given := strings.Split(strings.TrimPrefix(in.Path, "/"), "/")
+	for i, word := range given {
 		decoded, err := url.PathUnescape(word)
 		if err != nil || strings.Contains(word, "?") {
-			words = nil
+			given = nil
 			break
 		}
-		words[i] = decoded
+		given[i] = decoded
 	}
-	const haproxy, sections = "haproxy", "sections"
-	switch {
-	case len(words) == 2 && slices.Contains([]string{"frontends", "backends", "certificates"}, words[0]):
-		return target{kind: words[0], key: words[1]}, nil
-	case len(words) == 2 && words[0] == haproxy && (words[1] == lb.SectionGlobal || words[1] == lb.SectionDefaults):
-		return target{kind: sections, section: words[1]}, nil
-	case len(words) == 4 && words[0] == haproxy && words[1] == sections:
-		return target{kind: sections, section: words[2], key: words[3]}, nil
+	var all, names []string
+	for _, k := range lb.Kinds() {
+		names = append(names, string(k))
+		for _, path := range pathsOf(k) {
+			if at, ok := (target{kind: k}).match(path, given); ok {
+				return at, nil
+			}
+			all = append(all, path)
+		}
 	}
-	return target{}, lb.FieldError{
-		Problem:  strconv.Quote(in.Path) + " is not the path of a frontend, backend, certificate or section",
-		Expected: "/frontends/KEY, /backends/KEY, /certificates/KEY, /haproxy/sections/KIND/NAME, /haproxy/global or /haproxy/defaults",
+	return target{}, lb.FieldError{Problem: strconv.Quote(in.Path) + " is not the path of a " + anyOf(names), Expected: anyOf(all)}
+}
+
+// match is the target with what the words of a path have in the places of KEY, KIND and NAME.
+func (t target) match(path string, given []string) (target, bool) {
+	words := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if len(words) != len(given) {
+		return t, false
 	}
+	for i, word := range words {
+		switch word {
+		case "KEY", "NAME":
+			t.key = given[i]
+		case "KIND":
+			t.section = given[i]
+		case given[i]:
+		default:
+			return t, false
+		}
+	}
+	if t.kind == lb.KindSection && t.section == "" && len(words) == 2 {
+		t.section = words[1]
+	}
+	return t, true
+}
+
+// anyOf lists words as in "a, b or c".
+func anyOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // change is the edit without its conditions.
@@ -158,7 +191,7 @@ func (in editBody) change(at target) (lb.Edit, error) {
 		return lb.Edit{Delete: id}, below("path", err)
 	case in.Method == methodPut:
 		return in.put(at)
-	case in.Method == methodPost && at.kind == "backends":
+	case in.Method == methodPost && at.kind == lb.KindBackend:
 		s, err := ParseSwitch(at.key, in.Body)
 		return s.Edit(), inBody(err)
 	}
@@ -169,30 +202,36 @@ func (in editBody) change(at target) (lb.Edit, error) {
 
 // id is that of the object.
 func (t target) id() (string, error) {
-	if t.kind == "sections" {
+	if t.kind == lb.KindSection {
 		s, err := lb.SectionSpec{}.Parse(t.section, t.key)
 		return s.ID(), err
 	}
 	name, err := lb.ParseName(t.key)
-	return strings.TrimSuffix(t.kind, "s") + "/" + string(name), err
+	return string(t.kind) + "/" + string(name), err
 }
 
 // put is the edit that creates or replaces an object. That of a certificate has its key
 // alone.
 func (in editBody) put(at target) (lb.Edit, error) {
-	switch at.kind {
-	case "frontends":
-		f, err := ParseFrontend(at.key, in.Body)
-		return lb.Edit{Frontend: &f, Keeps: true}, inBody(err)
-	case "sections":
-		s, err := ParseSection(at.section, at.key, in.Body)
-		return lb.Edit{Section: &s}, inBody(err)
-	case "certificates":
-		key, err := lb.ParseName(at.key)
-		return lb.Edit{Certificate: &lb.Certificate{Key: key}}, below("path", err)
-	}
-	e, err := ParsePut(at.key, in.Body)
-	return e, inBody(err)
+	put, _ := lb.ByKind(at.kind,
+		func() (lb.Edit, error) {
+			f, err := ParseFrontend(at.key, in.Body)
+			return lb.Edit{Frontend: &f, Keeps: true}, inBody(err)
+		},
+		func() (lb.Edit, error) {
+			e, err := ParsePut(at.key, in.Body)
+			return e, inBody(err)
+		},
+		func() (lb.Edit, error) {
+			s, err := ParseSection(at.section, at.key, in.Body)
+			return lb.Edit{Section: &s}, inBody(err)
+		},
+		func() (lb.Edit, error) {
+			key, err := lb.ParseName(at.key)
+			return lb.Edit{Certificate: &lb.Certificate{Key: key}}, below("path", err)
+		},
+	)
+	return put()
 }
 
 // below is an error about fields with their paths below another one.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -58,8 +59,8 @@ func ParseDraft(body []byte) (id, message string, err error) {
 	}
 	var fe lb.FieldErrors
 	if in.ID != "" {
-		_, err := lb.ParseName(in.ID)
-		fe.AddErr("id", err)
+		id, err := lb.ParseName(in.ID)
+		fe.AddErr("id", cmp.Or(err, id.CheckNew()))
 	}
 	fe.AddErr("message", lb.CheckMessage(in.Message))
 	return in.ID, strings.TrimSpace(in.Message), fe.Err()

@@ -9,6 +9,7 @@ import { Badge, Button, Empty, Loading, Problem, Title, toast } from "./parts.js
 import { get } from "./rest.js";
 import { query, route } from "./router.js";
 import { Revisions } from "./revisions.js";
+import { Sections } from "./sections.js";
 import { Hunks, Source } from "./source.js";
 import { useLoaded } from "./loaded.js";
 
@@ -20,23 +21,9 @@ const views = [{ view: "", title: "haproxy.cfg" }, { view: "sections", title: "R
 export function ConfigPage() {
   const view = route.value.query.get("view") ?? "";
   const tabs = html`<div class="tabs" role="group" aria-label="View of the configuration">${views.map((v) => html`<button key=${v.view} type="button"
-    aria-pressed=${v.view === view ? "true" : "false"} onClick=${() => query({ view: v.view || null, n: null, diff: null, r: null, with: null })}>${v.title}</button>`)}</div>`;
+    aria-pressed=${v.view === view ? "true" : "false"} onClick=${() => query({ view: v.view || null, n: null, diff: null, r: null, with: null, q: null, edit: null, new: null })}>${v.title}</button>`)}</div>`;
   if (view === "sections") return html`<div class="head"><${Title}>Config</${Title}></div>${tabs}<${Sections} />`;
   return view === "revisions" ? html`<div class="head"><${Title}>Config</${Title}></div>${tabs}<${Revisions} />` : html`<${Texts} tabs=${tabs} />`;
-}
-
-/** The raw sections, as they are configured.  */
-function Sections() {
-  const revision = object("status").value?.revision;
-  const all = useLoaded(String(revision), (signal) => get("/haproxy/sections", signal));
-  /** @type {{id: string, key: string, defaults?: string, natives: string[]}[]} */
-  const list = all.data ?? [];
-  return html`<p class="muted">Sections that are neither frontends nor backends, and the lines that are added to the template's own sections global and defaults. Change them with <code>thalassa sections</code>.</p>
-    <${Problem} error=${all.error} onRetry=${all.again} />
-    ${!all.data && !all.error && html`<${Loading} />`}
-    ${all.data && list.length === 0 && html`<${Empty} title="No raw sections">An import or <code>thalassa sections put</code> creates them.</${Empty}>`}
-    ${list.map((s) => html`<section key=${s.id} id=${s.id} class="panel text" aria-label=${s.key}><h2>${s.key.replace("/", " ")}${s.defaults ? html` <span class="sub">from ${s.defaults}</span>` : ""}</h2>
-      <${Source} text=${s.natives.join("\n")} /></section>`)}`;
 }
 
 /** The texts of haproxy.cfg: the current one, and those that were in effect.

@@ -66,8 +66,9 @@ export async function get(path, signal) {
 }
 
 /** The path of an object in the API.
- * @param {string} id e.g. "backend/live" */
+ * @param {string} id e.g. "backend/live", "section/userlist/staff" or "section/global" */
 export function address(id) {
-  const [kind, key] = id.split("/");
+  const [kind, key, name] = id.split("/");
+  if (kind === "section") return name === undefined ? `/haproxy/${encodeURIComponent(key)}` : `/haproxy/sections/${encodeURIComponent(key)}/${encodeURIComponent(name)}`;
   return `/${kind}s/${encodeURIComponent(key)}`;
 }

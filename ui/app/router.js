@@ -63,9 +63,9 @@ export function query(parts) {
 /** The path of an object's page.
  * @param {string} id e.g. "backend/live" */
 export function pathOf(id) {
-  const [kind, key] = id.split("/");
+  const [kind, key, ...rest] = id.split("/");
   if (kind === "certificate") return `/certificates?q=${encodeURIComponent(key)}`;
-  if (kind === "section") return `/config?view=sections#${encodeURIComponent(id)}`;
+  if (kind === "section") return `/config?view=sections&q=${encodeURIComponent([key, ...rest].join("/"))}`;
   return `/overview/${kind}s/${encodeURIComponent(key)}`;
 }
 

@@ -5,9 +5,9 @@ import { highlight } from "./highlight.js";
 import { classes, html } from "./html.js";
 import { unified } from "./diff.js";
 
-/** @param {{text: string}} props */
-export function Source({ text }) {
-  return useMemo(() => html`<pre class="source" tabindex="0" aria-label="haproxy.cfg">${text.replace(/\n$/, "").split("\n").map((line, i) => html`<${CodeLine} key=${i} number=${i + 1} text=${line} />`)}</pre>`, [text]);
+/** @param {{text: string, label?: string}} props */
+export function Source({ text, label = "haproxy.cfg" }) {
+  return useMemo(() => html`<pre class="source" tabindex="0" aria-label=${label}>${text.replace(/\n$/, "").split("\n").map((line, i) => html`<${CodeLine} key=${i} number=${i + 1} text=${line} />`)}</pre>`, [text, label]);
 }
 
 /** @param {{number: number|string, text: string, kind?: string}} props */
