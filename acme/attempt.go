@@ -70,20 +70,14 @@ func (a *attempt) run() {
 	if !waits || !waiting.elsewhere {
 		a.answered()
 	}
-	a.i.mu.Lock()
-	delete(a.i.running, a.identity)
-	a.i.mu.Unlock()
+	a.i.queue.end(a.identity)
 }
 
 // answered notes that the renewal was made, or tried, that was asked for. One that somebody
 // has asked for since stays.
 func (a *attempt) answered() {
-	a.i.mu.Lock()
-	defer a.i.mu.Unlock()
 	a.orders.Store(false)
-	if since, ok := a.i.asked[a.identity]; ok && since.Equal(a.answers) {
-		delete(a.i.asked, a.identity)
-	}
+	a.i.queue.answered(a.identity, a.answers)
 }
 
 // join takes the lock that the order has on all nodes, and what they know of it. release is
@@ -92,21 +86,19 @@ func (a *attempt) join(ctx context.Context) (release func(), err error) {
 	if a.i.pool == nil {
 		return func() {}, nil
 	}
-	release, err = a.i.pool.take(ctx, a.identity, a.cancel)
+	release, err = a.i.pool.session.take(ctx, a.identity, a.cancel)
 	if err != nil {
 		return release, err
 	}
-	return release, a.i.pool.fetch(ctx, a.identity)
+	return release, a.i.ledger.fetch(ctx, a.identity)
 }
 
 // work makes the order if it is due, or asks when it will be.
 func (a *attempt) work(ctx context.Context) error {
-	r := a.i.record(a.identity)
+	r := a.i.ledger.record(a.identity)
 	now := a.i.cfg.Now()
-	a.i.mu.Lock()
-	since, isAsked := a.i.asked[a.identity]
+	since, isAsked := a.i.queue.askedSince(a.identity)
 	a.answers = since
-	a.i.mu.Unlock()
 	if isAsked && r.Order == nil && r.LastAttempt.After(since) {
 		isAsked = false // another node has just tried
 	}
@@ -136,7 +128,7 @@ func (a *attempt) hold(ctx context.Context) error {
 	if a.i.pool == nil {
 		return nil
 	}
-	return a.i.pool.announce(ctx, a.identity)
+	return a.i.pool.session.announce(ctx, a.identity)
 }
 
 // obtain makes the order, or continues it, until the issued certificate is stored.
@@ -174,7 +166,7 @@ func (a *attempt) obtain(ctx context.Context) error {
 
 // order is the order of the record, or a new one.
 func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error) {
-	o := a.i.record(a.identity).Order
+	o := a.i.ledger.record(a.identity).Order
 	if o == nil {
 		a.step("key")
 		digest, err := a.i.keys.newKey(a.KeyType)
@@ -208,7 +200,7 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 	next := *o
 	next.URL, next.Finalize, next.Authorizations, next.Expires = made.URI, made.FinalizeURL, made.AuthzURLs, made.Expires
 	if err := a.save(ctx, &next); err != nil {
-		a.i.remember(a.identity, func(r *record) { r.Order = &next })
+		a.i.ledger.remember(a.identity, func(r *record) { r.Order = &next })
 		return nil, err
 	}
 	return &next, nil
@@ -216,7 +208,7 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 
 // save stores the order before its next step.
 func (a *attempt) save(ctx context.Context, o *order) error {
-	return a.i.update(ctx, a.identity, func(r *record) {
+	return a.i.ledger.update(ctx, a.identity, func(r *record) {
 		r.Domains, r.Directory, r.KeyType, r.Order = a.Domains, a.Directory, a.KeyType, o
 	})
 }
@@ -294,14 +286,14 @@ func (a *attempt) answer(ctx context.Context, client *acme.Client, domain string
 			return nil, err
 		}
 		a.step("dns record")
-		return a.i.publish(ctx, domain, value)
+		return a.i.challenges.publish(ctx, domain, value)
 	}
 	text, err := client.HTTP01ChallengeResponse(challenge.Token)
 	if err != nil {
 		return nil, err
 	}
 	a.step("http answer")
-	return a.i.serve(ctx, a.identity, domain, challenge.Token, text)
+	return a.i.challenges.serve(ctx, a.identity, domain, challenge.Token, text)
 }
 
 // isToken reports whether a token has only the characters that RFC 8555 gives it: it
