@@ -11,7 +11,7 @@ import (
 	"thalassa/internal/permit"
 )
 
-// maxWait is the longest long poll.
+// maxWait is the longest that a request waits, as a long poll.
 const maxWait = 10 * time.Minute
 
 // activityHandlers show the activity log.

@@ -91,7 +91,7 @@ func (p *params) limit() int {
 	return n
 }
 
-// wait accepts how long to wait, up to maxWait; 0 when it is absent.
+// wait accepts the time that a request may wait, up to maxWait; 0 when it is absent.
 func (p *params) wait() time.Duration {
 	s := p.text("wait")
 	if s == "" {
