@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/acme"
 
@@ -20,7 +21,11 @@ type attempt struct {
 	ctx    context.Context //nolint:containedctx // of this attempt alone
 	cancel context.CancelCauseFunc
 	now    atomic.Pointer[string] // the step
-	orders atomic.Bool            // it makes an order, and does not only look
+	// orders: it makes an order, and does not only look, and has issued nothing yet. Whoever
+	// asks for a renewal meanwhile gets what it issues.
+	orders atomic.Bool
+	// answers is since when the renewal was asked for that it makes; zero: nobody has asked.
+	answers time.Time
 }
 
 func newAttempt(ctx context.Context, i *Issuer, w *want) *attempt {
@@ -62,7 +67,17 @@ func (a *attempt) run() {
 	a.note(err) // before the next may begin, which looks at what is noted
 	release()
 	waiting, waits := errors.AsType[*waitError](err)
-	a.i.queue.end(a.identity, waits && waiting.elsewhere)
+	if !waits || !waiting.elsewhere {
+		a.answered()
+	}
+	a.i.queue.end(a.identity)
+}
+
+// answered notes that the renewal was made, or tried, that was asked for. One that somebody
+// has asked for since stays.
+func (a *attempt) answered() {
+	a.orders.Store(false)
+	a.i.queue.answered(a.identity, a.answers)
 }
 
 // join takes the lock that the order has on all nodes, and what they know of it. release is
@@ -83,6 +98,7 @@ func (a *attempt) work(ctx context.Context) error {
 	r := a.i.ledger.record(a.identity)
 	now := a.i.cfg.Now()
 	since, isAsked := a.i.queue.askedSince(a.identity)
+	a.answers = since
 	if isAsked && r.Order == nil && r.LastAttempt.After(since) {
 		isAsked = false // another node has just tried
 	}

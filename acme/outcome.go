@@ -82,6 +82,7 @@ func (a *attempt) keep(ctx context.Context, chain [][]byte, key crypto.Signer) e
 	}
 	files := storedFiles(b.Certificate.Files)
 	before := a.i.ledger.record(a.identity)
+	a.answered() // who asks from now on has seen, or may see, what is issued
 	a.step("record")
 	err = a.i.ledger.update(ctx, a.identity, func(r *record) {
 		*r = record{

@@ -156,12 +156,18 @@ func (q *queue) nextLook(id string) time.Time {
 	return due
 }
 
-// end notes that an attempt is over. isElsewhere: another node works on the order.
-func (q *queue) end(identity string, isElsewhere bool) {
+// end notes that an attempt is over.
+func (q *queue) end(identity string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.running, identity)
-	if !isElsewhere {
+}
+
+// answered forgets what somebody has asked for since a time. What was asked for later stays.
+func (q *queue) answered(identity string, since time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if at, isAsked := q.asked[identity]; isAsked && at.Equal(since) {
 		delete(q.asked, identity)
 	}
 }
