@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"thalassa/consul"
@@ -29,51 +30,86 @@ const (
 	answersTime = 15 * time.Second
 )
 
-// followLive keeps up with locks, answers and nodes until ctx ends.
-func (p *pool) followLive(ctx context.Context) {
-	p.follow(ctx, p.keys.live(), "reading what other nodes do", func(pairs []consul.Pair) error {
-		p.mu.Lock()
-		own := p.session
-		p.mu.Unlock()
+// live owns what the other nodes do now, as Consul has it below live/, and has them answer the
+// challenges of this one.
+type live struct {
+	kv      *kv
+	session *session
+	tokens  *tokens
+	freed   func() // called when another node has given back a lock
+
+	changed wake.Signal // what other nodes serve, and the session
+	answer  wake.Poke   // there may be other answers to give
+
+	mu      sync.Mutex
+	locks   map[string]poolLock        // of other sessions, by identity
+	answers map[string]string          // of other nodes, by token
+	served  map[string]map[string]bool // the tokens that other nodes answer, by their sessions
+
+	told nodeAnswers // used by answerOthers alone
+}
+
+// A poolLock is a lock of another session.
+type poolLock struct {
+	node string
+	// orders: the node makes an order, and does not only look.
+	orders bool
+}
+
+// nodeAnswers are what this node has last said that it answers, in a session.
+type nodeAnswers struct {
+	in     *poolSession // nil: it has said nothing
+	tokens string
+}
+
+// follow keeps up with locks, answers and nodes until ctx ends.
+func (l *live) follow(ctx context.Context) {
+	l.kv.follow(ctx, l.kv.keys.live(), "reading what other nodes do", func(pairs []consul.Pair) error {
+		own := l.session.last()
 		locks, answers, served := map[string]poolLock{}, map[string]string{}, map[string]map[string]bool{}
 		foreign := 0
 		for _, pair := range pairs {
-			kind, name, _ := strings.Cut(strings.TrimPrefix(pair.Key, p.keys.live()), "/")
+			kind, name, _ := strings.Cut(strings.TrimPrefix(pair.Key, l.kv.keys.live()), "/")
 			id, identity, _ := strings.Cut(name, "/")
 			isOwn := own != nil && pair.Session == own.id
 			switch {
-			case kind == "lock" && id == p.cfg.Seal.ID() && pair.Session != "" && !isOwn:
+			case kind == "lock" && id == l.kv.Seal.ID() && pair.Session != "" && !isOwn:
 				node, isLook := strings.CutPrefix(errorText(errors.New(string(pair.Value))), looking)
 				locks[identity] = poolLock{node: node, orders: !isLook}
-			case kind == "answers" && id == p.cfg.Seal.ID():
-				openAnswers(p.cfg.Seal, pair, answers)
+			case kind == "answers" && id == l.kv.Seal.ID():
+				openAnswers(l.kv.Seal, pair, answers)
 			case kind == "node" && pair.Session != "" && !isOwn:
-				if tokens, ok := openNode(p.cfg.Seal, pair); ok {
+				if tokens, ok := openNode(l.kv.Seal, pair); ok {
 					served[pair.Session] = tokens
 				} else {
 					foreign++
 				}
 			}
 		}
-		p.mu.Lock()
+		l.mu.Lock()
 		isFreed := false
-		for identity := range p.locks {
+		for identity := range l.locks {
 			if _, isThere := locks[identity]; !isThere {
 				isFreed = true
 			}
 		}
-		p.locks, p.answers, p.served = locks, answers, served
-		p.mu.Unlock()
-		p.changed.Broadcast()
-		p.answer.Send()
+		l.locks, l.answers, l.served = locks, answers, served
+		l.mu.Unlock()
+		l.wake()
 		if isFreed {
-			p.i.forgetWaits()
+			l.freed()
 		}
 		if foreign > 0 {
 			return fmt.Errorf("%d nodes have another key than this one, and order on their own", foreign)
 		}
 		return nil
 	})
+}
+
+// wake has everything looked at again that depends on the session or on other nodes.
+func (l *live) wake() {
+	l.changed.Broadcast()
+	l.answer.Send()
 }
 
 // openAnswers adds the answers of a key. Those that are none are left out.
@@ -113,88 +149,81 @@ func openNode(seal Sealer, pair consul.Pair) (tokens map[string]bool, ok bool) {
 
 // answerOthers has this node's HAProxy give the answers of other nodes, whatever worker
 // takes over, and tells them that it does.
-func (p *pool) answerOthers(ctx context.Context) {
+func (l *live) answerOthers(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.answer:
-		case <-p.again():
+		case <-l.answer:
+		case <-l.again():
 		}
-		p.mu.Lock()
-		answers := p.answers
-		p.mu.Unlock()
-		err := p.i.tokens.setOthers(ctx, answers)
+		l.mu.Lock()
+		answers := l.answers
+		l.mu.Unlock()
+		err := l.tokens.setOthers(ctx, answers)
 		if ctx.Err() != nil {
 			return
 		}
-		p.note("answering the challenges of other nodes", err)
+		l.kv.note("answering the challenges of other nodes", err)
 		if err == nil {
-			p.tellServed(ctx, slices.Sorted(maps.Keys(answers)))
+			l.tellServed(ctx, slices.Sorted(maps.Keys(answers)))
 		}
 	}
 }
 
 // again is when HAProxy is told again; nil: there is nothing to tell.
-func (p *pool) again() <-chan time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.answers) == 0 && p.told != "" {
+func (l *live) again() <-chan time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.session.last(); len(l.answers) == 0 && now != nil && l.told.in == now {
 		return nil
 	}
 	return time.After(answerAgain)
 }
 
 // tellServed lets the other nodes know which of their challenges are answered here.
-func (p *pool) tellServed(ctx context.Context, tokens []string) {
-	s, err := p.current()
+func (l *live) tellServed(ctx context.Context, tokens []string) {
+	s, err := l.session.current()
 	if err != nil {
 		return
 	}
-	told := "answers " + strings.Join(tokens, " ")
-	p.mu.Lock()
-	isTold := p.told == told
-	p.mu.Unlock()
-	if isTold {
+	told := nodeAnswers{s, strings.Join(tokens, " ")}
+	if l.told == told {
 		return
 	}
-	data, err := json.Marshal(sealedNode{p.cfg.Node, tokens})
+	data, err := json.Marshal(sealedNode{l.kv.Node, tokens})
 	if err != nil {
 		return
 	}
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	key := p.keys.node(s.id)
-	isHeld, err := p.sessions.Hold(asking, s.id, key, p.cfg.Seal.Seal(key, data))
+	key := l.kv.keys.node(s.id)
+	isHeld, err := l.kv.sessions.Hold(asking, s.id, key, l.kv.Seal.Seal(key, data))
 	if err != nil || !isHeld {
 		return // tried again
 	}
-	p.mu.Lock()
-	if p.session == s {
-		p.told = told
-	}
-	p.mu.Unlock()
+	l.told = told
 }
 
 // offer has all nodes answer the tokens of an order; none: no longer. It returns when they
 // do, or the time for that is over.
-func (p *pool) offer(ctx context.Context, identity string, tokens map[string]string) error {
-	s, err := p.current()
+func (l *live) offer(ctx context.Context, identity string, tokens map[string]string) error {
+	s, err := l.session.current()
 	if err != nil {
 		return err
 	}
-	key := p.keys.answers(identity)
+	key := l.kv.keys.answers(identity)
 	write := consul.Write{Key: key, Anyway: true}
 	if len(tokens) > 0 {
 		data, err := json.Marshal(tokens)
 		if err != nil {
 			return err
 		}
-		write.Value = p.cfg.Seal.Seal(key, data)
+		write.Value = l.kv.Seal.Seal(key, data)
 	}
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	if _, err := p.sessions.Write(asking, s.id, p.keys.lock(identity), write); err != nil {
+	if _, err := l.kv.sessions.Write(asking, s.id, l.kv.keys.lock(identity), write); err != nil {
 		return &waitError{text: "having the other nodes answer the challenge: " + diagnosed(err).Error()}
 	}
 	if len(tokens) == 0 {
@@ -203,25 +232,25 @@ func (p *pool) offer(ctx context.Context, identity string, tokens map[string]str
 	waiting, cancelWait := context.WithTimeout(ctx, answersTime)
 	defer cancelWait()
 	for {
-		changed := p.changed.Next()
-		silent := p.silent(tokens)
+		changed := l.changed.Next()
+		silent := l.silent(tokens)
 		if silent == 0 {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-waiting.Done():
-			p.logger.WarnContext(ctx, "other nodes do not say that they answer the challenge", "nodes", silent)
+			l.kv.logger.WarnContext(ctx, "other nodes do not say that they answer the challenge", "nodes", silent)
 			return ctx.Err()
 		}
 	}
 }
 
 // silent is how many other nodes do not answer all of these tokens.
-func (p *pool) silent(tokens map[string]string) (nodes int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, served := range p.served {
+func (l *live) silent(tokens map[string]string) (nodes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, served := range l.served {
 		for name := range tokens {
 			if !served[name] {
 				nodes++
@@ -233,8 +262,18 @@ func (p *pool) silent(tokens map[string]string) (nodes int) {
 }
 
 // withdraw has no node answer for an order any more.
-func (p *pool) withdraw(ctx context.Context, identity string) {
-	if err := p.offer(ctx, identity, nil); err != nil && wake.UnlessOver(ctx, err) != nil {
-		p.logger.WarnContext(ctx, "other nodes still answer a challenge that is over", "error", err)
+func (l *live) withdraw(ctx context.Context, identity string) {
+	if err := l.offer(ctx, identity, nil); err != nil && wake.UnlessOver(ctx, err) != nil {
+		l.kv.logger.WarnContext(ctx, "other nodes still answer a challenge that is over", "error", err)
 	}
+}
+
+// elsewhere is the node that makes an order now; empty: none but this one does.
+func (l *live) elsewhere(identity string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lock := l.locks[identity]; lock.orders {
+		return lock.node
+	}
+	return ""
 }

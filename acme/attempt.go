@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/acme"
 
@@ -20,7 +21,11 @@ type attempt struct {
 	ctx    context.Context //nolint:containedctx // of this attempt alone
 	cancel context.CancelCauseFunc
 	now    atomic.Pointer[string] // the step
-	orders atomic.Bool            // it makes an order, and does not only look
+	// orders: it makes an order, and does not only look, and has issued nothing yet. Whoever
+	// asks for a renewal meanwhile gets what it issues.
+	orders atomic.Bool
+	// answers is since when the renewal was asked for that it makes; zero: nobody has asked.
+	answers time.Time
 }
 
 func newAttempt(ctx context.Context, i *Issuer, w *want) *attempt {
@@ -62,12 +67,17 @@ func (a *attempt) run() {
 	a.note(err) // before the next may begin, which looks at what is noted
 	release()
 	waiting, waits := errors.AsType[*waitError](err)
-	a.i.mu.Lock()
-	delete(a.i.running, a.identity)
 	if !waits || !waiting.elsewhere {
-		delete(a.i.asked, a.identity)
+		a.answered()
 	}
-	a.i.mu.Unlock()
+	a.i.queue.end(a.identity)
+}
+
+// answered notes that the renewal was made, or tried, that was asked for. One that somebody
+// has asked for since stays.
+func (a *attempt) answered() {
+	a.orders.Store(false)
+	a.i.queue.answered(a.identity, a.answers)
 }
 
 // join takes the lock that the order has on all nodes, and what they know of it. release is
@@ -76,20 +86,19 @@ func (a *attempt) join(ctx context.Context) (release func(), err error) {
 	if a.i.pool == nil {
 		return func() {}, nil
 	}
-	release, err = a.i.pool.take(ctx, a.identity, a.cancel)
+	release, err = a.i.pool.session.take(ctx, a.identity, a.cancel)
 	if err != nil {
 		return release, err
 	}
-	return release, a.i.pool.fetch(ctx, a.identity)
+	return release, a.i.ledger.fetch(ctx, a.identity)
 }
 
 // work makes the order if it is due, or asks when it will be.
 func (a *attempt) work(ctx context.Context) error {
-	r := a.i.record(a.identity)
+	r := a.i.ledger.record(a.identity)
 	now := a.i.cfg.Now()
-	a.i.mu.Lock()
-	since, isAsked := a.i.asked[a.identity]
-	a.i.mu.Unlock()
+	since, isAsked := a.i.queue.askedSince(a.identity)
+	a.answers = since
 	if isAsked && r.Order == nil && r.LastAttempt.After(since) {
 		isAsked = false // another node has just tried
 	}
@@ -119,7 +128,7 @@ func (a *attempt) hold(ctx context.Context) error {
 	if a.i.pool == nil {
 		return nil
 	}
-	return a.i.pool.announce(ctx, a.identity)
+	return a.i.pool.session.announce(ctx, a.identity)
 }
 
 // obtain makes the order, or continues it, until the issued certificate is stored.
@@ -157,7 +166,7 @@ func (a *attempt) obtain(ctx context.Context) error {
 
 // order is the order of the record, or a new one.
 func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error) {
-	o := a.i.record(a.identity).Order
+	o := a.i.ledger.record(a.identity).Order
 	if o == nil {
 		a.step("key")
 		digest, err := a.i.keys.newKey(a.KeyType)
@@ -191,7 +200,7 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 	next := *o
 	next.URL, next.Finalize, next.Authorizations, next.Expires = made.URI, made.FinalizeURL, made.AuthzURLs, made.Expires
 	if err := a.save(ctx, &next); err != nil {
-		a.i.remember(a.identity, func(r *record) { r.Order = &next })
+		a.i.ledger.remember(a.identity, func(r *record) { r.Order = &next })
 		return nil, err
 	}
 	return &next, nil
@@ -199,7 +208,7 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 
 // save stores the order before its next step.
 func (a *attempt) save(ctx context.Context, o *order) error {
-	return a.i.update(ctx, a.identity, func(r *record) {
+	return a.i.ledger.update(ctx, a.identity, func(r *record) {
 		r.Domains, r.Directory, r.KeyType, r.Order = a.Domains, a.Directory, a.KeyType, o
 	})
 }
@@ -277,14 +286,14 @@ func (a *attempt) answer(ctx context.Context, client *acme.Client, domain string
 			return nil, err
 		}
 		a.step("dns record")
-		return a.i.publish(ctx, domain, value)
+		return a.i.challenges.publish(ctx, domain, value)
 	}
 	text, err := client.HTTP01ChallengeResponse(challenge.Token)
 	if err != nil {
 		return nil, err
 	}
 	a.step("http answer")
-	return a.i.serve(ctx, a.identity, domain, challenge.Token, text)
+	return a.i.challenges.serve(ctx, a.identity, domain, challenge.Token, text)
 }
 
 // isToken reports whether a token has only the characters that RFC 8555 gives it: it

@@ -124,18 +124,15 @@ func (a *attempt) connect(ctx context.Context) (*acme.Client, func(), error) {
 // account gives a client the key and the URL of the account at its server.
 func (a *attempt) account(ctx context.Context, client *acme.Client) error {
 	i := a.i
-	i.registering.Lock() // one account a server, whatever is ordered at once
-	defer i.registering.Unlock()
+	defer i.accounts.making()() // one account a server, whatever is ordered at once
 	id := accountID(a.ACME)
-	i.mu.Lock()
-	known := i.accounts[id]
-	i.mu.Unlock()
+	known := i.accounts.known(id)
 	if known == nil {
 		digest, err := i.keys.newKey("ecdsa")
 		if err != nil {
 			return err
 		}
-		made, err := i.saveAccount(ctx, id, account{Directory: a.Directory, Email: a.Email, Key: digest})
+		made, err := i.accounts.put(ctx, id, account{Directory: a.Directory, Email: a.Email, Key: digest})
 		if err != nil {
 			return err
 		}
@@ -175,11 +172,6 @@ func (a *attempt) account(ctx context.Context, client *acme.Client) error {
 	if client.KID == "" {
 		return &answerError{"has named no account"}
 	}
-	_, err = i.saveAccount(ctx, id, account{Directory: a.Directory, Email: a.Email, Key: known.Key, URL: string(client.KID)})
+	_, err = i.accounts.put(ctx, id, account{Directory: a.Directory, Email: a.Email, Key: known.Key, URL: string(client.KID)})
 	return err
-}
-
-// accountID names the account of a server and a mail address.
-func accountID(a lb.ACME) string {
-	return lb.ACME{Directory: a.Directory, KeyType: "account", Domains: []string{a.Email}}.Identity()
 }

@@ -20,6 +20,7 @@ import (
 
 // fill takes what is left of a disk.
 func fill(tb testing.TB, dir string) {
+	tb.Helper()
 	f, err := os.Create(filepath.Join(dir, "filler"))
 	if err != nil {
 		if !errors.Is(err, syscall.ENOSPC) {

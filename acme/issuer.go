@@ -2,11 +2,9 @@ package acme
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,55 +12,17 @@ import (
 	"thalassa/lb"
 )
 
-const (
-	// atOnce bounds the attempts that are under way.
-	atOnce = 4
-	// waitPause is the pause after an attempt that could not begin, and elsewherePause after
-	// one that another node makes.
-	waitPause      = 30 * time.Second
-	elsewherePause = 5 * time.Second
-)
-
 // An Issuer orders the certificates that the intent asks for, and renews them in time. Create it
 // with New and call Run; the other methods may be called from any goroutine while Run runs.
 type Issuer struct {
-	cfg     Config
-	changed wake.Signal
-	poke    chan struct{} // looks again
-	slots   chan struct{} // one is taken for each attempt under way
-	tokens  *tokens
-	keys    keyring
-	pool    *pool // nil: this node orders on its own
-
-	registering sync.Mutex // guards the making of accounts
-	writing     sync.Mutex // guards changes of records
-
-	mu       sync.Mutex // guards what follows; nothing waits while it is held
-	records  map[string]*record
-	accounts map[string]*account
-	wanted   map[string]*want    // by identity
-	running  map[string]*attempt // by identity
-	waits    map[string]wait     // by identity
-	unsaved  map[string]bool     // identities whose record is not on disk
-	failed   map[string]uint64   // attempts that failed since New, by identity
-	// asked is since when somebody wants a certificate renewed now, by identity.
-	asked map[string]time.Time
-}
-
-// A wait is why an attempt does not begin.
-type wait struct {
-	text string
-	// elsewhere: another node works on the order.
-	elsewhere bool
-	until     time.Time
-}
-
-// A want is an order that the intent asks for, and the certificates that it is for.
-type want struct {
-	lb.ACME
-	identity string
-	names    []lb.Name // sorted
-	isOwn    bool      // of this node, besides the intent
+	cfg        Config
+	changed    wake.Signal
+	keys       keyring
+	ledger     *ledger
+	accounts   *accounts
+	queue      *queue
+	challenges *challenges
+	pool       *pool // nil: this node orders on its own
 }
 
 // New reads what an earlier run has stored. It orders nothing; Run does.
@@ -85,16 +45,41 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	i := &Issuer{
-		cfg: cfg, keys: keyring{cfg.Keys}, poke: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
-		records: map[string]*record{}, accounts: map[string]*account{}, wanted: map[string]*want{}, running: map[string]*attempt{},
-		waits: map[string]wait{}, unsaved: map[string]bool{}, failed: map[string]uint64{}, asked: map[string]time.Time{},
+	i := &Issuer{cfg: cfg, keys: keyring{cfg.Keys}}
+	t := &tokens{web: cfg.Web, answers: map[string]string{}}
+	i.challenges = &challenges{tokens: t, zones: cfg.DNS, logger: cfg.Logger, skipSelfCheck: cfg.SkipSelfCheck}
+	i.ledger = &ledger{
+		store: cfg.Store, keys: cfg.Keys, logger: cfg.Logger, adopted: i.adopted, records: map[string]*record{}, unsaved: map[string]bool{},
 	}
-	i.tokens = &tokens{web: cfg.Web, answers: map[string]string{}}
+	i.accounts = &accounts{store: cfg.Store, keys: cfg.Keys, all: map[string]*account{}}
+	i.queue = newQueue(i.ledger, cfg.Now, cfg.LookEvery)
 	if cfg.Sharing != nil {
-		i.pool = newPool(i, *cfg.Sharing)
+		i.pool = newPool(cfg, t)
+		i.pool.connect(i.queue)
+		i.challenges.live, i.ledger.shared, i.accounts.shared = i.pool.live, i.pool.docs, i.pool.docs
 	}
 	return i, i.load(ctx)
+}
+
+// load reads what an earlier run has stored. What cannot be read is left out, which costs
+// another order.
+func (i *Issuer) load(ctx context.Context) error {
+	docs, err := i.cfg.Store.LoadOrders(ctx)
+	if err != nil {
+		i.cfg.Logger.ErrorContext(ctx, "orders of certificates not read", "error", err)
+	}
+	for key, doc := range docs {
+		var err error
+		if identity, ok := strings.CutPrefix(key, recordPrefix); ok {
+			err = i.ledger.restore(identity, doc)
+		} else if id, ok := strings.CutPrefix(key, accountPrefix); ok {
+			err = i.accounts.restore(id, doc)
+		}
+		if err != nil {
+			i.cfg.Logger.ErrorContext(ctx, "order of a certificate not read", "key", key, "error", err)
+		}
+	}
+	return ctx.Err()
 }
 
 // Changed returns a channel that is closed when another certificate has been issued.
@@ -111,29 +96,27 @@ func (i *Issuer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if i.pool != nil {
-		pool.Go(func() { i.pool.run(pooled) })
+		pool.Go(func() { i.pool.run(pooled, i) })
 	}
 	group.Go(func() { i.follow(ctx) })
 	for {
-		i.saveUnsaved(ctx)
-		next := i.begin(ctx, &group)
+		i.ledger.saveUnsaved(ctx)
+		due, next := i.queue.begin(ctx, i)
+		for _, a := range due {
+			group.Go(func() { //nolint:contextcheck // that of the attempt
+				a.run()
+				i.queue.leave()
+			})
+		}
 		timer := time.NewTimer(min(max(next.Sub(i.cfg.Now()), 10*time.Millisecond), i.cfg.LookEvery))
 		select {
-		case <-i.poke:
+		case <-i.queue.poke:
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
 		}
 		timer.Stop()
-	}
-}
-
-// look has Run look again.
-func (i *Issuer) look() {
-	select {
-	case i.poke <- struct{}{}:
-	default: // it will
 	}
 }
 
@@ -145,118 +128,48 @@ func (i *Issuer) follow(ctx context.Context) {
 			_ = wake.Pause(ctx, i.cfg.LookEvery) // the store says what is wrong with it
 			continue
 		}
-		i.want(in)
+		i.queue.set(wantedOf(in, i.cfg.Own))
 		if i.pool != nil {
-			i.pool.adopt(ctx)
+			i.pool.adopt(ctx, i)
 		}
 		i.forget(ctx)
-		i.look()
+		i.queue.poke.Send()
 		if err := i.cfg.Store.Wait(ctx, in.Revision); err != nil && ctx.Err() == nil {
 			_ = wake.Pause(ctx, i.cfg.LookEvery)
 		}
 	}
 }
 
-// want sets what to order. It ends attempts for orders that nobody wants any more.
-func (i *Issuer) want(in lb.Intent) {
-	wanted := map[string]*want{}
-	for _, c := range in.SortedCertificates() {
-		if c.ACME == nil {
-			continue
-		}
-		id := c.ACME.Identity()
-		if wanted[id] == nil {
-			wanted[id] = &want{ACME: *c.ACME, identity: id}
-		}
-		wanted[id].names = append(wanted[id].names, c.Key)
+// forget removes what has long ended, and is not wanted.
+func (i *Issuer) forget(ctx context.Context) {
+	if err := i.ledger.forget(ctx, i.cfg.Now(), i.queue.isWanted); err != nil {
+		i.cfg.Logger.WarnContext(ctx, "former order not removed", "error", err)
+		return
 	}
-	for _, a := range i.cfg.Own {
-		id := a.Identity()
-		if wanted[id] == nil {
-			wanted[id] = &want{ACME: a, identity: id}
-		}
-		wanted[id].isOwn = true
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.wanted = wanted
-	for id, a := range i.running {
-		if wanted[id] == nil {
-			a.cancel(errUnwanted)
-		}
+	if i.pool != nil {
+		i.pool.docs.sweep(ctx, i.cfg.Now(), i.queue.isWanted)
 	}
 }
 
-var errUnwanted = errors.New("nobody asks for the certificate any more")
-
-// begin begins the attempts that are due, and returns when the next is.
-func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
-	now := i.cfg.Now()
-	next := now.Add(24 * time.Hour)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(i.wanted)) {
-		if i.running[id] != nil {
-			continue
-		}
-		r := i.records[id]
-		if r == nil {
-			r = &record{}
-		}
-		due := i.nextLook(id, r)
-		if due.After(now) {
-			if due.Before(next) {
-				next = due
-			}
-			continue
-		}
-		select {
-		case i.slots <- struct{}{}:
-		default:
-			return now.Add(i.cfg.LookEvery) // the end of an attempt pokes
-		}
-		a := newAttempt(ctx, i, i.wanted[id])
-		i.running[id] = a
-		group.Go(func() { //nolint:contextcheck // that of the attempt
-			a.run()
-			<-i.slots
-			i.look()
-		})
+// adopted announces a certificate that another node has ordered.
+func (i *Issuer) adopted(ctx context.Context, identity string, before *record) {
+	if w := i.queue.want(identity); w != nil {
+		i.issued(ctx, w, before, "another node has ordered it")
 	}
-	return next
 }
 
-// nextLook is when an attempt is to begin. The caller holds mu.
-func (i *Issuer) nextLook(id string, r *record) time.Time {
-	due := r.due()
-	if _, issued := r.leaf(); issued && r.Order == nil && r.LookAt.Before(due) {
-		due = r.LookAt
-	}
-	if i.pool != nil && i.pool.lacks(id, r) {
-		due = time.Time{}
-	}
-	if _, isAsked := i.asked[id]; isAsked {
-		due = r.Held
-	}
-	if w, waits := i.waits[id]; waits && w.until.After(due) {
-		return w.until
-	}
-	return due
-}
-
-// forgetWaits lets attempts begin that have waited for something of other nodes.
-func (i *Issuer) forgetWaits() {
-	i.mu.Lock()
-	clear(i.waits)
-	i.mu.Unlock()
-	i.look()
+// KeysInUse adds the digests of all texts in Keys that orders, accounts and issued
+// certificates name.
+func (i *Issuer) KeysInUse(inUse map[string]bool) {
+	i.ledger.keysInUse(inUse)
+	i.accounts.keysInUse(inUse)
 }
 
 // Files are the certificate that was issued last for an order, or a stand-in until then; see
 // lb.Intent.WithIssued.
 func (i *Issuer) Files(a lb.ACME) []lb.PEMFile {
 	id := a.Identity()
-	r := i.record(id)
+	r := i.ledger.record(id)
 	switch {
 	case len(r.Files) > 0:
 		return domainFiles(r.Files)
@@ -273,7 +186,7 @@ func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
 		err = i.cfg.Keys.Put(b.Files)
 	}
 	if err == nil {
-		err = i.updateHere(context.Background(), id, func(r *record) {
+		err = i.ledger.updateHere(context.Background(), id, func(r *record) {
 			if len(r.StandIn) == 0 {
 				r.Domains, r.Directory, r.KeyType, r.StandIn = a.Domains, a.Directory, a.KeyType, storedFiles(b.Certificate.Files)
 			}
@@ -283,7 +196,7 @@ func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
 		i.cfg.Logger.Warn("no certificate to serve until one is issued", "domains", a.Domains, "error", err)
 		return nil
 	}
-	r := i.record(id)
+	r := i.ledger.record(id)
 	if len(r.Files) > 0 {
 		return domainFiles(r.Files)
 	}
@@ -291,7 +204,7 @@ func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
 }
 
 // IsIssued reports whether a server has issued what Files returns.
-func (i *Issuer) IsIssued(a lb.ACME) bool { return len(i.record(a.Identity()).Files) > 0 }
+func (i *Issuer) IsIssued(a lb.ACME) bool { return len(i.ledger.record(a.Identity()).Files) > 0 }
 
 // Renew orders a certificate again now. It has no effect while an order is in progress. The error
 // is an *lb.ConflictError if the server does not accept requests yet.
@@ -300,16 +213,10 @@ func (i *Issuer) Renew(c lb.Certificate) error {
 		return &lb.ConflictError{ID: c.ID(), Reason: "is not ordered by ACME: store a new one instead"}
 	}
 	id := c.ACME.Identity()
-	r := i.record(id)
+	r := i.ledger.record(id)
 	if now := i.cfg.Now(); r.Held.After(now) {
 		return &lb.ConflictError{ID: c.ID(), Reason: "the server wants no further request before " + r.Held.UTC().Format(time.RFC3339)}
 	}
-	i.mu.Lock()
-	if i.running[id] == nil || !i.running[id].orders.Load() {
-		i.asked[id] = i.cfg.Now()
-		delete(i.waits, id)
-	}
-	i.mu.Unlock()
-	i.look()
+	i.queue.ask(id)
 	return nil
 }

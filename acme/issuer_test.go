@@ -1,6 +1,7 @@
 package acme_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -85,5 +86,27 @@ func TestRenewal(t *testing.T) {
 	}
 	if p.Orders() != 2 {
 		t.Errorf("%d orders", p.Orders())
+	}
+}
+
+// Whoever sees that a certificate is issued, and asks for another one at once, gets one, also
+// while the attempt is ending.
+func TestRenewalAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	p := testkit.StartPebble(t, testkit.PebbleConfig{Answers: true})
+	n := startNode(t, t.TempDir(), p, nil)
+	a := n.order(p, "shop.example")
+	n.awaitIssued(a)
+	for range 5 {
+		former := n.leaf(a)
+		if err := n.Renew(lb.Certificate{Key: "shop", ACME: &a}); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, 30*time.Second, func() error {
+			if n.leaf(a).Equal(former) {
+				return fmt.Errorf("the order stands at %+v", n.Status(a))
+			}
+			return nil
+		})
 	}
 }

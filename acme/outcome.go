@@ -21,20 +21,8 @@ func (a *attempt) note(err error) {
 	if err != nil && a.ctx.Err() != nil {
 		return // it goes on with the next run, or is over
 	}
-	waiting, waits := errors.AsType[*waitError](err)
-	i.mu.Lock()
-	delete(i.waits, a.identity)
-	if waits {
-		pause := waitPause
-		if waiting.elsewhere {
-			pause = elsewherePause
-		}
-		i.waits[a.identity] = wait{errorText(waiting), waiting.elsewhere, now.Add(pause)}
-	} else if err != nil {
-		i.failed[a.identity]++
-	}
-	i.mu.Unlock()
-	if err == nil || waits {
+	i.queue.note(a.identity, err)
+	if _, waits := errors.AsType[*waitError](err); err == nil || waits {
 		return // keep has told of a success
 	}
 	change := func(r *record) {
@@ -50,15 +38,15 @@ func (a *attempt) note(err error) {
 			r.Order = nil
 		}
 	}
-	if saveErr := i.update(ctx, a.identity, change); saveErr != nil {
-		i.remember(a.identity, func(r *record) {
+	if saveErr := i.ledger.update(ctx, a.identity, change); saveErr != nil {
+		i.ledger.remember(a.identity, func(r *record) {
 			order := r.Order
 			change(r)
 			r.Order = order
 		})
 		i.cfg.Logger.ErrorContext(ctx, "the state of an order is not stored", "error", saveErr)
 	}
-	next := i.record(a.identity).NextAttempt
+	next := i.ledger.record(a.identity).NextAttempt
 	i.cfg.Logger.WarnContext(ctx, "certificate not issued", "domains", a.Domains, "server", a.Directory, "error", errorText(err), "next", next)
 	a.tell(i.cfg.Journal, activity.Event{
 		Verb: activity.CertificateRenewalFailed, Error: errorText(err), Reasons: []string{"the next attempt is at " + next.UTC().Format(time.RFC3339)},
@@ -93,9 +81,10 @@ func (a *attempt) keep(ctx context.Context, chain [][]byte, key crypto.Signer) e
 		return err
 	}
 	files := storedFiles(b.Certificate.Files)
-	before := a.i.record(a.identity)
+	before := a.i.ledger.record(a.identity)
+	a.answered() // who asks from now on has seen, or may see, what is issued
 	a.step("record")
-	err = a.i.update(ctx, a.identity, func(r *record) {
+	err = a.i.ledger.update(ctx, a.identity, func(r *record) {
 		*r = record{
 			Domains: a.Domains, Directory: a.Directory, KeyType: a.KeyType, StandIn: r.StandIn,
 			Files: files, IssuedAt: now, RenewAt: renewAt(files[0].Chain[0], now, a.i.cfg.Chance), LastAttempt: now, Sequence: r.Sequence,
@@ -131,7 +120,7 @@ func (a *attempt) accept(chain [][]byte, key crypto.Signer, now time.Time) (b ce
 
 // issued announces a new certificate, and how it came, for people.
 func (i *Issuer) issued(ctx context.Context, w *want, before *record, how string) {
-	r := i.record(w.identity)
+	r := i.ledger.record(w.identity)
 	leaf, ok := r.leaf()
 	if !ok {
 		return
@@ -159,15 +148,13 @@ func serialOf(r *record) string {
 // forgetAccount makes the next attempt register the account again and make new orders.
 func (a *attempt) forgetAccount(ctx context.Context) error {
 	i, id := a.i, accountID(a.ACME)
-	i.mu.Lock()
-	known := i.accounts[id]
-	i.mu.Unlock()
+	known := i.accounts.known(id)
 	if known != nil && known.URL != "" {
 		next := *known
 		next.URL = ""
-		if _, err := i.saveAccount(ctx, id, next); err != nil {
+		if _, err := i.accounts.put(ctx, id, next); err != nil {
 			return err
 		}
 	}
-	return i.update(ctx, a.identity, func(r *record) { r.Order = nil })
+	return i.ledger.update(ctx, a.identity, func(r *record) { r.Order = nil })
 }

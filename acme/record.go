@@ -1,11 +1,7 @@
 package acme
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"thalassa/lb"
@@ -48,14 +44,6 @@ type order struct {
 	Finalize       string    `json:"finalize,omitempty"`
 	Authorizations []string  `json:"authorizations,omitempty"`
 	Expires        time.Time `json:"expires,omitzero"`
-}
-
-// An account is one at a server.
-type account struct {
-	Directory string `json:"directory"`
-	Email     string `json:"email,omitempty"`
-	Key       string `json:"key"` // digest
-	URL       string `json:"url,omitempty"`
 }
 
 // The keys of documents in Store begin with these.
@@ -124,194 +112,14 @@ func (r *record) digests() []string {
 	return out
 }
 
-// load reads what an earlier run has stored. What cannot be read is left out, which costs
-// another order.
-func (i *Issuer) load(ctx context.Context) error {
-	docs, err := i.cfg.Store.LoadOrders(ctx)
-	if err != nil {
-		i.cfg.Logger.ErrorContext(ctx, "orders of certificates not read", "error", err)
+// isNewer reports whether a record replaces another one of the same identity: it has the
+// certificate that was issued later by the clock of the server, or else was changed later.
+// So whoever gives out a former document brings nothing back.
+func (r *record) isNewer(than *record) bool {
+	a, _ := r.leaf()
+	b, _ := than.leaf()
+	if !a.NotBefore.Equal(b.NotBefore) {
+		return a.NotBefore.After(b.NotBefore)
 	}
-	for key, doc := range docs {
-		var err error
-		if identity, ok := strings.CutPrefix(key, recordPrefix); ok {
-			var r record
-			if err = json.Unmarshal(doc, &r); err == nil {
-				i.records[identity] = &r
-			}
-		} else if id, ok := strings.CutPrefix(key, accountPrefix); ok {
-			var a account
-			if err = json.Unmarshal(doc, &a); err == nil {
-				i.accounts[id] = &a
-			}
-		}
-		if err != nil {
-			i.cfg.Logger.ErrorContext(ctx, "order of a certificate not read", "key", key, "error", err)
-		}
-	}
-	return ctx.Err()
-}
-
-// record is what is known of an identity; never nil.
-func (i *Issuer) record(identity string) *record {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if r := i.records[identity]; r != nil {
-		return r
-	}
-	return &record{}
-}
-
-// update stores a changed record, and uses it from then on. After an error the former one
-// is in use.
-func (i *Issuer) update(ctx context.Context, identity string, change func(*record)) error {
-	i.writing.Lock()
-	defer i.writing.Unlock()
-	next := *i.record(identity)
-	change(&next)
-	// What has been done at the server is stored though the attempt ends.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
-	defer cancel()
-	if i.pool == nil {
-		return i.store(ctx, identity, &next)
-	}
-	next.Sequence++
-	if e := i.pool.find(recordPrefix + identity); e.record != nil {
-		next.Sequence = max(next.Sequence, e.record.Record.Sequence+1)
-	}
-	if err := i.pool.put(ctx, identity, &next); err != nil {
-		return &waitError{text: "storing the state of the order for all nodes: " + errorText(err)}
-	}
-	// From now on it holds; the copy on this disk is for times without Consul.
-	if err := i.store(ctx, identity, &next); err != nil {
-		i.cfg.Logger.ErrorContext(ctx, "the state of an order is not on this node's disk", "error", err)
-		i.mu.Lock()
-		i.records[identity], i.unsaved[identity] = &next, true
-		i.mu.Unlock()
-	}
-	return nil
-}
-
-// remember uses a record that cannot be stored now as long as this run lasts.
-func (i *Issuer) remember(identity string, change func(*record)) {
-	i.writing.Lock()
-	defer i.writing.Unlock()
-	next := *i.record(identity)
-	change(&next)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.records[identity], i.unsaved[identity] = &next, true
-}
-
-// updateHere is update for what is of this node alone.
-func (i *Issuer) updateHere(ctx context.Context, identity string, change func(*record)) error {
-	i.writing.Lock()
-	defer i.writing.Unlock()
-	next := *i.record(identity)
-	change(&next)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
-	defer cancel()
-	return i.store(ctx, identity, &next)
-}
-
-// store stores a record on this node's disk, and uses it from then on. The caller holds
-// writing.
-func (i *Issuer) store(ctx context.Context, identity string, r *record) error {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	if err := i.cfg.Store.SaveOrder(ctx, recordPrefix+identity, doc); err != nil {
-		return fmt.Errorf("storing the state of the order: %w", err)
-	}
-	i.mu.Lock()
-	i.records[identity] = r
-	delete(i.unsaved, identity)
-	i.mu.Unlock()
-	return nil
-}
-
-// saveAccount stores an account and returns the one to use from then on, which another node
-// may have made first.
-func (i *Issuer) saveAccount(ctx context.Context, id string, a account) (account, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
-	defer cancel()
-	if i.pool != nil {
-		var err error
-		if a, err = i.pool.putAccount(ctx, id, a); err != nil {
-			return a, &waitError{text: "storing the account for all nodes: " + errorText(err)}
-		}
-	}
-	return a, i.storeAccount(ctx, id, a)
-}
-
-// storeAccount stores an account on this node's disk, and uses it from then on.
-func (i *Issuer) storeAccount(ctx context.Context, id string, a account) error {
-	doc, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	if err := i.cfg.Store.SaveOrder(ctx, accountPrefix+id, doc); err != nil {
-		return fmt.Errorf("storing the account: %w", err)
-	}
-	i.mu.Lock()
-	i.accounts[id] = &a
-	i.mu.Unlock()
-	return nil
-}
-
-// storeTime bounds the wait for the store.
-const storeTime = 10 * time.Second
-
-// KeysInUse adds the digests of all texts in Keys that orders, accounts and issued
-// certificates name.
-func (i *Issuer) KeysInUse(inUse map[string]bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, r := range i.records {
-		for _, digest := range r.digests() {
-			inUse[digest] = true
-		}
-	}
-	for _, a := range i.accounts {
-		inUse[a.Key] = true
-	}
-}
-
-// Bounds of what is kept of certificates that nobody asks for any more.
-const (
-	keptAfterEnd = 30 * 24 * time.Hour
-	maxRecords   = 5000
-)
-
-// forget removes records that nobody asks for, and whose certificates have long ended.
-func (i *Issuer) forget(ctx context.Context) {
-	i.mu.Lock()
-	var gone []string
-	for identity, r := range i.records {
-		leaf, ok := r.leaf()
-		isOld := !ok || i.cfg.Now().Sub(leaf.NotAfter) > keptAfterEnd
-		if i.wanted[identity] == nil && r.Order == nil && (isOld || len(i.records)-len(gone) > maxRecords) {
-			gone = append(gone, identity)
-		}
-	}
-	i.mu.Unlock()
-	for _, identity := range gone {
-		if err := i.cfg.Store.DeleteOrder(ctx, recordPrefix+identity); err != nil {
-			i.cfg.Logger.WarnContext(ctx, "former order not removed", "error", err)
-			return
-		}
-		i.mu.Lock()
-		delete(i.records, identity)
-		i.mu.Unlock()
-	}
-	if i.pool != nil {
-		i.pool.sweep(ctx)
-	}
-}
-
-// isWanted reports whether this node is to have a certificate.
-func (i *Issuer) isWanted(identity string) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.wanted[identity] != nil
+	return r.Sequence > than.Sequence
 }

@@ -2,10 +2,6 @@ package acme
 
 import (
 	"context"
-	"errors"
-	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,245 +45,70 @@ type Sharing struct {
 // Whatever is stored of an order is written by the session that holds its lock, and only if
 // nobody else has written meanwhile.
 type pool struct {
-	cfg      Sharing
-	keys     poolKeys
-	sessions consul.Sessions
-	i        *Issuer
-	logger   *slog.Logger
-	changed  wake.Signal // what other nodes serve, and the session
-	answer   wake.Poke   // there may be other answers to give
-
-	mu       sync.Mutex
-	session  *poolSession               // nil: there is none
-	problems map[string]string          // sentences by what cannot be done
-	isRead   bool                       // entries have been read once
-	entries  map[string]entry           // below stored/ID/
-	locks    map[string]poolLock        // of other sessions, by identity
-	answers  map[string]string          // of other nodes, by token
-	served   map[string]map[string]bool // the tokens that other nodes answer, by their sessions
-	told     string                     // what this node has last said that it answers
+	kv      *kv
+	session *session
+	docs    *documents
+	live    *live
 }
 
-// A poolSession is this node's session in Consul. ctx ends before another node can take what
-// it holds.
-type poolSession struct {
-	id  string
-	ctx context.Context //nolint:containedctx // of the session
-}
-
-// A poolLock is a lock of another session.
-type poolLock struct {
-	node string
-	// orders: the node makes an order, and does not only look.
-	orders bool
-}
-
-const (
-	defaultTTL   = 15 * time.Second
-	defaultDelay = 10 * time.Second
-	// looking precedes the name of a node in a lock for a look.
-	looking = "looking: "
-)
-
-func newPool(i *Issuer, cfg Sharing) *pool {
-	if cfg.TTL <= 0 {
-		cfg.TTL = defaultTTL
+// newPool is what an issuer has in common with others.
+func newPool(cfg Config, t *tokens) *pool {
+	p := &pool{kv: newKV(*cfg.Sharing, cfg.Logger)}
+	p.session = &session{kv: p.kv}
+	p.docs = &documents{kv: p.kv, session: p.session, texts: cfg.Keys, entries: map[string]entry{}}
+	p.live = &live{
+		kv: p.kv, session: p.session, tokens: t, answer: wake.NewPoke(),
+		locks: map[string]poolLock{}, answers: map[string]string{}, served: map[string]map[string]bool{},
 	}
-	if cfg.Delay <= 0 {
-		cfg.Delay = defaultDelay
-	}
-	return &pool{
-		cfg: cfg, keys: poolKeys{cfg.Prefix, cfg.Seal.ID()}, sessions: cfg.Consul.Sessions(), i: i, logger: i.cfg.Logger, answer: wake.NewPoke(), problems: map[string]string{},
-		entries: map[string]entry{}, locks: map[string]poolLock{}, answers: map[string]string{}, served: map[string]map[string]bool{},
+	return p
+}
+
+// connect has a queue begin again what has waited for other nodes or for the session.
+func (p *pool) connect(q *queue) {
+	p.live.freed = q.forgetWaits
+	p.session.changed = func() {
+		p.live.wake()
+		q.forgetWaits()
 	}
 }
-
-// poolKeys are the keys of a pool in Consul.
-type poolKeys struct{ prefix, id string }
-
-func (k poolKeys) stored() string              { return k.prefix + "stored/" + k.id + "/" }
-func (k poolKeys) live() string                { return k.prefix + "live/" }
-func (k poolKeys) lock(identity string) string { return k.live() + "lock/" + k.id + "/" + identity }
-func (k poolKeys) answers(identity string) string {
-	return k.live() + "answers/" + k.id + "/" + identity
-}
-func (k poolKeys) node(session string) string { return k.live() + "node/" + session }
 
 // run keeps up with the other nodes until ctx ends.
-func (p *pool) run(ctx context.Context) {
+func (p *pool) run(ctx context.Context, i *Issuer) {
+	adopted := func(ctx context.Context) {
+		p.adopt(ctx, i)
+		i.queue.poke.Send()
+	}
+	adoptAgain := func(ctx context.Context) { // what this node's disk could not take
+		for wake.Pause(ctx, i.cfg.LookEvery) == nil {
+			p.adopt(ctx, i)
+		}
+	}
+	followStored := func(ctx context.Context) { p.docs.follow(ctx, adopted) }
 	var group sync.WaitGroup
-	for _, part := range []func(context.Context){p.keepSession, p.followStored, p.followLive, p.answerOthers, p.adoptAgain} {
+	for _, part := range []func(context.Context){p.session.keep, followStored, p.live.follow, p.live.answerOthers, adoptAgain} {
 		group.Go(func() { part(ctx) })
 	}
 	group.Wait()
 }
 
-// problem says why this node cannot order together with the others now; empty: it can.
-func (p *pool) problem() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strings.Join(slices.Sorted(maps.Values(p.problems)), "; ")
-}
-
-// note keeps and logs a problem, or that it is over.
-func (p *pool) note(doing string, err error) {
-	text := ""
-	if err != nil {
-		text = doing + ": " + errorText(err)
-	}
-	p.mu.Lock()
-	former := p.problems[doing]
-	delete(p.problems, doing)
-	if text != "" {
-		p.problems[doing] = text
-	}
-	p.mu.Unlock()
-	switch {
-	case text != "" && former == "":
-		p.logger.Warn("orders of certificates are not shared", "error", text)
-	case text == "" && former != "":
-		p.logger.Info("orders of certificates are shared again", "after", former)
-	}
-}
-
-// diagnosed is an error of Consul in words that are the same for the same cause.
-func diagnosed(err error) error {
-	switch {
-	case err == nil, errors.Is(err, consul.ErrNotHeld), errors.Is(err, consul.ErrChanged):
-		return err
-	}
-	return errors.New(consul.Diagnose(err).Reason)
-}
-
-// keepSession has a session in Consul until ctx ends.
-func (p *pool) keepSession(ctx context.Context) {
-	pause := time.Second
-	for ctx.Err() == nil {
-		asking, cancel := context.WithTimeout(ctx, p.cfg.TTL/5)
-		id, err := p.sessions.Begin(asking, "thalassa-acme-"+p.cfg.Node, p.cfg.TTL, p.cfg.Delay)
-		cancel()
-		if ctx.Err() != nil {
-			return
+// adopt has an issuer take over what others have stored of the orders that it wants, and
+// accounts.
+func (p *pool) adopt(ctx context.Context, i *Issuer) {
+	for name, e := range p.docs.all() {
+		var err error
+		switch {
+		case e.account != nil:
+			err = i.accounts.adopt(ctx, strings.TrimPrefix(name, accountPrefix), e.account)
+		case e.record != nil:
+			if identity := strings.TrimPrefix(name, recordPrefix); i.queue.isWanted(identity) {
+				err = i.ledger.adopt(ctx, identity, e.record)
+			}
 		}
-		p.note("beginning a session", diagnosed(err))
+		p.kv.note("storing here what another node has ordered", err)
 		if err != nil {
-			_ = wake.Pause(ctx, consul.Jitter(pause))
-			pause = min(2*pause, p.cfg.TTL)
-			continue
-		}
-		pause = time.Second
-		p.hold(ctx, id)
-	}
-}
-
-// hold renews a session until it is lost, or ctx ends. The session counts as lost some time
-// before Consul lets another node take what it holds.
-func (p *pool) hold(ctx context.Context, id string) {
-	held, lose := context.WithCancel(ctx)
-	defer lose()
-	lasts := p.cfg.TTL * 4 / 5 // from an answer to a renewal, which takes a fifth at most
-	timer := time.AfterFunc(lasts, lose)
-	defer timer.Stop()
-	p.use(&poolSession{id, held})
-	defer p.use(nil)
-	for wake.Pause(held, p.cfg.TTL/4) == nil {
-		asking, cancel := context.WithTimeout(held, p.cfg.TTL/5)
-		isThere, err := p.sessions.Renew(asking, id)
-		cancel()
-		if err == nil && !isThere {
-			break // Consul has ended it
-		}
-		if held.Err() == nil {
-			p.note("renewing the session", diagnosed(err))
-		}
-		if err == nil {
-			timer.Reset(lasts)
+			return // a full disk, most likely: run tries again
 		}
 	}
-	lose()
-	p.note("renewing the session", nil) // the next begins
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.TTL/5)
-	defer cancel()
-	if err := p.sessions.End(ending, id); err != nil && ctx.Err() == nil {
-		p.logger.DebugContext(ctx, "session in consul not ended", "error", err)
-	}
-}
-
-func (p *pool) use(s *poolSession) {
-	p.mu.Lock()
-	p.session, p.told = s, ""
-	p.mu.Unlock()
-	p.changed.Broadcast()
-	p.answer.Send()
-	p.i.forgetWaits()
-}
-
-// current is the session; an error says why there is none.
-func (p *pool) current() (*poolSession, error) {
-	p.mu.Lock()
-	s := p.session
-	p.mu.Unlock()
-	if s == nil || s.ctx.Err() != nil {
-		text := "the other nodes cannot be reached through Consul"
-		if problem := p.problem(); problem != "" {
-			text += ": " + problem
-		}
-		return nil, &waitError{text: text}
-	}
-	return s, nil
-}
-
-// take takes the lock of an order. end is called when it is lost. release gives it back, and
-// is never nil.
-func (p *pool) take(ctx context.Context, identity string, end func(error)) (release func(), err error) {
-	nothing := func() {}
-	s, err := p.current()
-	if err != nil {
-		return nothing, err
-	}
-	asking, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	isHeld, err := p.sessions.Hold(asking, s.id, p.keys.lock(identity), []byte(looking+p.cfg.Node))
-	switch {
-	case err != nil:
-		return nothing, &waitError{text: "taking the lock of the order: " + diagnosed(err).Error()}
-	case !isHeld:
-		return nothing, &waitError{text: "another node works on the order, or has until a moment ago", elsewhere: true}
-	}
-	stop := context.AfterFunc(s.ctx, func() { end(errLockLost) })
-	return func() {
-		stop()
-		if s.ctx.Err() != nil {
-			return
-		}
-		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
-		defer cancel()
-		_, err := p.sessions.Write(asking, s.id, p.keys.lock(identity), consul.Write{Key: p.keys.lock(identity), Anyway: true})
-		if err != nil && !errors.Is(err, consul.ErrNotHeld) {
-			p.logger.WarnContext(ctx, "lock of an order not given back", "error", diagnosed(err))
-		}
-	}, nil
-}
-
-var errLockLost = errors.New("the lock of the order is lost")
-
-// announce lets the other nodes know that this one makes an order now. The error says that
-// it has not, or does not know that it has, the lock of the order.
-func (p *pool) announce(ctx context.Context, identity string) error {
-	s, err := p.current()
-	if err != nil {
-		return err
-	}
-	asking, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	isHeld, err := p.sessions.Hold(asking, s.id, p.keys.lock(identity), []byte(p.cfg.Node))
-	if err == nil && !isHeld {
-		err = consul.ErrNotHeld
-	}
-	if err != nil {
-		return &waitError{text: "holding the lock of the order: " + diagnosed(err).Error()}
-	}
-	return nil
 }
 
 // FollowConsul has later requests to Consul use the token and the TLS settings of cfg; see
@@ -296,15 +117,5 @@ func (i *Issuer) FollowConsul(cfg consul.Config) error {
 	if i.pool == nil {
 		return nil
 	}
-	return i.pool.cfg.Consul.Follow(cfg)
-}
-
-// elsewhere is the node that makes an order now; empty: none but this one does.
-func (p *pool) elsewhere(identity string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if l := p.locks[identity]; l.orders {
-		return l.node
-	}
-	return ""
+	return i.pool.kv.Consul.Follow(cfg)
 }

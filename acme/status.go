@@ -9,31 +9,27 @@ import (
 // Status is the state of an order.
 func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 	id := a.Identity()
-	r := i.record(id)
-	i.mu.Lock()
-	running, wait := i.running[id], i.waits[id]
-	_, asked := i.asked[id]
-	failed := i.failed[id]
-	i.mu.Unlock()
+	r := i.ledger.record(id)
+	at := i.queue.place(id)
 	s := lb.OrderStatus{
 		State: lb.OrderWaiting, Issued: len(r.Files) > 0, LastRenewal: r.IssuedAt, Next: r.due(), Error: r.LastError, Failures: r.Failures,
-		Failed: failed, Alone: i.cfg.Alone,
+		Failed: at.failed, Alone: i.cfg.Alone,
 	}
 	elsewhere := ""
 	if i.pool != nil {
-		s.Alone, elsewhere = i.pool.problem(), i.pool.elsewhere(id)
+		s.Alone, elsewhere = i.pool.kv.problem(), i.pool.live.elsewhere(id)
 	}
 	switch {
-	case running != nil && running.orders.Load():
-		s.State, s.Step = lb.OrderUnderWay, running.current()
+	case at.running != nil && at.running.orders.Load():
+		s.State, s.Step = lb.OrderUnderWay, at.running.current()
 	case elsewhere != "":
 		s.State, s.Step = lb.OrderUnderWay, "on node "+elsewhere
-	case asked:
+	case at.isAsked:
 		s.State, s.Step = lb.OrderUnderWay, "queue"
-	case wait.text != "" && !wait.elsewhere && (!s.Issued || !r.due().After(i.cfg.Now())):
-		s.Error = wait.text
-		if s.Next.Before(wait.until) {
-			s.Next = wait.until
+	case at.wait.text != "" && !at.wait.elsewhere && (!s.Issued || !r.due().After(i.cfg.Now())):
+		s.Error = at.wait.text
+		if s.Next.Before(at.wait.until) {
+			s.Next = at.wait.until
 		}
 	case r.Failures > 0:
 		s.State = lb.OrderFailed
@@ -52,7 +48,7 @@ func (i *Issuer) Check(a lb.ACME) error {
 	}
 	if a.Challenge == lb.DNS01 {
 		for _, domain := range a.Domains {
-			if _, zone := zones(i.cfg.DNS).recordAt(domain); zone == nil {
+			if _, zone := i.challenges.zones.recordAt(domain); zone == nil {
 				fe.Add("acme.domains", domain+" is in no zone of the setting acme-dns", "a zone there, or the challenge "+lb.HTTP01)
 			}
 		}

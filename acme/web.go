@@ -71,48 +71,6 @@ func (t *tokens) keep(ctx context.Context) {
 	}
 }
 
-// serve has HAProxy answer a token on all nodes, tries that here, and returns what ends it.
-func (i *Issuer) serve(ctx context.Context, identity, domain, name, text string) (withdraw func(), err error) {
-	kept, end := context.WithCancel(context.WithoutCancel(ctx))
-	var keeping sync.WaitGroup
-	withdraw = func() {
-		end()
-		keeping.Wait()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
-		defer cancel()
-		if err := i.tokens.set(ctx, func(answers map[string]string) { delete(answers, name) }); err != nil {
-			i.cfg.Logger.WarnContext(ctx, "answer to a challenge not removed", "error", err)
-		}
-		if i.pool != nil {
-			i.pool.withdraw(ctx, identity)
-		}
-	}
-	if err := i.tokens.set(ctx, func(answers map[string]string) { answers[name] = text }); err != nil {
-		return withdraw, fmt.Errorf("setting the answer in HAProxy: %w", err)
-	}
-	keeping.Go(func() { i.tokens.keep(kept) })
-	if i.pool != nil {
-		if err := i.pool.offer(ctx, identity, map[string]string{name: text}); err != nil {
-			return withdraw, err
-		}
-	}
-	if i.cfg.SkipSelfCheck {
-		return withdraw, nil
-	}
-	addresses, err := i.cfg.Web.Reach(ctx)
-	if err != nil {
-		return withdraw, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, selfCheckTime)
-	defer cancel()
-	for _, a := range addresses {
-		if err := tryAnswer(ctx, a, domain, name, text); err != nil {
-			return withdraw, err
-		}
-	}
-	return withdraw, nil
-}
-
 // tryAnswer asks an address of this node for an answer until it is right.
 func tryAnswer(ctx context.Context, to netip.AddrPort, domain, name, want string) error {
 	dialer := &net.Dialer{Timeout: 2 * time.Second}

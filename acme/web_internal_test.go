@@ -46,13 +46,13 @@ func TestAnswerOverAWorkerThatTakesOver(t *testing.T) {
 		_, _ = io.WriteString(answer, text)
 	}))
 	defer w.Close()
-	i := &Issuer{cfg: Config{Web: w, Logger: slog.New(slog.DiscardHandler)}, tokens: &tokens{web: w, answers: map[string]string{}}}
-	withdraw, err := i.serve(t.Context(), "", "shop.example", "token", "text")
+	c := &challenges{tokens: &tokens{web: w, answers: map[string]string{}}, logger: slog.New(slog.DiscardHandler)}
+	withdraw, err := c.serve(t.Context(), "", "shop.example", "token", "text")
 	if err != nil {
 		t.Error(err)
 	}
 	withdraw()
-	if len(i.tokens.answers) != 0 {
-		t.Errorf("answers %v", i.tokens.answers)
+	if len(c.tokens.answers) != 0 {
+		t.Errorf("answers %v", c.tokens.answers)
 	}
 }

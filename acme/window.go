@@ -54,7 +54,7 @@ func (w window) renewIn(leaf x509, issued time.Time, chance func(time.Duration) 
 
 // inquire asks the server when the certificate is to be renewed, if that is due.
 func (a *attempt) inquire(ctx context.Context) error {
-	r := a.i.record(a.identity)
+	r := a.i.ledger.record(a.identity)
 	leaf, isIssued := r.leaf()
 	now := a.i.cfg.Now()
 	if !isIssued || r.Order != nil || r.LookAt.After(now) {
@@ -73,7 +73,7 @@ func (a *attempt) inquire(ctx context.Context) error {
 	}
 	again += a.i.cfg.Chance(again/10 + 1)
 	isNew := found != nil && (r.Window == nil || !r.Window.Start.Equal(found.Start) || !r.Window.End.Equal(found.End))
-	err = a.i.update(ctx, a.identity, func(r *record) {
+	err = a.i.ledger.update(ctx, a.identity, func(r *record) {
 		r.LookAt = now.Add(again)
 		if isNew {
 			r.Window, r.RenewAt = found, found.renewIn(leaf, r.IssuedAt, a.i.cfg.Chance)
@@ -81,7 +81,7 @@ func (a *attempt) inquire(ctx context.Context) error {
 	})
 	if err == nil && isNew {
 		a.i.cfg.Logger.InfoContext(ctx, "the server says when a certificate is to be renewed", "domains", a.Domains,
-			"from", found.Start, "to", found.End, "explanation", found.Explanation, "renewal", a.i.record(a.identity).RenewAt)
+			"from", found.Start, "to", found.End, "explanation", found.Explanation, "renewal", a.i.ledger.record(a.identity).RenewAt)
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package acme
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -63,39 +62,6 @@ func (all zones) recordAt(domain string) (name string, zone *Zone) {
 		}
 	}
 	return name, all.of(name)
-}
-
-// publish publishes the record of a domain, waits until the name servers have it, and
-// returns what removes it.
-func (i *Issuer) publish(ctx context.Context, domain, value string) (withdraw func(), err error) {
-	name, zone := zones(i.cfg.DNS).recordAt(domain)
-	if zone == nil {
-		return nil, errors.New(name + " is in no zone of the setting acme-dns")
-	}
-	withdraw = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
-		defer cancel()
-		if err := zone.Provider.Remove(ctx, name, value); err != nil {
-			i.cfg.Logger.WarnContext(ctx, "record of a challenge not removed", "name", name, "error", err)
-		}
-	}
-	short, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	if err := zone.Provider.Add(short, name, value); err != nil {
-		return withdraw, fmt.Errorf("publishing the record %s: %w", name, err)
-	}
-	wait := zone.Wait
-	if wait <= 0 {
-		wait = defaultWait
-	}
-	ctx, cancelWait := context.WithTimeout(ctx, wait)
-	defer cancelWait()
-	for _, server := range zone.Nameservers {
-		if err := awaitRecord(ctx, server, name, value); err != nil {
-			return withdraw, err
-		}
-	}
-	return withdraw, nil
 }
 
 const (

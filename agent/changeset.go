@@ -92,7 +92,7 @@ func (c *changes) awaitServed(ctx context.Context, set stage.Changeset) error {
 // that is no backend.
 func unknownTargets(next lb.Intent, set stage.Changeset) error {
 	for i, e := range set.Edits {
-		if err := next.UnknownTargets(e); err != nil {
+		if err := e.UnknownTargets(next); err != nil {
 			return stage.About(i, err)
 		}
 	}

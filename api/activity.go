@@ -11,7 +11,7 @@ import (
 	"thalassa/internal/permit"
 )
 
-// maxWait is the longest long poll.
+// maxWait is the longest that a request waits, as a long poll.
 const maxWait = 10 * time.Minute
 
 // activityHandlers show the activity log.
@@ -78,6 +78,6 @@ func activityQuery(r *http.Request) (activity.Query, time.Duration, error) {
 	p := parameters(r, "since", "before", "filter", "limit", "wait")
 	q := activity.Query{Before: p.before(), Filter: p.text("filter"), Limit: p.limit()}
 	q.Since, q.SinceTime = p.since()
-	wait := p.duration("wait", maxWait)
+	wait := p.wait()
 	return q, wait, p.err()
 }

@@ -43,6 +43,12 @@ type authLimiter struct {
 	everybody time.Time
 	proven    map[auth.TokenHash]bool // right before, from anywhere
 	again     map[string]promise      // by source, and by source and name
+
+	pending map[string]int                // guesses that are being checked, by what they count for
+	settled chan struct{}                 // closed when one of them is settled; nil: nobody waits
+	waiting int                           // for one to be settled
+	wrong   map[trustedToken][]wrongGuess // of users at addresses where they have logged in
+	key     []byte                        // of the digests of guesses
 }
 
 // A promise is a token that is checked when its source sends it again.
@@ -111,33 +117,6 @@ func (l *authLimiter) keepPromise(source string, hash auth.TokenHash, now time.T
 	makeRoom(l.again)
 	l.again[source] = promise{hash: hash, from: now.Add(failureEvery)}
 	return failureEvery
-}
-
-// wait is how long a source has to wait before it may try a password of a user, who is known by the
-// name and by the key that admit gets; 0: not at all. While many sources guess for a name, each
-// that has waited may try once. So others who guess do not lock the user out, and each guess
-// occupies an address for that time.
-func (l *authLimiter) wait(source, name string, key auth.TokenHash, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.trusted[trustedToken{source, key}] {
-		return 0
-	}
-	free := now.Add((freeFailures - 1) * failureEvery)
-	if wait := l.debt[source].Sub(free); wait > 0 {
-		return wait
-	}
-	if !l.debt[name].After(free) {
-		return 0
-	}
-	return l.keepPromise(source+" "+name, key, now)
-}
-
-// failName records a wrong password of a user, wherever it came from.
-func (l *authLimiter) failName(name string, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.fail(name, now)
 }
 
 // fail records a failure, and reports whether it is the first for a while. The caller

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"thalassa/auth"
@@ -106,21 +107,33 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// try is a guess that is checked, or has to wait.
+func (l *authLimiter) try(t *testing.T, source, password, right string, now time.Time) (wait time.Duration, v verdict) {
+	t.Helper()
+	g := l.guessOf(source, "ann", password)
+	wait, err := l.begin(t.Context(), g, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wait > 0 {
+		return wait, undecided
+	}
+	if v = isWrong; password == right && !g.isWrong {
+		v = isRight
+	}
+	l.settle(g, v, now)
+	return 0, v
+}
+
 // Whoever guesses for a name from many addresses does not lock its user out of a new one.
 func TestGuessesForANameLockNobodyOut(t *testing.T) {
 	var l authLimiter
 	now := time.Now()
-	key := auth.TokenHash{1}
-	guess := func(source string) {
-		if l.wait(source, "user ann", key, now) == 0 {
-			l.admit(source, key, false, now)
-			l.failName("user ann", now)
-		}
-	}
+	guess := func(source string) { l.try(t, source, "wrong", "right", now) }
 	for i := range 100 {
 		guess(fmt.Sprintf("192.0.2.%d", i))
 	}
-	wait := l.wait("198.51.100.1", "user ann", key, now)
+	wait, _ := l.try(t, "198.51.100.1", "right", "right", now)
 	if wait <= 0 || wait > failureEvery {
 		t.Fatalf("a new address waits %s", wait)
 	}
@@ -132,7 +145,113 @@ func TestGuessesForANameLockNobodyOut(t *testing.T) {
 			break
 		}
 	}
-	if again := l.wait("198.51.100.1", "user ann", key, now); again > 0 {
+	if again, v := l.try(t, "198.51.100.1", "right", "right", now); again > 0 || v != isRight {
 		t.Errorf("after its time it waits %s more", again)
 	}
+}
+
+// Guesses where the user has logged in before are bounded as well. They count for nobody
+// else, and those of others do not count there.
+func TestGuessesAtTheAddressOfTheUser(t *testing.T) {
+	var l authLimiter
+	now := time.Now()
+	if _, v := l.try(t, "office", "right", "right", now); v != isRight {
+		t.Fatal(v)
+	}
+	for i := range 20 { // elsewhere
+		l.try(t, fmt.Sprint("192.0.2.", i), fmt.Sprint("wrong", i), "right", now)
+	}
+	for range 20 { // beside the user, for others
+		g := l.guessOf("office", "bob", "wrong")
+		if wait, _ := l.begin(t.Context(), g, time.Now); wait == 0 {
+			l.settle(g, isWrong, now)
+		}
+	}
+	for range 50 { // a program that has an old password
+		if _, v := l.try(t, "office", "old", "right", now); v != isWrong {
+			t.Fatalf("an old password: %v", v)
+		}
+	}
+	if wait, v := l.try(t, "office", "right", "right", now); v != isRight {
+		t.Fatalf("the user waits %s", wait)
+	}
+	checked := 0
+	for i := range 100 {
+		if wait, _ := l.try(t, "office", fmt.Sprint("guess ", i), "right", now); wait == 0 {
+			checked++
+		}
+	}
+	if checked != freeFailures-1 { // the old password was one
+		t.Errorf("%d guesses were checked", checked)
+	}
+	if wait, _ := l.try(t, "office", "right", "right", now); wait <= 0 || wait > failureEvery {
+		t.Errorf("meanwhile the right one waits %s, and tells that it is right", wait)
+	}
+	if _, v := l.try(t, "office", "right", "right", now.Add(failureEvery)); v != isRight {
+		t.Errorf("after its time: %v", v)
+	}
+	if wait, v := l.try(t, "home", "right", "right", now.Add(time.Hour)); v != isRight {
+		t.Errorf("elsewhere the user waits %s", wait)
+	}
+	if len(l.pending) > 0 {
+		t.Errorf("pending: %v", l.pending)
+	}
+}
+
+// Until a guess is settled, it counts.
+func TestGuessesCountWhileTheyAreChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l authLimiter
+		begin := func() *guess {
+			g := l.guessOf("192.0.2.1", "ann", "x")
+			if wait, err := l.begin(t.Context(), g, time.Now); wait > 0 || err != nil {
+				return nil
+			}
+			return g
+		}
+		first := make([]*guess, freeFailures)
+		for i := range first {
+			if first[i] = begin(); first[i] == nil {
+				t.Fatal("one of the first has to wait")
+			}
+		}
+		done := make(chan *guess)
+		go func() { done <- begin() }()
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Fatal("one more does not wait for the others")
+		default:
+		}
+		l.settle(first[0], isRight, time.Now())
+		next := <-done
+		if next == nil {
+			t.Fatal("one was right, and one more is not checked")
+		}
+		go func() { done <- begin() }()
+		synctest.Wait()
+		for _, g := range append(first[1:], next) {
+			l.settle(g, isWrong, time.Now())
+		}
+		if <-done == nil {
+			t.Error("one more after a right one has to wait") // it is known there
+		}
+		many := make(chan error, 200)
+		for range cap(many) {
+			go func() {
+				g := l.guessOf("192.0.2.2", "bob", "x")
+				_, err := l.begin(t.Context(), g, time.Now)
+				many <- err
+			}()
+		}
+		synctest.Wait()
+		if len(many) != cap(many)-maxWaitingGuesses {
+			t.Errorf("%d wait", cap(many)-len(many))
+		}
+		time.Sleep(guessPatience)
+		synctest.Wait()
+		if len(many) != cap(many) || l.waiting != 0 {
+			t.Errorf("%d still wait, by the count %d", cap(many)-len(many), l.waiting)
+		}
+	})
 }

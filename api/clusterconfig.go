@@ -276,7 +276,7 @@ type configuring struct {
 }
 
 func howToConfigure(q *params) configuring {
-	how := configuring{dryRun: q.flag("dryRun"), wait: q.duration("wait", 10*time.Minute), draft: q.text("draft")}
+	how := configuring{dryRun: q.flag("dryRun"), wait: q.wait(), draft: q.text("draft")}
 	if how.draft != "" && how.wait > 0 {
 		q.add("wait", "has no meaning in a draft", "no value")
 	}

@@ -389,7 +389,7 @@ func (h clusterDraftHandlers) diff(c echo.Context) error {
 // commit makes what the draft changes as one change, and drops the draft.
 func (h clusterDraftHandlers) commit(c echo.Context) error {
 	q := parameters(c.Request(), "wait")
-	wait := q.duration("wait", 10*time.Minute)
+	wait := q.wait()
 	if err := q.err(); err != nil {
 		return err
 	}

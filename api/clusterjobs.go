@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -57,7 +56,7 @@ func (h jobHandlers) show(c echo.Context) error {
 		return err
 	}
 	p := parameters(c.Request(), "wait")
-	wait := p.duration("wait", 10*time.Minute)
+	wait := p.wait()
 	if err := p.err(); err != nil {
 		return err
 	}

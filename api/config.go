@@ -203,6 +203,10 @@ type Config struct {
 	Loopback bool
 	// AllowedHosts are further names of this machine, without ports.
 	AllowedHosts []string
+	// Names are the names and addresses of this machine, beside those of Certificate. nil:
+	// there are none. It is asked about each Host header that is none of the others, and
+	// waits for nothing.
+	Names func() []string
 
 	// Admit decides, where there are no tokens, whether a connection that was
 	// accepted at the address to, from the address from, has rights. The error is

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strings"
@@ -130,33 +129,45 @@ func (g *guard) verifyToken(r *http.Request, token string) (auth.Identity, auth.
 // guess the password of a name, that name has to wait at sources from which it has not logged in
 // before.
 func (g *guard) verifyPassword(r *http.Request, name, password string) (auth.Identity, auth.Proof, error) {
-	from, key := source(r), auth.TokenHash(sha256.Sum256([]byte("user\n"+name)))
-	if wait := g.limiter.wait(from, "user "+name, key, g.now()); wait > 0 {
+	try := g.limiter.guessOf(source(r), name, password)
+	switch wait, err := g.limiter.begin(r.Context(), try, g.now); {
+	case err != nil:
+		return auth.Identity{}, auth.Proof{}, tooManyChecks()
+	case wait > 0:
 		return auth.Identity{}, auth.Proof{}, tooManyAttempts(wait, "passwords")
+	case try.isWrong:
+		return auth.Identity{}, auth.Proof{}, wrongPassword()
 	}
-	who, proof, right, err := g.authority.Password(r.Context(), name, password)
-	if errors.Is(err, auth.ErrBusy) || errors.Is(err, context.DeadlineExceeded) {
-		return auth.Identity{}, auth.Proof{}, &ResponseError{
-			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many passwords wait for their check; try again later",
-			Header: http.Header{echo.HeaderRetryAfter: {"1"}},
+	result := undecided
+	defer func() {
+		if g.limiter.settle(try, result, g.now()) {
+			g.logger.WarnContext(r.Context(), "wrong password", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
 		}
-	}
-	if err != nil {
+	}()
+	who, proof, right, err := g.authority.Password(r.Context(), name, password)
+	switch {
+	case errors.Is(err, auth.ErrBusy) || errors.Is(err, context.DeadlineExceeded):
+		return auth.Identity{}, auth.Proof{}, tooManyChecks()
+	case err != nil:
 		return who, auth.Proof{}, g.accountFailure(r, err)
-	}
-	_, first := g.limiter.admit(from, key, right, g.now())
-	if right {
+	case right:
+		result = isRight
 		return who, proof, nil
 	}
-	g.limiter.failName("user "+name, g.now())
-	if first {
-		g.logger.WarnContext(r.Context(), "wrong password", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
-	}
+	result = isWrong
 	return auth.Identity{}, auth.Proof{}, wrongPassword()
 }
 
-// accountFailure is the answer if an account of the system may not log in, with the message of the
-// system, or if the system does not answer.
+// tooManyChecks says that passwords are checked one at a time.
+func tooManyChecks() *ResponseError {
+	return &ResponseError{
+		Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many passwords wait for their check; try again later",
+		Header: http.Header{echo.HeaderRetryAfter: {"1"}},
+	}
+}
+
+// accountFailure is the answer to an account of the system that may not log in, in the words
+// of the system, or that cannot be looked up.
 func (g *guard) accountFailure(r *http.Request, err error) error {
 	switch {
 	case errors.As(err, new(*auth.AccountError)), errors.As(err, new(*auth.NoRoleError)):

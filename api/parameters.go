@@ -91,15 +91,15 @@ func (p *params) limit() int {
 	return n
 }
 
-// duration accepts a time up to most; 0 when it is absent.
-func (p *params) duration(name string, most time.Duration) time.Duration {
-	s := p.text(name)
+// wait accepts the time that a request may wait, up to maxWait; 0 when it is absent.
+func (p *params) wait() time.Duration {
+	s := p.text("wait")
 	if s == "" {
 		return 0
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || d > most {
-		p.add(name, strconv.Quote(s)+" is not a duration", `a duration up to 10m, e.g. "30s"`)
+	if err != nil || d < 0 || d > maxWait {
+		p.add("wait", strconv.Quote(s)+" is not a duration", `a duration up to 10m, e.g. "30s"`)
 	}
 	return d
 }

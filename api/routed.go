@@ -40,6 +40,9 @@ func (s *Server) routed(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) enterRoute(c echo.Context, place *routes.Place) error {
 	c.Set(placeKey, place)
 	r := c.Request()
+	if r.TLS != nil && !isOwnHost(s.cfg, r) { // applications make addresses of it
+		return misdirected(r)
+	}
 	if err := s.checkWebsocketOrigin(r); err != nil {
 		return err
 	}
@@ -127,7 +130,7 @@ func (s *Server) checkWebsocketOrigin(r *http.Request) error {
 // The Authorization header is for the application if a session identifies the caller and the header
 // would not identify anybody here.
 func (g *guard) identifyRouted(r *http.Request) (caller, routes.Caller, error) {
-	by := routes.Caller{Cookies: []string{cookieName, secureCookieName}, Authorization: g.authority == nil}
+	by := routes.Caller{Cookies: ownCookies(), Authorization: g.authority == nil}
 	header := r.Header.Values(echo.HeaderAuthorization)
 	if _, err := sessionOf(r); err == nil && g.authority != nil && len(header) == 1 && !g.isOwnAuthorization(r) {
 		by.Authorization = true

@@ -260,7 +260,7 @@ func TestSmugglingOverHTTP1(t *testing.T) {
 		"header with a line":      {"GET /app/first HTTP/1.1\r\n" + head + "X: a\rX-Forwarded-User: root\r\nConnection: close\r\n\r\n", "400"},
 		"header without a name":   {"GET /app/first HTTP/1.1\r\n" + head + ": x\r\nConnection: close\r\n\r\n", "400"},
 		"two hosts":               {"GET /app/first HTTP/1.1\r\n" + head + "Host: evil.example\r\n\r\n", "400"},
-		"absolute form":           {"GET http://evil.example/app/first HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n", "400"},
+		"absolute form":           {"GET http://evil.example/app/first HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n", "421"},
 		"absolute form, own host": {"GET https://" + address + "/app/first HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n", "400"},
 		"authority form":          {"CONNECT 127.0.0.1:80 HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n", "404"},
 		"TRACE":                   {"TRACE /app/first HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n", "405"},

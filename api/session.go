@@ -170,18 +170,15 @@ type endedDocument struct {
 // tellTime is how long a login or a logout waits until it is known to the other nodes.
 const tellTime = 2 * time.Second
 
-// nodes says which nodes know of a login or logout: all, or this if the others could not be told;
-// empty: sessions are not shared.
+// nodes says where what has just become of a session is known, as auth.Reach has it; empty:
+// sessions hold on one node anyway.
 func (h sessionHandlers) nodes(r *http.Request) string {
 	if h.guard.shared == nil {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), tellTime)
 	defer cancel()
-	if h.guard.shared.Told(ctx) {
-		return "all"
-	}
-	return "this"
+	return string(h.guard.shared.Told(ctx))
 }
 
 // end ends the session of a request and closes its websockets.

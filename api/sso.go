@@ -29,6 +29,11 @@ const (
 	secureAttemptCookie = "__Host-thalassa_login"
 )
 
+// ownCookies are the names of cookies that no application gets, or can set.
+func ownCookies() []string {
+	return []string{cookieName, secureCookieName, attemptCookie, secureAttemptCookie}
+}
+
 // terminalMark begins the state of a login for a command line; page /login knows it.
 const terminalMark = "terminal."
 
@@ -143,13 +148,19 @@ func (h sessionHandlers) begin(c echo.Context) error {
 // finish completes a login with what the provider has sent with the browser. Logins that
 // are refused count for the source.
 func (h sessionHandlers) finish(c echo.Context, in credentials) (auth.Identity, auth.Proof, error) {
-	r, from := c.Request(), source(c.Request())
-	if wait := h.guard.limiter.wait(from, "", auth.TokenHash{}, h.guard.now()); wait > 0 {
+	r := c.Request()
+	try := &guess{source: source(r)}
+	switch wait, err := h.guard.limiter.begin(r.Context(), try, h.guard.now); {
+	case err != nil:
+		return auth.Identity{}, auth.Proof{}, tooManyChecks()
+	case wait > 0:
 		return auth.Identity{}, auth.Proof{}, tooManyAttempts(wait, "logins")
 	}
+	result := undecided
+	defer func() { h.guard.limiter.settle(try, result, h.guard.now()) }()
 	who, proof, err := h.askProvider(r, in)
 	if f, ok := errors.AsType[*ResponseError](err); ok && isRefusal(f.Status) && f.Status != http.StatusTooManyRequests {
-		h.guard.limiter.failName(from, h.guard.now())
+		result = isWrong
 	}
 	c.SetCookie(attemptCookieOf(r, "", time.Time{}, -1))
 	return who, proof, err

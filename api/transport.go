@@ -4,11 +4,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+	"thalassa/routes"
 )
 
 // inPlain are the paths that are answered without TLS, too: supervisors ask for them,
@@ -43,10 +47,7 @@ func (s *Server) sendToTLS(c echo.Context, r *http.Request) error {
 		}
 	}
 	if !isOwnHost(s.cfg, r) {
-		return &ResponseError{
-			Status: http.StatusMisdirectedRequest, Code: "misdirected",
-			Message: "the Host header names " + shown(hostOnly(r.Host)) + ", which is no name of this agent; tls-names adds one",
-		}
+		return misdirected(r)
 	}
 	status := http.StatusPermanentRedirect
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -55,12 +56,20 @@ func (s *Server) sendToTLS(c echo.Context, r *http.Request) error {
 	return c.Redirect(status, "https://"+securePort(r)+r.URL.RequestURI())
 }
 
+// misdirected refuses a request for another host.
+func misdirected(r *http.Request) *ResponseError {
+	return &ResponseError{
+		Status: http.StatusMisdirectedRequest, Code: "misdirected",
+		Message: "the Host header names " + shown(hostOnly(r.Host)) + ", which is no name of this agent; tls-names adds one",
+	}
+}
+
 // hasCredential reports whether a request shows who sent it, in its header or as a login.
 func hasCredential(r *http.Request) bool {
 	if r.Header.Get(echo.HeaderAuthorization) != "" || r.Method == http.MethodPost && r.URL.Path == "/session" {
 		return true
 	}
-	return slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return c.Name == cookieName || c.Name == secureCookieName })
+	return routes.HasCookie(r, cookieName)
 }
 
 // isOwnHost reports whether the Host header is a name of this agent: one of its
@@ -80,8 +89,30 @@ func isOwnHost(cfg Config, r *http.Request) bool {
 			return true
 		}
 	}
-	is := func(name string) bool { return strings.EqualFold(hostOnly(name), host) }
-	return cfg.Certificate != nil && slices.ContainsFunc(cfg.Certificate().Names, is) || slices.ContainsFunc(cfg.AllowedHosts, is)
+	is := func(name string) bool { return isNameOf(hostOnly(name), host) }
+	return cfg.Certificate != nil && slices.ContainsFunc(cfg.Certificate().Names, is) || slices.ContainsFunc(cfg.AllowedHosts, is) ||
+		isPublic(cfg.Authority, host) || cfg.Names != nil && slices.ContainsFunc(cfg.Names(), is)
+}
+
+// isNameOf reports whether a name, as a certificate has it, is that of a host. A star stands
+// for the first label (RFC 9525, 6.3).
+func isNameOf(name, host string) bool {
+	if rest, ok := strings.CutPrefix(name, "*."); ok {
+		_, domain, found := strings.Cut(host, ".")
+		return found && domain == rest
+	}
+	return name == host
+}
+
+// isPublic reports whether a host is that of the address to which an identity provider sends
+// browsers, as the access file has it.
+func isPublic(authority *auth.Authority, host string) bool {
+	o := authority.OpenID()
+	if o == nil || o.Redirect == "" {
+		return false
+	}
+	u, err := url.Parse(o.Redirect)
+	return err == nil && hostOnly(u.Host) == host
 }
 
 // securePort is the host of a plain request with the port that it came to, which it does

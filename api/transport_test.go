@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -240,4 +241,86 @@ func TestGuessedPasswords(t *testing.T) {
 		t.Errorf("after ten wrong ones: %d", r.status)
 	}
 	s.do("POST", "/session", `{"user":"ann","password":"correct horse"}`).wants(t, 200, nil)
+}
+
+// Of many guesses at the same time no more are checked than one after the other, also where
+// the user has logged in before; whoever is right is not among them.
+func TestGuessesAtTheSameTime(t *testing.T) {
+	for name, isKnown := range map[string]bool{"a new address": false, "the address of the user": true} {
+		t.Run(name, func(t *testing.T) {
+			now := at0()
+			s := filledFixture(t, apitest.Guarded(t), withUser(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
+			if isKnown {
+				s.do("POST", "/session", `{"user":"ann","password":"correct horse"}`).wants(t, 200, nil)
+			}
+			statuses := make(chan int, 100)
+			for i := range cap(statuses) {
+				go func() {
+					r := s.do("POST", "/session", fmt.Sprintf(`{"user":"ann","password":"wrong horse %d"}`, i))
+					for strings.Contains(string(r.body), "wait for their check") { // and tries again
+						r = s.do("POST", "/session", fmt.Sprintf(`{"user":"ann","password":"wrong horse %d"}`, i))
+					}
+					statuses <- r.status
+				}()
+			}
+			count := map[int]int{}
+			for range cap(statuses) {
+				count[<-statuses]++
+			}
+			if count[401] != 10 || count[429] != 90 {
+				t.Errorf("answers %v, expected ten of 401", count)
+			}
+		})
+	}
+}
+
+// Right passwords at the same time are no guesses.
+func TestManyRightPasswordsAtTheSameTime(t *testing.T) {
+	now := at0()
+	s := filledFixture(t, apitest.Guarded(t), withUser(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
+	answers := make(chan reply, 40)
+	for range cap(answers) {
+		go func() { answers <- s.do("POST", "/session", `{"user":"ann","password":"correct horse"}`) }()
+	}
+	for range cap(answers) {
+		if r := <-answers; r.status != 200 && !strings.Contains(string(r.body), "wait for their check") {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
+}
+
+// A Host header that is not the agent's reaches no application, over TLS neither.
+func TestRoutesOfAnotherHost(t *testing.T) {
+	app := newApplication(t)
+	s, c := secured(t, apitest.Guarded(t), routed(t, app), func(c *api.Config) {
+		c.Names = func() []string { return []string{"lb2", "lb2.example"} }
+		c.AllowedHosts = []string{"alias.example"}
+	})
+	here := strings.TrimPrefix(s.url, "http://")
+	_, port, err := net.SplitHostPort(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]int{
+		here: 200, "localhost:" + port: 200, "127.0.0.1": 200, "lb1.example": 200, "LB1.example.:443": 200, "192.0.2.7:" + port: 200, "lb2:" + port: 200,
+		"lb2.example": 200, "alias.example": 200,
+		"evil.example": 421, "lb1.example.evil.example": 421, "192.0.2.8": 421, "lb1.example:x": 421, "[::1]:" + port: 421, "sub.lb1.example": 421,
+	} {
+		for _, path := range []string{"/app/x", "/img/x"} {
+			req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+here+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			req.Header.Set("Authorization", "Bearer "+apitest.ReadToken)
+			res, err := c.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if got := res.StatusCode; got != want && !(path == "/img/x" && want == 200 && got == 404) {
+				t.Errorf("%s at %s: %d, want %d", path, host, got, want)
+			}
+		}
+	}
 }

@@ -77,10 +77,10 @@ func (d clusterDocument) has(id string) bool {
 }
 
 // encode makes the document fit its bounds, and says how many sessions and ends of sessions
-// were left out: the oldest ones.
+// were left out: the oldest ones of those callers who have most.
 func (d *clusterDocument) encode() (data []byte, left int, err error) {
 	all := len(d.Sessions) + len(d.Ends)
-	slices.SortFunc(d.Sessions, func(a, b storedSession) int { return cmp.Or(b.Begun.Compare(a.Begun), cmp.Compare(a.ID, b.ID)) })
+	takeTurns(d.Sessions)
 	d.Sessions = d.Sessions[:min(len(d.Sessions), maxTold)]
 	size := 0
 	for i, e := range d.Sessions {
@@ -97,6 +97,20 @@ func (d *clusterDocument) encode() (data []byte, left int, err error) {
 	d.Ends = d.Ends[:min(len(d.Ends), maxEnds)]
 	data, err = json.Marshal(d)
 	return data, all - len(d.Sessions) - len(d.Ends), err
+}
+
+// takeTurns puts sessions into an order in which callers take turns: the newest session of
+// each, then the second of each, and so on. So nobody pushes out the sessions of others by
+// logging in often.
+func takeTurns(all []storedSession) {
+	slices.SortFunc(all, func(a, b storedSession) int { return cmp.Or(b.Begun.Compare(a.Begun), cmp.Compare(a.ID, b.ID)) })
+	turn, of := make(map[string]int, len(all)), map[string]int{}
+	for _, e := range all {
+		caller := string(e.Kind) + " " + cmp.Or(e.User, e.Token) + " " + e.Subject
+		turn[e.ID] = of[caller]
+		of[caller]++
+	}
+	slices.SortStableFunc(all, func(a, b storedSession) int { return cmp.Compare(turn[a.ID], turn[b.ID]) })
 }
 
 func openDocument(key *ClusterKey, node string, sealed []byte) (d clusterDocument, err error) {

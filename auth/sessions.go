@@ -19,6 +19,9 @@ const (
 	IdleLifetime = 4 * time.Hour
 	// maxSessions bounds how many there are; a further one ends the oldest.
 	maxSessions = 10_000
+	// maxSessionsOfCaller bounds how many of one name there are; a further one ends the one
+	// that was not used for the longest time.
+	maxSessionsOfCaller = 100
 )
 
 // A Session is the session of a caller who has logged in.
@@ -47,9 +50,9 @@ func publicID(key [sha256.Size]byte) string {
 	return hex.EncodeToString(sum[:length])
 }
 
-// Sessions are the sessions of browsers. They are kept in memory and end with the process, unless
-// Keep names a file. Share makes them valid on all nodes of a cluster. A session ends early if the
-// credential that began it is no longer valid. Its role is always the current one. Make it with
+// Sessions are the sessions of browsers. They are kept in memory and end with the process,
+// unless Keep names a file. Share has them hold on all nodes of a cluster. A session ends
+// early when what began it is not valid any more, and its role follows. Make it with
 // NewSessions; all methods may be called concurrently.
 type Sessions struct {
 	authority *Authority
@@ -90,7 +93,7 @@ func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, 
 func (s *Sessions) add(key [sha256.Size]byte, session Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.makeRoom()
+	s.makeRoom(session.Name)
 	s.byID[key] = session
 }
 
@@ -188,8 +191,19 @@ func (s *Sessions) remove(key [sha256.Size]byte) (existed bool) {
 	return existed
 }
 
-// makeRoom makes room for one more; mu is held.
-func (s *Sessions) makeRoom() {
+// makeRoom makes room for one more session of a name; mu is held.
+func (s *Sessions) makeRoom(name string) {
+	var own [][sha256.Size]byte
+	for key, session := range s.byID {
+		if session.Name == name {
+			own = append(own, key)
+		}
+	}
+	if len(own) >= maxSessionsOfCaller {
+		delete(s.byID, slices.MinFunc(own, func(a, b [sha256.Size]byte) int {
+			return cmp.Or(s.byID[a].Used.Compare(s.byID[b].Used), s.byID[a].Begun.Compare(s.byID[b].Begun))
+		}))
+	}
 	if len(s.byID) < maxSessions {
 		return
 	}

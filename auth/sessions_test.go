@@ -3,6 +3,7 @@ package auth_test
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,17 +155,23 @@ func TestSessionsFollowTheTokenFile(t *testing.T) {
 
 func TestSessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := sessions(t, "admin ops "+adminToken)
-		first := begin(t, s, adminToken)
+		var lines strings.Builder
+		tokens := make([]string, auth.MaxSessions/50)
+		for i := range tokens {
+			tokens[i] = fmt.Sprintf("token-0123456789-%d", i)
+			fmt.Fprintf(&lines, "read ci%d %s\n", i, tokens[i])
+		}
+		s, _ := sessions(t, lines.String())
+		first := begin(t, s, tokens[0])
 		time.Sleep(time.Second)
-		second := begin(t, s, adminToken)
-		for range auth.MaxSessions - 2 {
-			begin(t, s, adminToken)
+		second := begin(t, s, tokens[1])
+		for i := range auth.MaxSessions - 2 {
+			begin(t, s, tokens[(i+2)%len(tokens)])
 		}
 		if _, ok := s.Find(first); !ok {
 			t.Error("a session ended before there were too many")
 		}
-		begin(t, s, adminToken)
+		begin(t, s, tokens[2])
 		if _, ok := s.Find(first); ok {
 			t.Error("the oldest session goes on")
 		}

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type meeting struct {
 	t       *testing.T
 	key     string
 	store   map[string][]byte
+	acks    map[string][]byte
 	members map[string]*member
 }
 
@@ -33,13 +35,14 @@ type member struct {
 	shared  *auth.SharedSessions
 	access  string // file
 	dir     string
+	system  auth.Accounts // nil: it has none
 	ended   []string
 	ahead   time.Duration // of the clock
 }
 
 func meet(t *testing.T, access string, nodes ...string) *meeting {
 	t.Helper()
-	m := &meeting{t: t, key: secretFile(t, 48), store: map[string][]byte{}, members: map[string]*member{}}
+	m := &meeting{t: t, key: secretFile(t, 48), store: map[string][]byte{}, acks: map[string][]byte{}, members: map[string]*member{}}
 	for _, node := range nodes {
 		m.join(node, access)
 	}
@@ -74,7 +77,11 @@ func (n *member) startWith(node string, keeps bool) {
 	now := func() time.Time { return time.Now().Add(n.ahead) }
 	access, err := auth.OpenAccess(n.access, now, nil)
 	must(t, err)
-	n.Sessions = auth.NewSessions(auth.NewAuthority(nil, access), now)
+	authority := auth.NewAuthority(nil, access)
+	if n.system != nil {
+		authority.UseAccounts(n.system)
+	}
+	n.Sessions = auth.NewSessions(authority, now)
 	if keeps {
 		n.Keep(filepath.Join(n.dir, "sessions.json"), slog.New(slog.DiscardHandler))
 	}
@@ -101,6 +108,12 @@ func (m *meeting) hear(node string) {
 	}
 	if merged.Again {
 		m.tell(node)
+	}
+	n.shared.Complete(true)
+	n.shared.MergeAcknowledgements(maps.Clone(m.acks))
+	if sealed, stored := n.shared.Acknowledgement(); sealed != nil {
+		m.acks[node] = sealed
+		stored()
 	}
 }
 
@@ -395,50 +408,254 @@ func TestTold(t *testing.T) {
 		m := meet(t, annAs(t, "admin"), "a")
 		n := m.members["a"]
 		m.tell("a")
+		m.hear("a")
 		n.login()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if n.shared.Told(ctx) {
-			t.Error("told without a document")
+		if reach := n.shared.Told(ctx); reach != auth.ReachThis {
+			t.Errorf("%s without a document", reach)
 		}
-		done := make(chan bool)
+		done := make(chan auth.Reach)
 		go func() { done <- n.shared.Told(t.Context()) }()
 		synctest.Wait()
 		m.tell("a")
-		if !<-done {
-			t.Error("not told")
+		if reach := <-done; reach != auth.ReachAll {
+			t.Errorf("%s of one node", reach)
+		}
+		n.shared.Complete(false)
+		if reach := n.shared.Told(t.Context()); reach != auth.ReachSome {
+			t.Errorf("%s while there may be nodes that are not known", reach)
 		}
 		n.login()
 		n.shared.Published(nil, 0, errors.New("away"))
-		if n.shared.Told(t.Context()) { // at once
-			t.Error("told while the store is away")
+		if reach := n.shared.Told(t.Context()); reach != auth.ReachThis { // at once
+			t.Errorf("%s while the store is away", reach)
 		}
 	})
 }
 
-// What one node tells stays within what Consul takes.
+// All nodes know of a login once each of them has said that it has read it.
+func TestToldByEachNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := meet(t, annAs(t, "admin"), "a", "b", "c")
+		n := m.members["a"]
+		m.talk()
+		reach := func(during func()) (auth.Reach, time.Duration) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			begun, done := time.Now(), make(chan auth.Reach)
+			go func() { done <- n.shared.Told(ctx) }()
+			synctest.Wait()
+			during()
+			return <-done, time.Since(begun)
+		}
+		everybody := func(nodes ...string) func() {
+			return func() {
+				m.tell("a")
+				for _, node := range nodes {
+					m.hear(node)
+				}
+				m.hear("a")
+			}
+		}
+		n.login()
+		if got, took := reach(everybody("b", "c")); got != auth.ReachAll || took > 0 {
+			t.Errorf("%s after %s", got, took)
+		}
+		id := n.login()
+		m.talk()
+		m.holds(id, "a", "b", "c")
+
+		n.End(id)
+		if got, took := reach(everybody("b")); got != auth.ReachSome || took < 2*time.Second {
+			t.Errorf("%s after %s, while c has not read it", got, took)
+		}
+		m.holds(id, "c")
+		n.login()
+		if got, took := reach(everybody("b")); got != auth.ReachSome || took > 0 { // nobody waits for c again
+			t.Errorf("%s after %s, while c is away", got, took)
+		}
+		// Nobody else says what c has read: neither an old text of c, nor one of b.
+		old := m.acks["c"]
+		m.acks["c"] = m.acks["b"]
+		n.login()
+		if got, _ := reach(everybody("b")); got != auth.ReachSome {
+			t.Errorf("%s by a text of another node", got)
+		}
+		m.acks["c"] = old
+		m.talk()
+		m.holds(id)
+		n.login()
+		if got, _ := reach(everybody("b", "c")); got != auth.ReachAll {
+			t.Errorf("%s after c came back", got)
+		}
+		m.acks["a"] = nil
+		if !n.shared.MergeAcknowledgements(maps.Clone(m.acks)) {
+			t.Error("it is not noticed that the own text is gone")
+		}
+	})
+}
+
+// manyTokens is an access file with so many tokens, and what is kept of each.
+func manyTokens(count int) (access string, proofs []auth.Proof) {
+	access = "tokens:\n"
+	for i := range count {
+		hash := sha256.Sum256(fmt.Appendf(nil, "token-0123456789-%d", i))
+		access += fmt.Sprintf("  - {name: ci%d, role: read, sha256: %x}\n", i, hash)
+		proofs = append(proofs, auth.Proof{Kind: auth.ByToken, Hash: hash})
+	}
+	return access, proofs
+}
+
+// What one node tells stays within what Consul takes. Callers take turns in it: nobody
+// pushes out the sessions of others.
 func TestDocumentsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := meet(t, annAs(t, "admin"), "a", "b")
+		access, proofs := manyTokens(11)
+		m := meet(t, access, "a", "b")
 		m.members["a"].startWith("a", false)
-		proof := m.proof()
+		quiet, _, _ := m.members["a"].Begin(proofs[10], "192.0.2.1")
 		var first, last string
 		for i := range 1000 {
 			time.Sleep(time.Second)
-			id, _, _ := m.members["a"].Begin(proof, strings.Repeat("f", 40))
+			id, _, _ := m.members["a"].Begin(proofs[i/100], strings.Repeat("f", 40))
 			if last = id; i == 0 {
 				first = id
 			}
 		}
 		m.talk()
+		m.holds(quiet, "a", "b") // the oldest of all
 		m.holds(first, "a")
 		m.holds(last, "a", "b")
 		if len(m.store["a"]) > auth.MaxDocument {
 			t.Errorf("%d bytes", len(m.store["a"]))
 		}
-		if text := strings.Join(m.members["a"].shared.Problems(), "\n"); !strings.Contains(text, "200 sessions") {
+		if text := strings.Join(m.members["a"].shared.Problems(), "\n"); !strings.Contains(text, "201 sessions") {
 			t.Errorf("problems: %s", text)
 		}
+	})
+}
+
+// Whoever logs in again and again pushes out sessions of its own, and those that it uses
+// least.
+func TestSessionsOfOneCallerAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		access, proofs := manyTokens(2)
+		m := meet(t, access, "a", "b")
+		a := m.members["a"]
+		a.startWith("a", false)
+		other, _, _ := a.Begin(proofs[0], "192.0.2.1")
+		var own []string
+		for range 100 {
+			time.Sleep(time.Second)
+			id, _, _ := a.Begin(proofs[1], "192.0.2.2")
+			own = append(own, id)
+		}
+		a.Find(own[0]) // is in use
+		for range 720 {
+			id, _, _ := a.Begin(proofs[1], "192.0.2.2")
+			own = append(own, id)
+			time.Sleep(time.Millisecond)
+			a.Find(own[0])
+		}
+		m.talk()
+		m.holds(other, "a", "b")
+		m.holds(own[0], "a", "b")
+		m.holds(own[1])
+		m.holds(own[len(own)-1], "a", "b")
+		if list := a.List("ci1"); len(list) != 100 {
+			t.Errorf("%d sessions", len(list))
+		}
+	})
+}
+
+// A system has accounts of its own, as another node may have others.
+type system struct {
+	groups map[string][]string // by the account
+	asked  int
+	away   bool
+}
+
+func (s *system) Login(ctx context.Context, service, user, _ string) (auth.Account, error) {
+	return s.Account(ctx, service, user)
+}
+
+func (s *system) Account(_ context.Context, _, user string) (auth.Account, error) {
+	s.asked++
+	groups, ok := s.groups[user]
+	switch {
+	case s.away:
+		return auth.Account{}, errors.New("asking PAM: no such file or directory")
+	case !ok:
+		return auth.Account{}, &auth.AccountError{User: user, Words: "User account has expired"}
+	}
+	return auth.Account{Name: user, Groups: groups}, nil
+}
+
+// The session of a system's account holds on another node once the system of that node knows
+// the account, with the role that its groups have there.
+func TestSessionsOfAccountsHoldOnAllNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const access = "pam: {groups: {ops: admin, staff: read}}\n"
+		systems := map[string]*system{
+			"a": {groups: map[string][]string{"ann": {"ops"}, "bob": {"ops"}, "cid": {"ops"}}},
+			"b": {groups: map[string][]string{"ann": {"staff"}, "cid": {"nobody"}}},
+			"c": {groups: map[string][]string{"ann": {"ops"}}, away: true},
+		}
+		m := meet(t, access, "a", "b", "c")
+		for name, s := range systems {
+			m.members[name].system = s
+			m.members[name].start(name)
+		}
+		ask := func() {
+			for _, n := range m.members {
+				n.shared.AskAccounts(t.Context())
+			}
+			m.talk()
+		}
+		login := func(user string) string {
+			t.Helper()
+			access, err := auth.OpenAccess(m.members["a"].access, time.Now, nil)
+			must(t, err)
+			authority := auth.NewAuthority(nil, access)
+			authority.UseAccounts(systems["a"])
+			_, proof, ok, err := authority.Password(t.Context(), user, "right")
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			id, _, _ := m.members["a"].Begin(proof, "192.0.2.1")
+			return id
+		}
+		ann, bob, cid := login("ann"), login("bob"), login("cid")
+		m.talk()
+		m.holds(ann, "a") // nobody else has asked yet
+		ask()
+		m.holds(ann, "a", "b")
+		m.holds(bob, "a") // no account at b
+		m.holds(cid, "a") // no role at b
+		if s, _ := m.members["b"].Find(ann); s.Role != auth.Read || s.Name != "pam:ann" || s.Node != "a" {
+			t.Errorf("at b: %s, role %s, of node %q", s.Name, s.Role, s.Node)
+		}
+		systems["c"].away = false
+		time.Sleep(time.Minute)
+		ask()
+		m.holds(ann, "a", "b", "c")
+
+		// Who is gone at one node is gone at all.
+		delete(systems["b"].groups, "ann")
+		m.members["b"].Find(ann)
+		m.members["b"].Recheck(t.Context(), func(auth.Session) {})
+		m.talk()
+		m.holds(ann)
+		m.holds(bob, "a")
+		systems["b"].groups["bob"] = []string{"staff"}
+		time.Sleep(time.Minute)
+		ask()
+		m.holds(bob, "a", "b")
+		m.members["b"].End(bob)
+		m.talk()
+		m.holds(bob)
 	})
 }
 

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -36,23 +35,28 @@ type SharedSessions struct {
 	logger   *slog.Logger
 	changed  chan struct{} // one slot: there is something to tell
 
-	mu        sync.Mutex
-	foreign   map[[sha256.Size]byte]foreignSession // of the other nodes
-	ends      map[[sha256.Size]byte]sessionEnd     // that this node tells
-	nodes     map[string]*peerNode                 // the others
-	problems  map[string]string                    // of documents that are not accepted, by node
-	unnamed   int                                  // more of them
-	seen      map[string]uint64                    // sequences, also of nodes without a document
-	sequence  uint64                               // of this node's last document
-	version   uint64                               // counts what there is to tell
-	told      uint64                               // version that the others can know
-	progress  chan struct{}                        // closed when told or away changes
-	away      bool                                 // the last attempt to tell failed
-	published [][sha256.Size]byte                  // digests of what was told last, newest first
-	latest    time.Time                            // when that was
-	left      int                                  // sessions that hold on this node alone
-	sealed    []byte                               // this node's last document
-	asking    map[[sha256.Size]byte]time.Time      // when to ask about an account again
+	mu             sync.Mutex
+	foreign        map[[sha256.Size]byte]foreignSession // of the other nodes
+	ends           map[[sha256.Size]byte]sessionEnd     // that this node tells
+	nodes          map[string]*peerNode                 // the others
+	problems       map[string]string                    // of documents that are not accepted, by node
+	unnamed        int                                  // more of them
+	seen           map[string]uint64                    // sequences, also of nodes without a document
+	sequence       uint64                               // of this node's last document
+	version        uint64                               // counts what there is to tell
+	told           uint64                               // version that the others can know
+	toldSequence   uint64                               // of the document that has it
+	sealedSequence uint64                               // of sealed
+	incomplete     bool                                 // see Complete
+	acknowledged   map[string]uint64                    // what the others know that this node has read
+	ownAck         [sha256.Size]byte                    // digest of the sealed text that says so
+	progress       chan struct{}                        // closed when told or away changes
+	away           bool                                 // the last attempt to tell failed
+	published      [][sha256.Size]byte                  // digests of what was told last, newest first
+	latest         time.Time                            // when that was
+	left           int                                  // sessions that hold on this node alone
+	sealed         []byte                               // this node's last document
+	asking         map[[sha256.Size]byte]time.Time      // when to ask about an account again
 }
 
 // A foreignSession began on another node.
@@ -69,6 +73,8 @@ type peerNode struct {
 	sealed   []byte
 	digest   [sha256.Size]byte // of sealed
 	skew     time.Duration     // of the node's clock, as far as it is known
+	hasRead  uint64            // sequence of this node's document that the node has read
+	isSilent bool              // it has not read one in time
 }
 
 // ShareConfig is what Share needs. All fields are required but Logger.
@@ -84,7 +90,7 @@ type ShareConfig struct {
 func (s *Sessions) Share(cfg ShareConfig) *SharedSessions {
 	sh := &SharedSessions{
 		sessions: s, node: cfg.Node, key: cfg.Key, path: cfg.Path, logger: cfg.Logger,
-		changed: make(chan struct{}, 1), progress: make(chan struct{}), version: 1,
+		changed: make(chan struct{}, 1), progress: make(chan struct{}), version: 1, incomplete: true,
 		foreign: map[[sha256.Size]byte]foreignSession{}, ends: map[[sha256.Size]byte]sessionEnd{}, nodes: map[string]*peerNode{},
 		seen: map[string]uint64{}, asking: map[[sha256.Size]byte]time.Time{},
 	}
@@ -178,7 +184,7 @@ func (sh *SharedSessions) Document() (sealed []byte, version uint64, err error) 
 	}
 	sealed = sh.key.Seal(sh.node, data)
 	sh.mu.Lock()
-	sh.left, sh.sealed = left, sealed
+	sh.left, sh.sealed, sh.sealedSequence = left, sealed, d.Sequence
 	sh.mu.Unlock()
 	sh.keep()
 	return sealed, version, nil
@@ -202,32 +208,10 @@ func (sh *SharedSessions) Published(sealed []byte, version uint64, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.away = err != nil; err == nil {
-		sh.told, sh.latest = max(sh.told, version), sh.sessions.now()
+		sh.told, sh.toldSequence, sh.latest = max(sh.told, version), sh.sealedSequence, sh.sessions.now()
 		sh.published = append([][sha256.Size]byte{sha256.Sum256(sealed)}, sh.published[:min(len(sh.published), 7)]...)
 	}
-	close(sh.progress)
-	sh.progress = make(chan struct{})
-}
-
-// Told waits until everything up to now is published for the other nodes; false: ctx has ended
-// before, or publishing fails at present.
-func (sh *SharedSessions) Told(ctx context.Context) bool {
-	sh.mu.Lock()
-	want := sh.version
-	sh.mu.Unlock()
-	for {
-		sh.mu.Lock()
-		told, away, progress := sh.told >= want, sh.away, sh.progress
-		sh.mu.Unlock()
-		if told || away {
-			return told
-		}
-		select {
-		case <-progress:
-		case <-ctx.Done():
-			return false
-		}
-	}
+	sh.progressed()
 }
 
 // Problems are sentences for operators about the documents of other nodes.

@@ -127,6 +127,7 @@ func TestClusterActionWithoutPrediction(t *testing.T) {
 	for tool, script := range map[string]string{
 		"crm_simulate": "exit 124", "cibadmin": `exec /usr/sbin/cibadmin "$@"`, "crm_mon": `exec /usr/sbin/crm_mon "$@"`,
 		"crm_node": `exec /usr/sbin/crm_node "$@"`, "crm_attribute": `exec /usr/sbin/crm_attribute "$@"`,
+		"crm_diff": `exec /usr/sbin/crm_diff "$@"`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
 			t.Fatal(err)

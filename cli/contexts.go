@@ -45,6 +45,18 @@ func (c contexts) find(name string) (connection, bool) {
 	return c.List[i], true
 }
 
+// nameFor is the name of the context of an agent: the one that it has, else its host and
+// port. Two agents of one host differ in the port.
+func (c contexts) nameFor(address, host string) string {
+	if current, ok := c.find(""); ok && current.URL == address {
+		return current.Name
+	}
+	if known, ok := c.find(address); ok && known.URL == address {
+		return known.Name
+	}
+	return host
+}
+
 // put adds or replaces a context.
 func (c *contexts) put(one connection) {
 	c.remove(one.Name)

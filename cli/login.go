@@ -53,7 +53,7 @@ an agent that shows another key later is refused.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&l.name, "name", "", "`name` of the context (default: the host of the URL)")
+	f.StringVar(&l.name, "name", "", "`name` of the context (default: host and port of the URL)")
 	f.StringVar(&l.user, "user", "", "`name` of a user, who logs in with a password")
 	f.BoolVar(&l.sso, "sso", false, "login at the agent's identity provider, in a browser")
 	f.StringVar(&l.passwordFile, "password-file", "", "`file` with the user's password (default: asks for it)")
@@ -89,7 +89,7 @@ func (l *login) run(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	return l.store(cfg, u.Hostname(), who)
+	return l.store(cfg, u.Host, who)
 }
 
 // pin is the key of an agent whose certificate no CA vouches for, but the user does;
@@ -209,7 +209,7 @@ func (l *login) store(cfg client.Config, host string, who client.Identity) error
 	}
 	name := l.name
 	if name == "" {
-		name = host
+		name = all.nameFor(cfg.Address, host)
 	}
 	all.put(connection{Name: name, URL: cfg.Address, Pin: cfg.Pin, Token: cfg.Token})
 	all.Current = name

@@ -97,6 +97,37 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// Agents at two ports of a host are two contexts. The same agent again is the same one.
+func TestLoginToTwoPortsOfAHost(t *testing.T) {
+	t.Parallel()
+	s, first, _ := overTLS(t)
+	_, second, _ := overTLS(t)
+	login := func(address string, more ...string) {
+		t.Helper()
+		if r := s.execute("yes\n"+apitest.ReadToken+"\n", append([]string{"login", "https://" + address}, more...)...); r.code != cli.ExitOK {
+			t.Fatalf("%+v", r)
+		}
+	}
+	login(first)
+	login(second)
+	login(first)
+	r := s.run("context")
+	if !strings.Contains(r.out, "*  "+first) || !strings.Contains(r.out, "   "+second) || strings.Count(r.out, "https://") != 2 {
+		t.Errorf("contexts: %s", r.out)
+	}
+	if r := s.run("backends", "--agent", second); r.code != cli.ExitOK {
+		t.Errorf("by host and port: %+v", r)
+	}
+	if r := s.run("context", "use", second); r.code != cli.ExitOK {
+		t.Errorf("%+v", r)
+	}
+	login(second, "--name", "lb2")
+	login(second)
+	if r := s.run("context"); !strings.Contains(r.out, "*  lb2") {
+		t.Errorf("a context with a name of its own: %s", r.out)
+	}
+}
+
 // An agent with another key than the one that was trusted gets no token.
 func TestPinnedKey(t *testing.T) {
 	t.Parallel()

@@ -113,7 +113,8 @@ func (c Cluster) send(ctx context.Context, q call) (json.RawMessage, error) {
 
 // ClusterDraftPath is the path of a draft of the configuration, or of what is below it.
 func ClusterDraftPath(id string, below ...string) string {
-	parts := []string{"/cluster/drafts", url.PathEscape(id)}
+	parts := make([]string, 0, 2+len(below))
+	parts = append(parts, "/cluster/drafts", url.PathEscape(id))
 	for _, part := range below {
 		parts = append(parts, url.PathEscape(part))
 	}

@@ -68,7 +68,7 @@ func Moved(before, after map[string]string) map[string]string {
 // Happened is what has been done between two states: what was started, stopped, moved,
 // promoted and demoted by the places of resources, and what was restarted by the numbers of
 // starts ("vip on n1"). An instance that left and one that came are a move.
-func Happened(before, after map[string]string, startsBefore, startsAfter map[string]string) []Consequence {
+func Happened(before, after, startsBefore, startsAfter map[string]string) []Consequence {
 	out := []Consequence{}
 	ids := slices.Sorted(maps.Keys(after))
 	for id := range before {

@@ -1,8 +1,8 @@
 package cluster_test
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,13 +60,13 @@ func TestJobsExpire(t *testing.T) {
 	var list []cluster.Job
 	sizes := map[string]int{}
 	for i := range cluster.MaxJobs + 3 {
-		list = append(list, cluster.Job{ID: fmt.Sprint(i), State: cluster.JobDone, Begun: now.Add(-time.Duration(i) * time.Second)})
+		list = append(list, cluster.Job{ID: strconv.Itoa(i), State: cluster.JobDone, Begun: now.Add(-time.Duration(i) * time.Second)})
 	}
 	list[cluster.MaxJobs+1].State = cluster.JobRunning
 	list[5].Begun = now.Add(-cluster.MaxJobAge - time.Hour)
 	gone := cluster.Expired(list, sizes, now)
 	slices.Sort(gone)
-	if want := []string{fmt.Sprint(cluster.MaxJobs + 2), "5"}; !slices.Equal(gone, want) {
+	if want := []string{strconv.Itoa(cluster.MaxJobs + 2), "5"}; !slices.Equal(gone, want) {
 		t.Errorf("gone: %q, expected %q", gone, want)
 	}
 	sizes["0"], sizes["1"] = cluster.MaxJobBytes, 1

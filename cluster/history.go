@@ -50,7 +50,7 @@ type OperationResult struct {
 	IntervalMS int    `json:"intervalMs"`
 	Call       int    `json:"call"`
 	Code       int    `json:"code"`   // the agent's exit code
-	Status     int    `json:"status"` // of the execution: 0 done, 1 cancelled, 2 timed out …
+	Status     int    `json:"status"` // of the execution: 0 done, 1 canceled, 2 timed out …
 	// Failed: Pacemaker takes it for a failure. A probe that finds out whether something
 	// runs is none.
 	Failed bool `json:"failed"`

@@ -78,7 +78,8 @@ type Write struct {
 // indexes of the keys that it has stored. The error is ErrNotHeld or ErrChanged where that
 // is why nothing was written.
 func (s Sessions) Write(ctx context.Context, id, held string, writes ...Write) (indexes map[string]uint64, err error) {
-	ops := api.TxnOps{{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: held, Session: id}}}
+	ops := make(api.TxnOps, 0, 1+len(writes))
+	ops = append(ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: held, Session: id}})
 	for _, w := range writes {
 		op := &api.KVTxnOp{Key: w.Key, Value: w.Value, Index: w.Index}
 		switch {

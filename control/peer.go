@@ -27,8 +27,8 @@ const (
 	maxProcFile = 64 << 10
 )
 
-// ErrHAProxy: the connection comes from HAProxy, so anybody who reaches a frontend may have sent
-// it.
+// ErrHAProxy says that the connection comes from HAProxy, so anybody who reaches a frontend may
+// have sent it.
 var ErrHAProxy = errors.New("the connection comes out of HAProxy")
 
 // Peers finds out whether connections to this node's API come from HAProxy. Make it with NewPeers;

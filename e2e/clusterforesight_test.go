@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,7 @@ func samePlaces(t *testing.T, predicted, actual clusterstatus.Status) {
 
 // conflictOfADraft has another agent change what a draft changes.
 func (s *clusterFixture) conflictOfADraft(t *testing.T, nodes []*cluster.Node) {
+	t.Helper()
 	n1, n2 := nodes[0], nodes[1]
 	s.asked(t, n1, "POST", "/drafts", `{"id":"late"}`, nil)
 	s.asked(t, n1, "PATCH", "/config/primitives/foreseen?draft=late", `{"meta":{"priority":"5"}}`, nil)
@@ -103,6 +105,7 @@ func (s *clusterFixture) conflictOfADraft(t *testing.T, nodes []*cluster.Node) {
 
 // predictAndAct makes random changes, each foretold before it is made.
 func (s *clusterFixture) predictAndAct(t *testing.T, nodes []*cluster.Node) {
+	t.Helper()
 	const changes = 12
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -113,7 +116,7 @@ func (s *clusterFixture) predictAndAct(t *testing.T, nodes []*cluster.Node) {
 		edit := []string{
 			`{"method":"PUT","path":"/cluster/config/locations/foreseen-home","body":{"rsc":"foreseen","node":"` + to + `","score":"INFINITY"}}`,
 			`{"method":"PATCH","path":"/cluster/config/primitives/foreseen","body":{"meta":{"target-role":"Stopped"}}}`,
-			`{"method":"PATCH","path":"/cluster/config/primitives/foreseen","body":{"meta":{"target-role":null,"priority":"` + fmt.Sprint(random.IntN(9)) + `"}}}`,
+			`{"method":"PATCH","path":"/cluster/config/primitives/foreseen","body":{"meta":{"target-role":null,"priority":"` + strconv.Itoa(random.IntN(9)) + `"}}}`,
 			fmt.Sprintf(`{"method":"PUT","path":"/cluster/config/primitives/foreseen-%d","body":{"agent":"ocf:pacemaker:Dummy"}},{"method":"PUT","path":"/cluster/config/colocations/foreseen-%d-c","body":{"rsc":"foreseen-%d","with-rsc":"foreseen","score":"INFINITY"}}`, i, i, i),
 		}[random.IntN(4)]
 		id := fmt.Sprintf("random-%d", i)
@@ -142,6 +145,7 @@ func (s *clusterFixture) predictAndAct(t *testing.T, nodes []*cluster.Node) {
 // lossesOfTheLab checks the verdict about the lab's nodes: the address survives any one of
 // three, and two of them have the quorum that the third lacks.
 func (s *clusterFixture) lossesOfTheLab(t *testing.T, nodes []*cluster.Node) {
+	t.Helper()
 	var l clusterstatus.Losses
 	testkit.Eventually(t, 2*time.Minute, func() error {
 		s.asked(t, nodes[0], "GET", "/losses", "", &l)

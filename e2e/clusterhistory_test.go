@@ -39,6 +39,7 @@ func fencing(list []clusterstatus.Transition, lost string) (id string) {
 
 // history asks the node that was the DC when another one was lost what became of that.
 func (s *clusterFixture) history(t *testing.T, lost string, since time.Time) {
+	t.Helper()
 	query := "?" + url.Values{"node": {lost}, "from": {since.Add(-2 * time.Second).UTC().Format(time.RFC3339)}}.Encode()
 	var dc *cluster.Node
 	var id string

@@ -66,6 +66,7 @@ func (s *clusterFixture) job(n *cluster.Node, id, query string) (j clusterstatus
 // jobs is about what operators ask of the cluster, and what the agents keep of it. other: it
 // is another release of Pacemaker.
 func (s *clusterFixture) jobs(t *testing.T, other bool) {
+	t.Helper()
 	nodes := s.cluster.Up()
 	n1, n2 := nodes[0], nodes[1]
 	s.cluster.AwaitIdle()
@@ -89,6 +90,7 @@ func (s *clusterFixture) jobs(t *testing.T, other bool) {
 
 // eachAction has one of each; its job is on another node, and says what has happened.
 func (s *clusterFixture) eachAction(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
 	for _, a := range []struct{ action, body, happens string }{
 		{"grant", `{"ticket":"T"}`, "start quick"},
 		{"standby", `{"ticket":"T"}`, "stop quick"},
@@ -147,6 +149,7 @@ func (s *clusterFixture) eachAction(t *testing.T, n1, n2 *cluster.Node) {
 
 // once sends the same request to two nodes.
 func (s *clusterFixture) once(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
 	const key = "Idempotency-Key: 4c1f9f4e-once"
 	before := n1.Run("cibadmin", "-Ql", "-n")
 	first, id, err := s.jobbed(n1, "/actions/restart", `{"resource":"quick"}`, key)
@@ -170,6 +173,7 @@ func (s *clusterFixture) once(t *testing.T, n1, n2 *cluster.Node) {
 // agentKilled kills the agent between the two writes of a restart: another node starts the
 // resource again, and the same request is answered with the same job.
 func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
 	const key = "Idempotency-Key: 77aa-killed"
 	answer, id, err := s.jobbed(n1, "/actions/restart", `{"resource":"web"}`, key, "Prefer: respond-async")
 	if err != nil || answer.status != http.StatusAccepted {
@@ -200,6 +204,7 @@ func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
 // foretold makes random changes, one after the other, and compares what happened with what
 // was foretold.
 func (s *clusterFixture) foretold(t *testing.T, nodes []*cluster.Node, long time.Duration) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	begun, n, wrong := time.Now(), 0, 0
@@ -241,6 +246,7 @@ func (s *clusterFixture) foretold(t *testing.T, nodes []*cluster.Node, long time
 
 // canary looks for a secret in everything that agents tell or keep.
 func (s *clusterFixture) canary(t *testing.T, n *cluster.Node, secret string) {
+	t.Helper()
 	answer, _, err := s.jobbed(n, "/config/primitives/web/reveal", "")
 	if err != nil || answer.status != http.StatusOK || !strings.Contains(string(answer.body), secret) {
 		t.Errorf("revealed: %v, %d %s", err, answer.status, answer.body)

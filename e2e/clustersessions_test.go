@@ -159,6 +159,7 @@ func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
 
 // sharedHistory looks whether every agent knows the latest transitions of the DC.
 func sharedHistory(t *testing.T, s *clusterFixture, session *http.Cookie, client *http.Client) {
+	t.Helper()
 	testkit.Eventually(t, time.Minute, func() error {
 		latest := map[string][]string{} // nodes by what they know
 		for _, n := range s.cluster.Up() {

@@ -163,8 +163,12 @@ func TestBadOCSPResponses(t *testing.T) {
 	}
 	for words, answer := range map[string]func(http.ResponseWriter) bool{
 		"more than 64 KiB": func(w http.ResponseWriter) bool { _, _ = w.Write(bytes.Repeat([]byte("x"), 100_000)); return true },
-		"the status 302":   func(w http.ResponseWriter) bool { w.Header().Set("Location", "/"); w.WriteHeader(302); return true },
-		"refuses: ":        func(w http.ResponseWriter) bool { _, _ = w.Write(ocsp.TryLaterErrorResponse); return true },
+		"the status 302": func(w http.ResponseWriter) bool {
+			w.Header().Set("Location", "/")
+			w.WriteHeader(http.StatusFound)
+			return true
+		},
+		"refuses: ": func(w http.ResponseWriter) bool { _, _ = w.Write(ocsp.TryLaterErrorResponse); return true },
 	} {
 		own.Answer(answer)
 		e.putStapled(own, false)

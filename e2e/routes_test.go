@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"thalassa/internal/testkit"
 )
 
@@ -139,5 +141,95 @@ func TestRoutes(t *testing.T) {
 	})
 	if status, _ := n.visit("GET", "/self/status", adminToken); status != 404 {
 		t.Errorf("a removed route: %d", status)
+	}
+}
+
+// An application with a login of its own and with websockets, another agent, is reached with
+// the login there beside the session here. It gets neither session nor token of this one.
+func TestRouteToAnotherAgent(t *testing.T) {
+	t.Parallel()
+	consul := testkit.Consul(t)
+	begin := func(tokens, settings string) *node {
+		t.Helper()
+		n := newNode(t, consul.Address())
+		for name, text := range map[string]string{"tokens": tokens, "thalassa.yaml": settings} {
+			if err := os.WriteFile(n.path(name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.flags = append(n.flags, "--config", n.path("thalassa.yaml"), "--token-file", n.path("tokens"))
+		n.start()
+		return n
+	}
+	const token = "Bearer other-0123456789"
+	other := begin("admin other other-0123456789\n", "")
+	n := begin("read reader "+readerToken+"\n", fmt.Sprintf("routes:\n- {path: /other/, proxy: \"http://127.0.0.1:%d\", strip: true}\n", other.api))
+	send := func(method, path, body string, header http.Header) (*http.Response, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, fmt.Sprintf("http://127.0.0.1:%d%s", n.api, path), strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = header
+		res, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, string(text)
+	}
+	login, _ := send("POST", "/session", `{"token":"`+readerToken+`"}`, http.Header{})
+	cookie, _, _ := strings.Cut(login.Header.Get("Set-Cookie"), ";")
+	if cookie == "" {
+		t.Fatalf("no session: %d", login.StatusCode)
+	}
+	for _, c := range []struct {
+		header http.Header
+		status int
+		says   string
+	}{
+		{http.Header{"Cookie": {cookie}}, 401, "this request needs a token"},
+		{http.Header{"Cookie": {cookie}, "Authorization": {token}}, 200, `"name":"other","role":"admin"`},
+		{http.Header{"Authorization": {token}}, 401, "the token is not known"},
+		{http.Header{"Authorization": {"Bearer " + readerToken}}, 401, "this request needs a token"},
+	} {
+		if res, body := send("GET", "/other/session", "", c.header); res.StatusCode != c.status || !strings.Contains(body, c.says) {
+			t.Errorf("%v: %d %s, want %d %s", c.header, res.StatusCode, body, c.status, c.says)
+		}
+	}
+	// It would set a cookie that is read as one of this agent.
+	res, body := send("POST", "/other/session", `{"token":"other-0123456789"}`, http.Header{"Cookie": {cookie}})
+	if res.StatusCode != 200 || res.Header.Get("Set-Cookie") != "" {
+		t.Errorf("a login there: %d %s, cookie %q", res.StatusCode, body, res.Header.Get("Set-Cookie"))
+	}
+	if res, body := send("PUT", "/other/backends/files", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`,
+		http.Header{"Cookie": {cookie}, "Authorization": {token}, "Content-Type": {"application/json"}}); res.StatusCode/100 != 2 {
+		t.Errorf("a change there: %d %s", res.StatusCode, body)
+	}
+	ws, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://127.0.0.1:%d/other/streams", n.api), &websocket.DialOptions{ //nolint:bodyclose // there is none
+		Subprotocols: []string{"thalassa.v1"}, HTTPHeader: http.Header{"Cookie": {cookie}, "Authorization": {token}, "Origin": {fmt.Sprintf("http://127.0.0.1:%d", n.api)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow()
+	if err := ws.Write(t.Context(), websocket.MessageText, []byte(`{"type":"subscribe","topics":["backends"]}`)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, text, err := ws.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), `"files"`) {
+			break
+		}
+	}
+	if _, body := send("GET", "/backends", "", http.Header{"Cookie": {cookie}}); strings.Contains(body, "files") {
+		t.Errorf("the change is here: %s", body)
 	}
 }

@@ -169,7 +169,15 @@ func TestLoginWithPassword(t *testing.T) {
 	if out, err := add.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	n := secureNode(t, "--tls", "auto", "--access-file", file)
+	key := filepath.Join(t.TempDir(), "session.key")
+	if err := os.WriteFile(key, []byte("a random text of more than 32 characters: 8fj2Lq0z"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := secureNode(t, "--tls", "auto", "--access-file", file, "--session-key-file", key)
 	p := openPage(t, n, "/overview", look{})
 	p.excuse("401")
 	p.sees(`location.pathname === "/login"`)
@@ -187,7 +195,7 @@ func TestLoginWithPassword(t *testing.T) {
 	p.shot("login-done")
 	p.click(`.who a`)
 	p.reads("h1", "Account")
-	p.reads("table", "ann", "this one", "password")
+	p.reads("table", "ann", "this one", "password", "Node", host)
 	p.shot("account")
 	remove := exec.CommandContext(t.Context(), build(t), "user", "remove", "ann", "--access-file", file)
 	if out, err := remove.CombinedOutput(); err != nil {

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ func sectionIsAdded(t *testing.T, n *node, p *page) {
 	p.ask(choose("#f-kind", "listen"), new(any))
 	p.write("#f-name", "stats")
 	p.ask(choose("#f-defaults", "slow"), new(any))
-	p.paste("#f-natives", "bind 127.0.0.2:"+fmt.Sprint(n.web)+"\nstats enable\nstats uri /")
+	p.paste("#f-natives", "bind 127.0.0.2:"+strconv.Itoa(n.web)+"\nstats enable\nstats uri /")
 	p.click("dialog .primary")
 	p.reads(`[aria-label="listen/stats"]`, "from slow")
 
@@ -198,7 +199,7 @@ func sectionsLookRight(t *testing.T, n *node, p *page) {
 		p.sees(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`)
 		p.barriers(source, where, allRules)
 		p.legible(where, l)
-		p.shot(fmt.Sprint(l.width))
+		p.shot(strconv.FormatInt(l.width, 10))
 		p.click(`[aria-label="Edit userlist/staff"]`)
 		p.sees(`document.querySelector("#f-natives")`)
 		p.barriers(source, "the form "+where, allRules)

@@ -36,6 +36,8 @@ type task struct {
 	edits []config.Edit
 	// ctx has the rights of the caller, and does not end with its request.
 	ctx context.Context //nolint:containedctx // see above
+	// base ends when the agent stops.
+	base context.Context //nolint:containedctx // see above
 	// resumed: another agent, or a former start of this one, has begun it.
 	resumed bool
 	wrote   bool // a write was tried
@@ -74,48 +76,55 @@ func (t *task) stages() int {
 	return pacemaker.Stages(t.rec.action())
 }
 
+// A carrier carries out tasks. Its state is theirs.
+type carrier struct {
+	cfg    Config
+	ledger *ledger
+	share  *sharing
+}
+
 // carryOut makes the writes of a task that are not made yet, each followed by the wait for
 // the cluster.
-func (r *Runner) carryOut(ctx context.Context, t *task) {
-	err := r.resume(ctx, t)
+func (c carrier) carryOut(ctx context.Context, t *task) {
+	err := c.resume(ctx, t)
 	if err != nil && !errors.Is(err, errInterrupted) { // it is tried again
 		t.err = err
 		return
 	}
 	if err == nil && t.rec.Written == 0 {
-		err = r.write(ctx, t, 0)
+		err = c.write(ctx, t, 0)
 	}
 	if err == nil {
-		err = r.settle(ctx, t, t.rec.Written-1)
+		err = c.settle(ctx, t, t.rec.Written-1)
 	}
 	for n := t.rec.Written; n > 0 && n < t.stages(); n++ { // also after an error
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-		failed := r.write(end, t, n)
+		failed := c.write(end, t, n)
 		cancel()
 		switch {
 		case err != nil:
 		case failed != nil:
 			err = failed
 		default:
-			err = r.settle(ctx, t, n)
+			err = c.settle(ctx, t, n)
 		}
 		if failed != nil {
 			break
 		}
 	}
-	r.finish(context.WithoutCancel(ctx), t, err)
+	c.finish(context.WithoutCancel(ctx), t, err)
 }
 
 // errInterrupted ends a job that was begun elsewhere and has not changed anything.
 var errInterrupted = errors.New("its node was lost before it changed anything; send the request again with the same Idempotency-Key to begin it again")
 
 // resume finds out which writes of a task somebody else has made.
-func (r *Runner) resume(ctx context.Context, t *task) error {
+func (c carrier) resume(ctx context.Context, t *task) error {
 	if !t.resumed {
 		return nil
 	}
 	for n := t.rec.Written; n < t.stages(); n++ {
-		marked, err := r.cfg.Steps.IsMarked(ctx, t.rec.mark(n))
+		marked, err := c.cfg.Steps.IsMarked(ctx, t.rec.mark(n))
 		if err != nil {
 			return err
 		}
@@ -131,8 +140,8 @@ func (r *Runner) resume(ctx context.Context, t *task) error {
 }
 
 // plan computes a write.
-func (r *Runner) plan(ctx context.Context, t *task, n int) (pacemaker.Step, error) {
-	steps := r.cfg.Steps.As(t.order.User)
+func (c carrier) plan(ctx context.Context, t *task, n int) (pacemaker.Step, error) {
+	steps := c.cfg.Steps.As(t.order.User)
 	if t.rec.Action == nil {
 		step, out, err := steps.PlanEdits(ctx, t.edits, t.rec.mark(n))
 		t.outcome = out
@@ -150,14 +159,14 @@ func (r *Runner) plan(ctx context.Context, t *task, n int) (pacemaker.Step, erro
 }
 
 // write makes a write of the task, unless it was made already.
-func (r *Runner) write(ctx context.Context, t *task, n int) error {
+func (c carrier) write(ctx context.Context, t *task, n int) error {
 	for try := 1; ; try++ {
-		step, err := r.plan(ctx, t, n)
+		step, err := c.plan(ctx, t, n)
 		if err != nil {
 			return err
 		}
 		if n == 0 && try == 1 {
-			if err := r.announce(ctx, t, step); err != nil {
+			if err := c.announce(ctx, t, step); err != nil {
 				return err
 			}
 		}
@@ -170,7 +179,7 @@ func (r *Runner) write(ctx context.Context, t *task, n int) error {
 			break
 		}
 		t.wrote = true
-		err = r.cfg.Steps.As(t.order.User).Write(context.WithoutCancel(ctx), step, t.rec.mark(n))
+		err = c.cfg.Steps.As(t.order.User).Write(context.WithoutCancel(ctx), step, t.rec.mark(n))
 		if pacemaker.IsStale(err) && try < maxWrites {
 			continue
 		}
@@ -182,16 +191,16 @@ func (r *Runner) write(ctx context.Context, t *task, n int) error {
 	t.rec.Written = n + 1
 	t.rec.Version++
 	if n+1 < t.stages() {
-		return r.keep(ctx, t.rec)
+		return c.share.keep(ctx, t.rec)
 	}
 	return nil
 }
 
 // announce fills the document of a job that is about to begin, and has another node keep it,
 // too.
-func (r *Runner) announce(ctx context.Context, t *task, step pacemaker.Step) error {
+func (c carrier) announce(ctx context.Context, t *task, step pacemaker.Step) error {
 	rec := &t.rec
-	rec.Node, rec.Begun, rec.State = r.cfg.View().Self, r.cfg.Now(), cluster.JobRunning
+	rec.Node, rec.Begun, rec.State = c.cfg.View().Self, c.cfg.Now(), cluster.JobRunning
 	rec.Version, rec.Was, rec.Epochs = rec.Version+1, step.Was, cluster.JobEpochs{Before: step.Epoch}
 	rec.Commands, rec.Changes, rec.Predicted = step.Commands, t.outcome.Changes, step.Predicted.Actions
 	t.before, t.starts, t.predicted = cluster.Places(step.Before), step.Starts, step.Predicted.After
@@ -208,20 +217,13 @@ func (r *Runner) announce(ctx context.Context, t *task, step pacemaker.Step) err
 			rec.From[id] = t.before[id]
 		}
 	}
-	r.share.mu.Lock()
-	listened := r.share.listened
-	r.share.mu.Unlock()
-	if !listened {
-		r.listen(ctx)
-	}
-	if err := r.save(ctx, []record{*rec}); err != nil {
+	c.share.listenOnce(ctx)
+	if err := c.ledger.save(ctx, []record{*rec}); err != nil {
 		return err
 	}
-	seq := r.share.put([]record{*rec})
-	r.told.Send()
-	rec.Kept = append([]string{rec.Node}, r.share.await(ctx, seq)...)
+	rec.Kept = append([]string{rec.Node}, c.share.tell(ctx, *rec)...)
 	rec.Version++
-	if err := r.save(ctx, []record{*rec}); err != nil {
+	if err := c.ledger.save(ctx, []record{*rec}); err != nil {
 		return err
 	}
 	close(t.begun)
@@ -229,12 +231,12 @@ func (r *Runner) announce(ctx context.Context, t *task, step pacemaker.Step) err
 }
 
 // settle waits for the cluster after a write, and checks what has come of it.
-func (r *Runner) settle(ctx context.Context, t *task, n int) error {
+func (c carrier) settle(ctx context.Context, t *task, n int) error {
 	var err error
 	if t.rec.Action != nil {
-		t.status, err = r.cfg.Steps.Settle(ctx, t.rec.action(), n)
+		t.status, err = c.cfg.Steps.Settle(ctx, t.rec.action(), n)
 	} else {
-		t.status, err = r.cfg.Steps.Settled(ctx, t.rec.WaitFor)
+		t.status, err = c.cfg.Steps.Settled(ctx, t.rec.WaitFor)
 		if err == nil && t.predicted.Resources != nil {
 			err = pacemaker.CheckService(t.status, t.predicted)
 		}
@@ -242,54 +244,48 @@ func (r *Runner) settle(ctx context.Context, t *task, n int) error {
 	if t.status.State != "" {
 		status := t.status
 		t.outcome.Cluster = &status
-		r.cfg.Fresh(context.WithoutCancel(ctx), t.status.Epoch)
+		c.cfg.Fresh(context.WithoutCancel(ctx), t.status.Epoch)
 	}
 	return err
 }
 
 // finish ends a task, unless the agent stops: then it stays as it is.
-func (r *Runner) finish(ctx context.Context, t *task, err error) {
+func (c carrier) finish(ctx context.Context, t *task, err error) {
 	t.err = err
 	rec := &t.rec
-	if errors.Is(err, errStopping) || err != nil && r.stopping() {
+	if errors.Is(err, errStopping) || err != nil && t.base.Err() != nil {
 		t.err = &lb.UnavailableError{What: "Thalassa is shutting down; job " + rec.ID + " goes on without it"}
 		return
 	}
 	if rec.Begun.IsZero() { // it was refused before it began
-		r.note(ctx, *rec, err)
+		c.note(ctx, *rec, err)
 		return
 	}
-	rec.Ended, rec.Version, rec.State = r.cfg.Now(), rec.Version+1, cluster.JobDone
+	rec.Ended, rec.Version, rec.State = c.cfg.Now(), rec.Version+1, cluster.JobDone
 	rec.Result, rec.Code = "done", ""
-	r.compare(ctx, t)
+	c.compare(ctx, t)
 	if err != nil {
-		r.fail(t, err)
+		c.fail(t, err)
 	} else if len(rec.Deviations) > 0 {
 		rec.Result = "done, but not as foretold: " + strings.Join(rec.Deviations, "; ")
 	}
-	if err := r.keep(ctx, *rec); err != nil {
-		r.cfg.Logger.ErrorContext(ctx, "job not stored", "job", rec.ID, "error", err)
+	if err := c.share.keep(ctx, *rec); err != nil {
+		c.cfg.Logger.ErrorContext(ctx, "job not stored", "job", rec.ID, "error", err)
 	}
 	rec.Job = rec.Bounded()
-	r.note(ctx, *rec, err)
-}
-
-func (r *Runner) stopping() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.base.Err() != nil
+	c.note(ctx, *rec, err)
 }
 
 // fail notes why a job has failed.
-func (r *Runner) fail(t *task, err error) {
+func (c carrier) fail(t *task, err error) {
 	rec := &t.rec
 	rec.State, rec.Code = cluster.JobFailed, codeOf(err)
 	switch {
 	case errors.Is(err, errInterrupted):
 		rec.Code = codeInterrupted
-	case errors.Is(err, errCanceled) || errors.Is(err, context.Canceled) && r.job(rec.ID).CanceledBy != "":
+	case errors.Is(err, errCanceled) || errors.Is(err, context.Canceled) && c.ledger.job(rec.ID).CanceledBy != "":
 		rec.State, rec.Code = cluster.JobCanceled, "canceled"
-		rec.CanceledBy = r.job(rec.ID).CanceledBy
+		rec.CanceledBy = c.ledger.job(rec.ID).CanceledBy
 		err = errCanceled
 		t.err = &lb.ConflictError{ID: "job/" + rec.ID, Reason: "it was canceled by " + rec.CanceledBy}
 	case pacemaker.IsTimeout(err) && rec.Written > 0:
@@ -304,7 +300,7 @@ func (r *Runner) fail(t *task, err error) {
 }
 
 // compare notes what has happened, and where it is not what was foretold.
-func (r *Runner) compare(ctx context.Context, t *task) {
+func (c carrier) compare(ctx context.Context, t *task) {
 	rec := &t.rec
 	if t.status.State == "" {
 		return
@@ -320,7 +316,7 @@ func (r *Runner) compare(ctx context.Context, t *task) {
 		rec.Actual = cluster.Happened(rec.From, known, nil, nil)
 	} else {
 		moved = cluster.Moved(t.before, places)
-		if starts, err := r.cfg.Steps.Starts(ctx); err == nil {
+		if starts, err := c.cfg.Steps.Starts(ctx); err == nil {
 			rec.Actual = cluster.Happened(t.before, places, t.starts, starts)
 		}
 	}
@@ -344,7 +340,7 @@ func codeOf(err error) string {
 }
 
 // note leaves an event about a job that has ended.
-func (r *Runner) note(ctx context.Context, rec record, err error) {
+func (c carrier) note(ctx context.Context, rec record, err error) {
 	if err == nil && rec.Action == nil && len(rec.Changes) == 0 {
 		return // nothing has changed
 	}
@@ -359,5 +355,5 @@ func (r *Runner) note(ctx context.Context, rec record, err error) {
 		event.DurationMS = float64(rec.Ended.Sub(rec.Begun).Microseconds()) / 1000
 		event.Reasons = slices.Clone(rec.Deviations)
 	}
-	r.cfg.Record(ctx, event)
+	c.cfg.Record(ctx, event)
 }

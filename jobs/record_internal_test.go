@@ -11,7 +11,8 @@ import (
 
 func TestTheSameOrderHasTheSameID(t *testing.T) {
 	o := cluster.Order{Author: "ann", Key: "12345678", Body: []byte("a")}
-	if idOf(o) != idOf(o) || !idForm.MatchString(idOf(o)) || requestOf(o) != requestOf(o) {
+	id, request := idOf(o), requestOf(o)
+	if idOf(o) != id || !idForm.MatchString(id) || requestOf(o) != request {
 		t.Error("it differs")
 	}
 	for _, other := range []cluster.Order{{Author: "bob", Key: o.Key}, {Author: o.Author, Key: "12345679"}, {}} {
@@ -19,7 +20,7 @@ func TestTheSameOrderHasTheSameID(t *testing.T) {
 			t.Errorf("%+v has the same id", other)
 		}
 	}
-	if idOf(cluster.Order{}) == idOf(cluster.Order{}) {
+	if one, two := idOf(cluster.Order{}), idOf(cluster.Order{}); one == two {
 		t.Error("two jobs without a key are the same")
 	}
 	changed := o
@@ -80,8 +81,10 @@ func TestAMessageIsReadAsItWasWritten(t *testing.T) {
 			t.Errorf("%q is read as %+v", bad, m)
 		}
 	}
-	for _, bad := range []string{"", "{}", `{"id":"x"}`, `{"id":"` + rec.ID + `"}`, `{"id":"` + rec.ID + `","state":"odd"}`,
-		`{"id":"` + rec.ID + `","state":"done","kind":"move","action":{"node":"--help"}}`, strings.Repeat(" ", maxDocument+1)} {
+	for _, bad := range []string{
+		"", "{}", `{"id":"x"}`, `{"id":"` + rec.ID + `"}`, `{"id":"` + rec.ID + `","state":"odd"}`,
+		`{"id":"` + rec.ID + `","state":"done","kind":"move","action":{"node":"--help"}}`, strings.Repeat(" ", maxDocument+1),
+	} {
 		if r, err := parseRecord([]byte(bad)); err == nil {
 			t.Errorf("%.80q is read as %+v", bad, r)
 		}

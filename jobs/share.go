@@ -53,10 +53,21 @@ type offer struct {
 	since time.Time
 }
 
-// sharing is what a Runner knows of the other nodes.
+// sharing is the talk with the other nodes, and what is known of them. Methods may be called
+// concurrently.
 type sharing struct {
-	mu     *sync.Mutex
-	heard  *wake.Signal
+	cfg    Config
+	ledger *ledger
+	boot   string
+	told   wake.Poke // there is something for the other nodes
+	heard  wake.Signal
+
+	// heed is called with the jobs that others have told, and elsewhere reports whether a job
+	// runs on another node.
+	heed      func([]record)
+	elsewhere func() bool
+
+	mu     sync.Mutex
 	offers map[string]offer
 	seq    uint64
 	beat   uint64
@@ -72,11 +83,29 @@ type sharing struct {
 	listened bool
 }
 
-func newSharing() sharing {
-	return sharing{
-		mu: &sync.Mutex{}, heard: &wake.Signal{}, offers: map[string]offer{}, peers: map[string]*peer{}, acks: map[string]string{}, sent: map[string]time.Time{},
+func newSharing(cfg Config, l *ledger) *sharing {
+	return &sharing{
+		cfg: cfg, ledger: l, boot: idOf(cluster.Order{})[:8], told: wake.NewPoke(),
+		offers: map[string]offer{}, peers: map[string]*peer{}, acks: map[string]string{}, sent: map[string]time.Time{},
 		dirty: true, ring: true, // this node tells that it is there
 	}
+}
+
+// keep stores records, and has the other nodes told of them.
+func (s *sharing) keep(ctx context.Context, list ...record) error {
+	if err := s.ledger.save(ctx, list); err != nil {
+		return err
+	}
+	s.put(list)
+	s.told.Send()
+	return nil
+}
+
+// tell has the other nodes told of a job, and waits as await does.
+func (s *sharing) tell(ctx context.Context, rec record) (kept []string) {
+	seq := s.put([]record{rec})
+	s.told.Send()
+	return s.await(ctx, seq)
 }
 
 // put offers jobs to the other nodes. The number is for await.
@@ -120,25 +149,25 @@ func (s *sharing) await(ctx context.Context, seq uint64) []string {
 }
 
 // talk tells the other nodes what they lack, and hears what they tell, until ctx ends.
-func (r *Runner) talk(ctx context.Context) {
+func (s *sharing) talk(ctx context.Context) {
 	rings := map[string]string{}
 	for ctx.Err() == nil {
-		changed := r.cfg.Changed()
-		r.listen(ctx)
-		r.speak(ctx)
-		timer := time.NewTimer(r.pause())
+		changed := s.cfg.Changed()
+		s.listen(ctx)
+		s.speak(ctx)
+		timer := time.NewTimer(s.pause())
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
 				waiting = false
 			case <-timer.C:
 				waiting = false
-			case <-r.told:
+			case <-s.told:
 				waiting = false
 			case <-changed:
-				changed = r.cfg.Changed()
-				now := r.cfg.Exchange.Rings()
-				delete(now, r.cfg.View().Self)
+				changed = s.cfg.Changed()
+				now := s.cfg.Exchange.Rings()
+				delete(now, s.cfg.View().Self)
 				waiting = maps.Equal(now, rings)
 				rings = now
 			}
@@ -148,21 +177,20 @@ func (r *Runner) talk(ctx context.Context) {
 }
 
 // leave tells the other nodes that this agent stops.
-func (r *Runner) leave(ctx context.Context) {
+func (s *sharing) leave(ctx context.Context) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackWithin)
 	defer cancel()
-	if r.cfg.View().Self == "" {
+	if s.cfg.View().Self == "" {
 		return
 	}
-	if err := r.cfg.Exchange.Say(end, ""); err != nil {
-		r.cfg.Logger.DebugContext(end, "other nodes not told of the end", "error", err)
+	if err := s.cfg.Exchange.Say(end, ""); err != nil {
+		s.cfg.Logger.DebugContext(end, "other nodes not told of the end", "error", err)
 	}
 }
 
 // pause is how long to wait for something to be heard.
-func (r *Runner) pause() time.Duration {
-	mine := r.own()
-	s := &r.share
+func (s *sharing) pause() time.Duration {
+	mine := s.ledger.own()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dirty {
@@ -176,43 +204,33 @@ func (r *Runner) pause() time.Duration {
 			return busyPause
 		}
 	}
-	if r.awaitsOthers() {
+	if s.elsewhere() {
 		return busyPause
 	}
 	return idlePause
 }
 
-// own are the sums of this node.
-func (r *Runner) own() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return sums(r.records)
-}
-
-// awaitsOthers reports whether a job runs on another node.
-func (r *Runner) awaitsOthers() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id, rec := range r.records {
-		if !rec.Over() && r.tasks[id] == nil {
-			return true
-		}
+// listenOnce listens, unless the other nodes have been heard before.
+func (s *sharing) listenOnce(ctx context.Context) {
+	s.mu.Lock()
+	listened := s.listened
+	s.mu.Unlock()
+	if !listened {
+		s.listen(ctx)
 	}
-	return false
 }
 
 // listen hears what the other nodes tell, and keeps their jobs.
-func (r *Runner) listen(ctx context.Context) {
-	self := r.cfg.View().Self
+func (s *sharing) listen(ctx context.Context) {
+	self := s.cfg.View().Self
 	if self == "" {
 		return
 	}
-	texts, err := r.cfg.Exchange.Heard(ctx)
+	texts, err := s.cfg.Exchange.Heard(ctx)
 	if err != nil {
-		r.lame(ctx, err)
+		s.complain(ctx, err)
 		return
 	}
-	s := &r.share
 	s.mu.Lock()
 	s.listened = true
 	if texts[self] != s.said { // the cluster has forgotten it, as after a restart of Pacemaker
@@ -230,17 +248,16 @@ func (r *Runner) listen(ctx context.Context) {
 		}
 		m, err := parseMessage(texts[name])
 		if err != nil {
-			r.cfg.Logger.DebugContext(ctx, "message of another node not readable", "node", name, "error", err)
+			s.cfg.Logger.DebugContext(ctx, "message of another node not readable", "node", name, "error", err)
 			continue
 		}
-		r.hear(ctx, self, name, m)
+		s.hear(ctx, self, name, m)
 	}
 	s.heard.Broadcast()
 }
 
 // hear takes over what one node tells.
-func (r *Runner) hear(ctx context.Context, self, name string, m message) {
-	s := &r.share
+func (s *sharing) hear(ctx context.Context, self, name string, m message) {
 	s.mu.Lock()
 	p := s.peers[name]
 	isNew := p == nil || p.boot != m.Boot
@@ -252,7 +269,7 @@ func (r *Runner) hear(ctx context.Context, self, name string, m message) {
 	if !same {
 		p.beat, p.since, p.asked, p.silent, p.dead, p.sums = m.Beat, time.Now(), time.Time{}, false, false, m.Sums
 		var seq uint64
-		if n, err := fmt.Sscanf(m.Acks[self], r.boot+"/%d", &seq); err == nil && n == 1 {
+		if n, err := fmt.Sscanf(m.Acks[self], s.boot+"/%d", &seq); err == nil && n == 1 {
 			p.acks = seq
 		}
 	}
@@ -268,19 +285,19 @@ func (r *Runner) hear(ctx context.Context, self, name string, m message) {
 	for _, doc := range m.Jobs[:min(len(m.Jobs), 10*maxBatch)] {
 		rec, err := parseRecord(doc)
 		if err != nil {
-			r.cfg.Logger.WarnContext(ctx, "job of another node not readable", "node", name, "error", err)
+			s.cfg.Logger.WarnContext(ctx, "job of another node not readable", "node", name, "error", err)
 			continue
 		}
-		if r.isNews(rec) {
+		if s.ledger.isNews(rec) {
 			list = append(list, rec)
 		}
 	}
 	if len(list) > 0 {
-		if err := r.save(ctx, list); err != nil {
-			r.cfg.Logger.ErrorContext(ctx, "jobs of another node not stored", "node", name, "error", err)
+		if err := s.ledger.save(ctx, list); err != nil {
+			s.cfg.Logger.ErrorContext(ctx, "jobs of another node not stored", "node", name, "error", err)
 			return
 		}
-		r.heed(list)
+		s.heed(list)
 	}
 	s.mu.Lock()
 	p.seq = m.Seq
@@ -297,32 +314,10 @@ func (s *sharing) mark(ring bool) {
 	s.dirty, s.ring = true, s.ring || ring
 }
 
-// isNews reports whether a record is newer than the known one.
-func (r *Runner) isNews(rec record) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	known, ok := r.records[rec.ID]
-	return !ok || newer(rec, known).sum() != known.sum()
-}
-
-// heed cancels tasks that others have canceled.
-func (r *Runner) heed(list []record) {
-	for _, rec := range list {
-		r.mu.Lock()
-		t := r.tasks[rec.ID]
-		canceled := r.records[rec.ID].CanceledBy != ""
-		r.mu.Unlock()
-		if t != nil && canceled {
-			t.stop()
-		}
-	}
-}
-
 // speak tells the other nodes what they lack.
-func (r *Runner) speak(ctx context.Context) {
-	r.offerMissing()
-	mine := r.own()
-	s := &r.share
+func (s *sharing) speak(ctx context.Context) {
+	s.offerMissing()
+	mine := s.ledger.own()
 	s.mu.Lock()
 	s.forget()
 	if !s.dirty {
@@ -330,7 +325,7 @@ func (r *Runner) speak(ctx context.Context) {
 		return
 	}
 	s.beat++
-	m := message{Boot: r.boot, Beat: s.beat, Seq: s.seq, Acks: maps.Clone(s.acks), Sums: mine, Ask: s.ask}
+	m := message{Boot: s.boot, Beat: s.beat, Seq: s.seq, Acks: maps.Clone(s.acks), Sums: mine, Ask: s.ask}
 	ring := s.ring
 	s.dirty, s.ring, s.ask = false, false, nil // what comes from now on is said the next time
 	offers := slices.SortedFunc(maps.Values(s.offers), func(a, b offer) int { return int(a.seq) - int(b.seq) })
@@ -355,16 +350,16 @@ func (r *Runner) speak(ctx context.Context) {
 		text, err = m.encode()
 	}
 	if err == nil {
-		err = r.cfg.Exchange.Say(ctx, text)
+		err = s.cfg.Exchange.Say(ctx, text)
 	}
 	if err == nil && ring {
-		err = r.cfg.Exchange.Ring(ctx, fmt.Sprintf("%s-%d", r.boot, m.Beat))
+		err = s.cfg.Exchange.Ring(ctx, fmt.Sprintf("%s-%d", s.boot, m.Beat))
 	}
 	s.mu.Lock()
 	if err != nil {
 		s.dirty, s.ring, s.ask = true, s.ring || ring, append(s.ask, m.Ask...)
 		s.mu.Unlock()
-		r.lame(ctx, err)
+		s.complain(ctx, err)
 		return
 	}
 	s.said, s.lame = text, ""
@@ -394,9 +389,8 @@ func (s *sharing) forget() {
 
 // offerMissing offers jobs that a node lacks, or has in another version, as after it was
 // away.
-func (r *Runner) offerMissing() {
-	mine := r.own()
-	s := &r.share
+func (s *sharing) offerMissing() {
+	mine := s.ledger.own()
 	s.mu.Lock()
 	if len(s.offers) > 0 {
 		s.mu.Unlock()
@@ -419,31 +413,60 @@ func (r *Runner) offerMissing() {
 	if len(wanted) == 0 {
 		return
 	}
-	var list []record
-	r.mu.Lock()
-	for id, rec := range r.records {
-		if wanted[bucketOf(id)] {
-			list = append(list, rec)
-		}
-	}
-	r.mu.Unlock()
+	list := s.ledger.filter(func(rec record) bool { return wanted[bucketOf(rec.ID)] })
 	for batch := range slices.Chunk(list, maxBatch) {
 		s.put(batch)
 	}
 	s.mark(true) // also without jobs: the other node hears what is here
 }
 
-// lame notes why the nodes cannot talk.
-func (r *Runner) lame(ctx context.Context, err error) {
-	if v := r.cfg.View(); ctx.Err() != nil || v.Self == "" || v.State == cluster.StateNone || v.State == cluster.StateOffline {
+// complain notes why the nodes cannot talk.
+func (s *sharing) complain(ctx context.Context, err error) {
+	if v := s.cfg.View(); ctx.Err() != nil || v.Self == "" || v.State == cluster.StateNone || v.State == cluster.StateOffline {
 		return
 	}
-	s := &r.share
 	s.mu.Lock()
 	known := s.lame == err.Error()
 	s.lame = err.Error()
 	s.mu.Unlock()
 	if !known {
-		r.cfg.Logger.WarnContext(ctx, "jobs are not shared with other nodes", "error", err)
+		s.cfg.Logger.WarnContext(ctx, "jobs are not shared with other nodes", "error", err)
 	}
+}
+
+// abandoned are those of the running jobs that this node is to finish: its own, and, if it is
+// the first of the nodes that live, those of lost ones.
+func (s *sharing) abandoned(open []record, self string, online map[string]bool) []record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := self
+	for name, p := range s.peers {
+		if online[name] && !p.dead {
+			first = min(first, name)
+		}
+	}
+	return slices.DeleteFunc(open, func(rec record) bool {
+		if rec.Node == self {
+			return false
+		}
+		return s.lives(rec.Node, online) || first != self
+	})
+}
+
+// lives reports whether the agent of a node answers. If it has said nothing for a while, it
+// is asked. The caller holds the mutex.
+func (s *sharing) lives(node string, online map[string]bool) bool {
+	p := s.peers[node]
+	switch {
+	case !online[node] || p == nil:
+		return false
+	case time.Since(p.since) < silentAfter:
+	case p.asked.IsZero():
+		p.asked = time.Now()
+		s.ask = append(s.ask, node)
+		s.dirty, s.ring = true, true
+	case time.Since(p.asked) > answerWithin:
+		p.dead = true
+	}
+	return !p.dead
 }

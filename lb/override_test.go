@@ -144,8 +144,8 @@ func TestRawTargetsFitTheMode(t *testing.T) {
 	}
 	e := lb.Edit{Frontend: rawFrontend(t, "x", "bind *:99", "use_backend nowhere if TRUE")}
 	in, err := intent(t).Apply(e)
-	if err != nil || in.UnknownTargets(e) == nil {
-		t.Errorf("a backend that may be the template's: %v, %v", err, in.UnknownTargets(e))
+	if err != nil || e.UnknownTargets(in) == nil {
+		t.Errorf("a backend that may be the template's: %v, %v", err, e.UnknownTargets(in))
 	}
 }
 

@@ -103,10 +103,10 @@ func boundObjects(in Intent) []boundObject {
 	return out
 }
 
-// UnknownTargets says which raw lines of an edited frontend route to a name that is not a backend
-// of the intent. The template may define it, so callers report this error only if HAProxy refuses
+// UnknownTargets says which raw lines of an edited frontend or section route to a name that is not
+// a backend of the intent. The template may define it, so callers report this error only if HAProxy refuses
 // the configuration. The error is an *InvalidError.
-func (in Intent) UnknownTargets(e Edit) error {
+func (e Edit) UnknownTargets(in Intent) error {
 	var fe FieldErrors
 	switch {
 	case e.Frontend != nil:

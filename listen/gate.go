@@ -60,7 +60,7 @@ func (g *Gate) OnRefusal(f func(why string)) {
 	g.told = f
 }
 
-// Open returns how many connections are open, and how many were ever refused, or closed in favour
+// Open returns how many connections are open, and how many were ever refused, or closed in favor
 // of others.
 func (g *Gate) Open() (open int, refused uint64) {
 	g.mu.Lock()

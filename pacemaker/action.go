@@ -143,7 +143,7 @@ func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 		return []call{onResource(a)}
 	}
 	var out []call
-	for _, r := range cib.tagged(a.Resource) {
+	for _, r := range tagged(cib, a.Resource) {
 		out = append(out, metaOf(a.Kind, r))
 	}
 	return out

@@ -24,13 +24,13 @@ func checkAction(cib *CIB, v cluster.Status, a cluster.Action) error {
 			return &lb.ConflictError{ID: "node/" + a.Node, Reason: "it is " + n.State + ": only a node that the cluster has lost can be confirmed as down"}
 		}
 	case cluster.Restart:
-		if cib.targetRole(a.Resource) == "Stopped" {
+		if targetRole(cib, a.Resource) == "Stopped" {
 			return &lb.ConflictError{ID: "resource/" + a.Resource, Reason: "an operator has stopped it: start it instead"}
 		}
 	case cluster.Promote, cluster.Demote:
-		return cib.checkPromotable(a.Resource)
+		return checkPromotable(cib, a.Resource)
 	case cluster.Grant, cluster.Revoke:
-		if booth := cib.booth(); booth != "" {
+		if booth := boothOf(cib); booth != "" {
 			return &lb.ConflictError{ID: "ticket/" + a.Ticket, Reason: "booth (resource " + booth + ") grants the tickets here: two sites could have it at once. Use booth grant or booth revoke"}
 		}
 	}
@@ -51,7 +51,7 @@ func checkNames(cib *CIB, v cluster.Status, a cluster.Action) error {
 		}
 		return &lb.NotFoundError{ID: "resource/" + a.Resource}
 	}
-	if a.Ticket != "" && !cib.hasTicket(v, a.Ticket) {
+	if a.Ticket != "" && !hasTicket(cib, v, a.Ticket) {
 		return &lb.NotFoundError{ID: "ticket/" + a.Ticket}
 	}
 	return nil
@@ -63,7 +63,7 @@ func takesTags(kind string) bool {
 }
 
 // tagged are the resources that a tag names, or the resource of that name.
-func (c *CIB) tagged(id string) []string {
+func tagged(c *CIB, id string) []string {
 	tag := c.section("tags").ByID(id)
 	if tag == nil || tag.Name != "tag" {
 		return []string{id}
@@ -78,7 +78,7 @@ func (c *CIB) tagged(id string) []string {
 }
 
 // hasTicket reports whether a ticket is known, by its state or by a constraint.
-func (c *CIB) hasTicket(v cluster.Status, id string) bool {
+func hasTicket(c *CIB, v cluster.Status, id string) bool {
 	if slices.ContainsFunc(v.Tickets, func(t cluster.Ticket) bool { return t.ID == id }) {
 		return true
 	}
@@ -90,8 +90,8 @@ func (c *CIB) hasTicket(v cluster.Status, id string) bool {
 	return false
 }
 
-// booth is the resource that grants tickets of several sites; empty: there is none.
-func (c *CIB) booth() string {
+// boothOf is the resource that grants tickets of several sites; empty: there is none.
+func boothOf(c *CIB) string {
 	for _, p := range c.primitives() {
 		if strings.HasSuffix(agentOf(c.section("resources"), p), ":booth-site") {
 			return p.Attr("id")
@@ -101,7 +101,7 @@ func (c *CIB) booth() string {
 }
 
 // checkPromotable reports a resource that is no promotable clone, nor in one.
-func (c *CIB) checkPromotable(resource string) error {
+func checkPromotable(c *CIB, resource string) error {
 	for _, top := range c.section("resources").Elements() {
 		own := top.Attr("id") == resource || top.ByID(resource) != nil
 		if own && (top.Name == "master" || top.Name == "clone" && top.Pair("meta_attributes", "promotable") == "true") {
@@ -113,7 +113,7 @@ func (c *CIB) checkPromotable(resource string) error {
 
 // targetRole is the target-role that a resource has itself, or by its clone; empty: it has
 // none.
-func (c *CIB) targetRole(resource string) string {
+func targetRole(c *CIB, resource string) string {
 	resources := c.section("resources")
 	e := resources.ByID(resource)
 	if e == nil {

@@ -68,7 +68,7 @@ func (c *Cluster) askNodes(ctx context.Context, q question) ([]NodeAnswer, error
 			return answers, ctx.Err()
 		}
 		if err == nil {
-			cib.readAnswers(q.answer, request, answers)
+			q.read(cib, request, answers)
 		}
 		open := slices.ContainsFunc(answers, func(a NodeAnswer) bool { return a.Silent && failed[a.Node] == nil })
 		if !open || limited.Err() != nil {
@@ -78,11 +78,11 @@ func (c *Cluster) askNodes(ctx context.Context, q question) ([]NodeAnswer, error
 	}
 }
 
-// readAnswers notes the answers to a request that have come.
-func (c *CIB) readAnswers(attribute, request string, answers []NodeAnswer) {
-	attributes := c.attributes()
+// read notes the answers to a request that have come.
+func (q question) read(cib *CIB, request string, answers []NodeAnswer) {
+	attributes := cib.attributes()
 	for i, a := range answers {
-		if answer, ok := strings.CutPrefix(attributes[a.Node][attribute], request+" "); ok {
+		if answer, ok := strings.CutPrefix(attributes[a.Node][q.answer], request+" "); ok {
 			answers[i] = NodeAnswer{Node: a.Node, Valid: answer == "ok", Reason: strings.TrimPrefix(answer, "ok")}
 		}
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"thalassa/cluster"
-	"thalassa/cluster/cibxml"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -84,14 +82,14 @@ func (a reloading) reload(ctx context.Context, generation string, out *RolledOut
 	if err != nil {
 		return cluster.Status{}, err
 	}
-	before, begun := cib.newestCalls(a.Resource), time.Now()
+	before, begun := operationsOf(cib, a.Resource).newestCalls(), time.Now()
 	if _, err := c.run(ctx, a.setGeneration(generation)); err != nil {
 		return cluster.Status{}, fmt.Errorf("setting the generation: %w", err)
 	}
 	limited, cancel := context.WithTimeout(ctx, a.Wait)
 	defer cancel()
 	reloaded := func(now *CIB) bool {
-		calls := now.newestCalls(a.Resource)
+		calls := operationsOf(now, a.Resource).newestCalls()
 		out.Reloaded = slices.DeleteFunc(slices.Clone(a.where), func(n string) bool { return calls[n] <= before[n] })
 		return len(out.Reloaded) == len(a.where)
 	}
@@ -101,7 +99,7 @@ func (a reloading) reload(ctx context.Context, generation string, out *RolledOut
 	out.ReloadMs = time.Since(begun).Milliseconds()
 	monitored, cancel := context.WithTimeout(limited, monitorsWithin)
 	defer cancel()
-	_ = c.await(monitored, func(now *CIB) bool { return !now.isPending(a.Resource) }) // without all of them, their results so far count
+	_ = c.await(monitored, func(now *CIB) bool { return !operationsOf(now, a.Resource).isPending() }) // without all of them, their results so far count
 	v, err := c.Settled(ctx, a.Wait)
 	out.SettleMs = time.Since(begun).Milliseconds()
 	return v, err
@@ -119,49 +117,4 @@ func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
 			return &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: "it has not settled"}
 		}
 	}
-}
-
-// operations returns the recorded operations of a resource by node.
-func (c *CIB) operations(resource string) map[string][]*cibxml.Element {
-	out := map[string][]*cibxml.Element{}
-	for _, state := range c.root.Child("status").Descendants("node_state") {
-		for _, r := range state.Descendants("lrm_resource") {
-			if base(r.Attr("id")) == resource {
-				out[state.Attr("uname")] = append(out[state.Attr("uname")], r.Descendants("lrm_rsc_op")...)
-			}
-		}
-	}
-	return out
-}
-
-// newestCalls returns the number of the last finished call of a resource's agent by node.
-func (c *CIB) newestCalls(resource string) map[string]int {
-	out := map[string]int{}
-	for node, list := range c.operations(resource) {
-		for _, op := range list {
-			n, _ := strconv.Atoi(op.Attr("call-id")) // -1: not finished
-			out[node] = max(out[node], n)
-		}
-	}
-	return out
-}
-
-// isPending reports whether an operation of a resource waits for its result. A monitor
-// that reports a failed or degraded resource has its result in another entry, and
-// stays pending.
-func (c *CIB) isPending(resource string) bool {
-	for _, list := range c.operations(resource) {
-		finished := map[string]bool{}
-		for _, op := range list {
-			if op.Attr("op-status") != "-1" {
-				finished[op.Attr("transition-key")] = true
-			}
-		}
-		if slices.ContainsFunc(list, func(op *cibxml.Element) bool {
-			return op.Attr("op-status") == "-1" && !finished[op.Attr("transition-key")]
-		}) {
-			return true
-		}
-	}
-	return false
 }

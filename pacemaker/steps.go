@@ -99,7 +99,7 @@ func (s Steps) Plan(ctx context.Context, g Stage) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	st := Step{Epoch: cib.Epoch, from: cib, Was: g.Was, Starts: starts(cib), Done: cib.hasMark(g.Mark)}
+	st := Step{Epoch: cib.Epoch, from: cib, Was: g.Was, Starts: starts(cib), Done: hasMark(cib, g.Mark)}
 	if st.Before, err = c.View(ctx, cib); err != nil || st.Done {
 		return st, err
 	}
@@ -124,7 +124,7 @@ func (s Steps) Plan(ctx context.Context, g Stage) (Step, error) {
 			return st, err
 		}
 	}
-	st.Was = cib.targetRole(g.Action.Resource)
+	st.Was = targetRole(cib, g.Action.Resource)
 	return s.fill(ctx, st, steps(cib, st.Before, g.Action))
 }
 
@@ -135,7 +135,7 @@ func (s Steps) planEnd(ctx context.Context, g Stage, st Step) (Step, error) {
 		for _, r := range movable(st.Before, a.Resource) {
 			calls = append(calls, clearMove(r, a.Node))
 		}
-	} else if st.from.targetRole(a.Resource) == "Stopped" {
+	} else if targetRole(st.from, a.Resource) == "Stopped" {
 		calls = append(calls, meta(a.Resource, "target-role", g.Was))
 	}
 	return s.fill(ctx, st, calls)
@@ -170,7 +170,7 @@ func (s Steps) fill(ctx context.Context, st Step, calls []call) (Step, error) {
 func (s Steps) PlanEdits(ctx context.Context, edits []config.Edit, mark string) (Step, config.Outcome, error) {
 	from, to, out, err := s.cluster.planEdits(ctx, edits)
 	st := Step{Epoch: out.Epoch, Predicted: out.Predicted, from: from, to: to, Nothing: to == nil}
-	if from != nil && mark != "" && from.hasMark(mark) {
+	if from != nil && mark != "" && hasMark(from, mark) {
 		st.Done, err = true, nil
 	}
 	if err != nil {
@@ -273,11 +273,11 @@ const (
 )
 
 // hasMark reports whether a write with that mark was made.
-func (c *CIB) hasMark(mark string) bool {
-	return mark != "" && slices.Contains(strings.Fields(c.marks()), mark)
+func hasMark(c *CIB, mark string) bool {
+	return mark != "" && slices.Contains(strings.Fields(marksOf(c)), mark)
 }
 
-func (c *CIB) marks() string {
+func marksOf(c *CIB) string {
 	for _, p := range c.section("crm_config").ByID(markSet).Descendants("nvpair") {
 		if p.Attr("name") == markSet {
 			return p.Attr("value")
@@ -290,7 +290,7 @@ func (c *CIB) marks() string {
 func withMark(c, from *CIB, mark string) (*CIB, error) {
 	return from.next(func(configuration *cibxml.Element) error {
 		*configuration = *c.root.Child("configuration").Clone()
-		marks := append(strings.Fields(c.marks()), mark)
+		marks := append(strings.Fields(marksOf(c)), mark)
 		marks = marks[max(0, len(marks)-maxMarks):]
 		properties := configuration.Ensure("crm_config")
 		set := properties.ByID(markSet)
@@ -329,7 +329,7 @@ func (c *Cluster) predictRestart(ctx context.Context, cib *CIB, now cluster.Stat
 	if err != nil {
 		return cluster.Consequences{}, err
 	}
-	again, err := c.onFile(ctx, then, []call{meta(a.Resource, "target-role", cib.targetRole(a.Resource))})
+	again, err := c.onFile(ctx, then, []call{meta(a.Resource, "target-role", targetRole(cib, a.Resource))})
 	if err != nil {
 		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
 	}
@@ -353,5 +353,5 @@ func (s Steps) IsMarked(ctx context.Context, mark string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return cib.hasMark(mark), nil
+	return hasMark(cib, mark), nil
 }

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -17,6 +18,8 @@ import (
 type fileServer struct {
 	route Route
 	cfg   Config
+	dir   *watchedPath
+	said  *said
 }
 
 // filePolicy is the Content-Security-Policy of files. A script in a file would have all
@@ -37,6 +40,9 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 	}
 	f, info, err := s.open(name)
 	if err != nil {
+		if errors.Is(err, errLinked) || errors.Is(err, errSecretAbove) {
+			s.refuse(r, "", err.Error())
+		}
 		return fileFailure(err)
 	}
 	defer f.Close()
@@ -47,8 +53,8 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 		}
 		return fileFailure(fs.ErrNotExist)
 	}
-	if s.isSecret(info) {
-		s.cfg.Logger.WarnContext(r.Context(), "request for a secret of the agent refused", "route", s.route.Path, "path", r.URL.Path)
+	if why := s.refusal(info); why != "" {
+		s.refuse(r, name, why)
 		return fileFailure(fs.ErrNotExist)
 	}
 	h := w.Header()
@@ -64,16 +70,52 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 	return nil
 }
 
-// isSecret reports whether a file is a secret that no route serves. It may be below the directory
-// by a hard link or a mount, or because somebody has put it there since.
+// refusal says why a file is not served; empty: it is. A file that has a second name may be
+// any file of the machine: whoever may write a directory may make a hard link there to a
+// file that is read by the agent's user alone, unless the kernel forbids it
+// (fs.protected_hardlinks).
+func (s fileServer) refusal(info fs.FileInfo) string {
+	if s.isSecret(info) {
+		return "it is a secret of the agent"
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Nlink > 1 {
+		return "it has several names (hard links), expected a copy"
+	}
+	return ""
+}
+
+// isSecret reports whether a file is one that no route serves: by a hard link, a mount, or
+// because a secret has been put into the directory since.
 func (s fileServer) isSecret(info fs.FileInfo) bool {
-	if s.cfg.Secrets == nil {
+	return slices.ContainsFunc(s.cfg.secrets(), func(secret fs.FileInfo) bool { return os.SameFile(secret, info) })
+}
+
+// refuse logs, once for each reason and file, why a file is not served.
+func (s fileServer) refuse(r *http.Request, name, why string) {
+	if s.said.isNew(why + "\n" + name) {
+		s.cfg.Logger.WarnContext(r.Context(), "file of a route not served", "route", s.route.Path, "files", s.route.Files, "file", name, "reason", why)
+	}
+}
+
+// said is what has been logged. The zero value is ready.
+type said struct {
+	mu  sync.Mutex
+	set map[string]struct{}
+}
+
+// isNew reports whether a text has not been said yet. Of very many texts it forgets some.
+func (s *said) isNew(text string) bool {
+	const most = 256
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.set[text]; ok {
 		return false
 	}
-	return slices.ContainsFunc(s.cfg.Secrets(), func(path string) bool {
-		secret, err := os.Stat(path)
-		return err == nil && os.SameFile(secret, info)
-	})
+	if s.set == nil || len(s.set) >= most {
+		s.set = map[string]struct{}{}
+	}
+	s.set[text] = struct{}{}
+	return true
 }
 
 // open opens a regular file or a directory below that of the route. It follows no link that leads
@@ -82,7 +124,7 @@ func (s fileServer) open(name string) (*os.File, fs.FileInfo, error) {
 	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
 		return nil, nil, fs.ErrNotExist
 	}
-	root, err := os.OpenRoot(s.route.Files)
+	root, err := s.dir.openDirectory(s.cfg.secrets())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,11 +2,13 @@ package routes_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -153,5 +155,115 @@ func TestSecretsAreNotServed(t *testing.T) {
 	secrets = append(secrets, filepath.Join(dir, "later.txt"))
 	if got := status("later.txt"); got != 404 {
 		t.Errorf("a new secret: %d", got)
+	}
+}
+
+// The directory of a route may be replaced by another one, but not by a link to anywhere.
+func TestAReplacedDirectory(t *testing.T) {
+	t.Parallel()
+	parent, elsewhere := t.TempDir(), t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill := func(dir, text string) string {
+		t.Helper()
+		must(os.MkdirAll(dir, 0o755))
+		must(os.WriteFile(filepath.Join(dir, "a.txt"), []byte(text), 0o644))
+		return dir
+	}
+	fill(elsewhere, "elsewhere")
+	site1, up := filepath.Join(parent, "site"), filepath.Join(parent, "up")
+	fill(site1, "first")
+	fill(filepath.Join(up, "site"), "below")
+	must(os.Symlink(fill(filepath.Join(parent, "release1"), "one"), filepath.Join(parent, "current")))
+	all, err := routes.Parse([]routes.Entry{
+		{Path: "/site/", Files: site1}, {Path: "/up/", Files: filepath.Join(up, "site")}, {Path: "/current/", Files: filepath.Join(parent, "current")},
+		{Path: "/later/", Files: filepath.Join(parent, "later")},
+	}, nil)
+	must(err)
+	secret := fill(filepath.Join(parent, "database", "certificates"), "key")
+	var log strings.Builder
+	router := routes.New(routes.Config{
+		Secrets: func() []string { return []string{filepath.Join(parent, "database")} }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}, all)
+	shows := func(when, path, want string) {
+		t.Helper()
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path+"a.txt", nil)
+		if err := router.Find(r.URL.Path).Serve(w, r, routes.Caller{Name: "ann"}); err != nil && want != "" || w.Body.String() != want {
+			t.Errorf("%s: %s has %q, %v, expected %q", when, path, w.Body, err, want)
+		}
+	}
+	replace := func(path, to string) { // by a link, or by a directory
+		t.Helper()
+		must(os.Rename(path, path+".old"))
+		if to == "" {
+			must(os.Rename(fill(path+".new", "second"), path))
+		} else {
+			must(os.Symlink(to, path))
+		}
+	}
+	shows("at first", "/site/", "first")
+	shows("at first", "/up/", "below")
+	shows("at first", "/current/", "one")
+	shows("at first", "/later/", "")
+	replace(site1, "")
+	shows("after a deployment by rename", "/site/", "second")
+	must(os.Rename(site1, site1+".second"))
+	must(os.Symlink(elsewhere, site1))
+	shows("after it became a link", "/site/", "")
+	if text := log.String(); !strings.Contains(text, "symbolic link that was not there") || strings.Count(text, "level=WARN") != 1 {
+		t.Errorf("log: %s", text)
+	}
+	shows("after it became a link", "/site/", "")
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 {
+		t.Errorf("log: %s", text)
+	}
+	must(os.Rename(filepath.Join(elsewhere, "a.txt"), filepath.Join(elsewhere, "b.txt")))
+	fill(filepath.Join(elsewhere, "site"), "elsewhere")
+	replace(up, elsewhere)
+	shows("after a directory above it became a link", "/up/", "")
+	link := filepath.Join(parent, "current")
+	must(os.Remove(link))
+	must(os.Symlink(fill(filepath.Join(parent, "release2"), "two"), link))
+	shows("after its own link leads elsewhere", "/current/", "two")
+	must(os.Remove(link))
+	must(os.Symlink(secret, link))
+	shows("after its own link leads to secrets", "/current/", "")
+	fill(filepath.Join(parent, "later"), "later")
+	shows("after it was made", "/later/", "later")
+	router.Replace(all)
+	fill(elsewhere, "elsewhere")
+	shows("after the settings were read again", "/site/", "elsewhere")
+}
+
+// A file with a second name may be one that only the agent can read.
+func TestHardLinksAreNotServed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	outside := filepath.Join(t.TempDir(), "haproxy.cfg")
+	if err := os.WriteFile(outside, []byte("userlist"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(outside, filepath.Join(dir, "cfg.txt")); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	s := site(t, routes.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, routes.Entry{Path: "/img/", Files: dir})
+	for range 2 {
+		if res, body := get(t, s, "/img/cfg.txt"); res.StatusCode != http.StatusNotFound || strings.Contains(body, "userlist") {
+			t.Errorf("%d %q", res.StatusCode, body)
+		}
+	}
+	if text := log.String(); strings.Count(text, "several names") != 1 || !strings.Contains(text, "cfg.txt") {
+		t.Errorf("log: %s", text)
+	}
+	if err := os.Remove(outside); err != nil {
+		t.Fatal(err)
+	}
+	if res, body := get(t, s, "/img/cfg.txt"); res.StatusCode != http.StatusOK || body != "userlist" {
+		t.Errorf("with one name: %d %q", res.StatusCode, body)
 	}
 }

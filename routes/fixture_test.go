@@ -14,7 +14,9 @@ import (
 )
 
 // ours are the names of cookies that no application sees.
-func ours() []string { return []string{"thalassa_session", "__Host-thalassa_session"} }
+func ours() []string {
+	return []string{"thalassa_session", "__Host-thalassa_session", "thalassa_login"}
+}
 
 // site serves entries to ann, over TLS with HTTP/1.1 and HTTP/2.
 func site(t *testing.T, cfg routes.Config, entries ...routes.Entry) *httptest.Server {
@@ -50,6 +52,7 @@ func site(t *testing.T, cfg routes.Config, entries ...routes.Entry) *httptest.Se
 type reply struct {
 	StatusCode int
 	Header     http.Header
+	Trailer    http.Header
 }
 
 // get sends a request with headers "Name: value", and follows no redirect.
@@ -72,5 +75,5 @@ func get(t *testing.T, s *httptest.Server, path string, headers ...string) (r re
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{res.StatusCode, res.Header}, string(data)
+	return reply{res.StatusCode, res.Header, res.Trailer}, string(data)
 }

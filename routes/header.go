@@ -31,6 +31,9 @@ func cleanRequest(h http.Header, by Caller) {
 	if !by.Authorization {
 		h.Del("Authorization")
 	}
+	h.Del("Te") // it would ask for trailers
+	h.Del("Trailer")
+	h.Del("Cookie2")
 	if kept := withoutCookies(h.Values("Cookie"), by.Cookies); kept != "" {
 		h.Set("Cookie", kept)
 	} else {
@@ -51,12 +54,65 @@ func withoutCookies(headers, names []string) string {
 	return strings.Join(kept, "; ")
 }
 
-// isNamed reports whether a cookie has one of some names. A cookie without a name, whose
-// value looks like a cookie, has that one's.
+// isNamed reports whether a cookie, "NAME=VALUE", has one of some names, or may have it for a
+// lenient reader: one that cuts at commas or spaces too, takes quotes or a path encoding off
+// a name, or has its own characters for an underscore, as PHP. So a cookie that has the name
+// anywhere counts, unless a slash or the like parts it. The prefix __Host- is not looked at.
 func isNamed(pair string, names []string) bool {
-	name, _, _ := strings.Cut(strings.TrimLeft(pair, "= \t"), "=")
-	name = strings.TrimSpace(name)
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+	for range mostDecodings {
+		plain := plainName(pair)
+		if slices.ContainsFunc(names, func(n string) bool { return strings.Contains(plain, plainName(strings.TrimPrefix(n, "__Host-"))) }) {
+			return true
+		}
+		next, err := url.PathUnescape(pair)
+		if err != nil {
+			next = unescaped(pair)
+		}
+		if next == pair {
+			return false
+		}
+		pair = next
+	}
+	return true // encoded again and again
+}
+
+// HasCookie reports whether a request has a cookie of one of some names, in any spelling
+// that isNamed knows.
+func HasCookie(r *http.Request, names ...string) bool {
+	return slices.ContainsFunc(r.Header.Values("Cookie"), func(header string) bool {
+		return slices.ContainsFunc(strings.Split(header, ";"), func(pair string) bool { return isNamed(pair, names) })
+	})
+}
+
+// plainName is a text in which different spellings of a name are the same: its letters and
+// digits, in lower case, and what no name of a cookie has.
+func plainName(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			return c
+		case 'A' <= c && c <= 'Z':
+			return c + 'a' - 'A'
+		case strings.ContainsRune("/:?&#@", c):
+			return c
+		}
+		return -1
+	}, text)
+}
+
+// unescaped is a text without the percent encoding that it has, where some of it is none.
+func unescaped(text string) string {
+	var out strings.Builder
+	for len(text) > 0 {
+		if c, err := url.PathUnescape(text[:min(3, len(text))]); text[0] == '%' && len(text) >= 3 && err == nil {
+			out.WriteString(c)
+			text = text[3:]
+			continue
+		}
+		out.WriteByte(text[0])
+		text = text[1:]
+	}
+	return out.String()
 }
 
 // forbiddenAnswers are headers by which an application would change what browsers do with
@@ -68,6 +124,7 @@ func forbiddenAnswers() []string {
 // cleanResponse removes the headers of an answer that affect more than the route.
 func (p *proxy) cleanResponse(res *http.Response) {
 	h := res.Header
+	h.Del("Trailer")
 	for _, name := range forbiddenAnswers() {
 		h.Del(name)
 	}

@@ -44,13 +44,24 @@ func exchangeOf(r *http.Request) *exchange {
 	return x
 }
 
-func newProxy(cfg Config, route Route) *proxy {
+// newProxy makes the proxy of a route. socket is where the application listens; nil: it
+// listens at an address.
+func newProxy(cfg Config, route Route, socket *watchedPath) *proxy {
 	dialer := &net.Dialer{Timeout: dialTime, ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
 		return refuse(cfg, route, network, address)
 	}}
+	told := &said{}
 	p := &proxy{route: route, transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, route.Proxy.Network, route.Proxy.Address)
+			connect := func(address string) (net.Conn, error) { return dialer.DialContext(ctx, route.Proxy.Network, address) }
+			if socket == nil {
+				return connect(route.Proxy.Address)
+			}
+			conn, err := socket.dial(cfg.secrets(), connect)
+			if (errors.Is(err, errLinked) || errors.Is(err, errNoSocket)) && told.isNew(err.Error()) {
+				cfg.Logger.WarnContext(ctx, "socket of a route not used", "route", route.Path, "socket", route.Proxy.Address, "reason", err)
+			}
+			return conn, err
 		},
 		MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTime, ResponseHeaderTimeout: route.Timeout,
 		ExpectContinueTimeout: expectContinueFor, MaxResponseHeaderBytes: maxAnswerHeader, DisableCompression: true,
@@ -63,12 +74,20 @@ func newProxy(cfg Config, route Route) *proxy {
 	return p
 }
 
-// finalAnswers drops informational answers (1xx): the API's middleware regards the first status as
-// the final one, and their headers would not be cleaned.
+// finalAnswers passes on no informational answers (1xx): what is behind the API takes the
+// first status for the last one, and their headers would not be cleaned. Nor does it pass on
+// trailers, which come when the headers that they would change have gone (RFC 9110, 6.5.1,
+// lets it discard them).
 type finalAnswers struct{ http.RoundTripper }
 
 func (f finalAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
-	return f.RoundTripper.RoundTrip(r.WithContext(untraced{r.Context()})) //nolint:contextcheck // that of the request
+	res, err := f.RoundTripper.RoundTrip(r.WithContext(untraced{r.Context()})) //nolint:contextcheck // that of the request
+	if err != nil {
+		return nil, err
+	}
+	final := *res // the transport writes trailers into the original
+	final.Trailer = nil
+	return &final, nil
 }
 
 // untraced is a context without the trace by which the reverse proxy learns of informational
@@ -130,6 +149,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
 	out.URL.Scheme, out.URL.Host = "http", "application"
 	out.Host = pr.In.Host
+	out.Trailer = nil // else it would be announced, and not come
 	cleanRequest(out.Header, by)
 	if p.route.Strip {
 		out.URL.Path, out.URL.RawPath = stripped(out.URL.Path, p.route.Path), stripped(out.URL.RawPath, p.route.Path)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -211,4 +212,128 @@ func TestProxyAsksWhereANameLeads(t *testing.T) {
 	if res, body := get(t, s, "/other/"); res.StatusCode != http.StatusOK {
 		t.Errorf("%d %q", res.StatusCode, body)
 	}
+}
+
+// What comes after the body of an answer or a request is not passed on, and not announced.
+func TestTrailersAreNotPassedOn(t *testing.T) {
+	t.Parallel()
+	got := make(chan http.Header, 1)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		h := r.Header.Clone()
+		for name, values := range r.Trailer {
+			h["Trailer "+name] = values
+		}
+		got <- h
+		w.Header().Set("Trailer", "Set-Cookie, X-Sum")
+		_, _ = io.WriteString(w, "text")
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set("X-Sum", "1")
+		w.Header().Set("Set-Cookie", "thalassa_session=evil")
+		w.Header().Set(http.TrailerPrefix+"Clear-Site-Data", `"cookies"`)
+	}))
+	t.Cleanup(app.Close)
+	s := site(t, routes.Config{}, routes.Entry{Path: "/app/", Proxy: app.URL})
+	for _, version := range []string{"http/1.1", "h2"} {
+		tr := s.Client().Transport.(*http.Transport).Clone()
+		tr.TLSClientConfig.NextProtos, tr.ForceAttemptHTTP2 = []string{version}, version == "h2"
+		t.Cleanup(tr.CloseIdleConnections)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/app/", io.NopCloser(strings.NewReader("body")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Trailer = http.Header{"X-Forwarded-User": {"root"}, "X-Sum": {"2"}}
+		r.Header.Set("Te", "trailers")
+		res, err := tr.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil || string(body) != "text" {
+			t.Errorf("%q, %v", body, err)
+		}
+		_ = res.Body.Close()
+		if len(res.Trailer) > 0 || res.Header.Get("Trailer") != "" || res.Header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: the client gets trailers %v, headers %v", res.Proto, res.Trailer, res.Header)
+		}
+		for name, values := range <-got {
+			if strings.HasPrefix(name, "Trailer") || name == "Te" {
+				t.Errorf("%s: the application gets %s: %q", res.Proto, name, values)
+			}
+		}
+	}
+}
+
+// However our cookies are spelled, no application gets one; those of others it gets.
+func TestNoSpellingOfOurCookiesIsPassedOn(t *testing.T) {
+	t.Parallel()
+	s := site(t, routes.Config{}, routes.Entry{Path: "/app/", Proxy: application(t)})
+	for _, spelled := range []string{
+		`thalassa_session=ID`, `__Host-thalassa_session=ID`, `__HOST-Thalassa_Session=ID`, `"thalassa_session"=ID`, `'__Host-thalassa_session'=ID`,
+		`thalassa_session =ID`, "thalassa_session\t=ID", `thalassa_session`, `=thalassa_session=ID`, `$Version=1; thalassa_session=ID; $Path=/`,
+		`$Version="1", thalassa_session="ID"`, `a=b, thalassa_session=ID`, `a=b thalassa_session=ID`, `a="b; thalassa_session=ID"`, `thalassa%5fsession=ID`,
+		`%74halassa_session=ID`, `__%48ost-thalassa_session=ID`, `thalassa%255Fsession=ID`, `thalassa.session=ID`, `thalassa session=ID`, `thalassa[session=ID`,
+		`thalassa_session[0]=ID`, "thalassa_session\u00a0=ID", `100%;thalassa_session%20=ID`, `%zz%74halassa_session=ID`, `\thalassa_session=ID`, `thalassa_login=ID`,
+		"\xa0thalassa_session=ID", `__Secure-thalassa_session=ID`,
+	} {
+		_, body := get(t, s, "/app/", "Cookie: theme=dark; "+spelled+"; next=/thalassa/session", "Cookie: "+spelled, "Cookie: app=1", "Cookie2: $Version=1; "+spelled)
+		if strings.Contains(body, "ID") || strings.Contains(body, "thalassa_s") {
+			t.Errorf("%q: the application gets %s", spelled, body)
+		}
+		for _, kept := range []string{"theme=dark", "next=/thalassa/session", "app=1"} {
+			if !strings.Contains(body, kept) {
+				t.Errorf("%q: the application does not get %s: %s", spelled, kept, body)
+			}
+		}
+	}
+}
+
+// The socket of an application may be replaced by another one, but not by a link to anywhere,
+// nor by one that controls HAProxy.
+func TestAReplacedSocket(t *testing.T) {
+	t.Parallel()
+	dir := testkit.SocketDir(t)
+	listenAs := func(name string) {
+		t.Helper()
+		l, err := net.Listen("unix", filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })} //nolint:gosec // of a test
+		app.SetKeepAlivesEnabled(false)
+		go func() { _ = app.Serve(l) }()
+		t.Cleanup(func() { _ = app.Close() })
+	}
+	for _, name := range []string{"app", "new", "other", "control"} {
+		listenAs(name)
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Symlink("app", at("link")))
+	s := site(t, routes.Config{Secrets: func() []string { return []string{at("control")} }},
+		routes.Entry{Path: "/app/", Proxy: "unix:" + at("app")}, routes.Entry{Path: "/link/", Proxy: "unix:" + at("link")})
+	shows := func(when, path string, status int, want string) {
+		t.Helper()
+		if res, body := get(t, s, path, "Connection: close"); res.StatusCode != status || !strings.Contains(body, want) {
+			t.Errorf("%s: %s is %d %q, expected %d %q", when, path, res.StatusCode, body, status, want)
+		}
+	}
+	shows("at first", "/app/", 200, "app")
+	shows("at first", "/link/", 200, "app")
+	must(os.Rename(at("new"), at("app")))
+	shows("after it was replaced", "/app/", 200, "new")
+	must(os.Remove(at("app")))
+	must(os.Symlink(at("other"), at("app")))
+	shows("after it became a link", "/app/", 502, "does not answer")
+	must(os.Remove(at("link")))
+	must(os.Symlink(at("other"), at("link")))
+	shows("after its own link leads elsewhere", "/link/", 200, "other")
+	must(os.Remove(at("link")))
+	must(os.Symlink(at("control"), at("link")))
+	shows("after its own link leads to a socket of HAProxy", "/link/", 502, "does not answer")
 }

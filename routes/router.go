@@ -2,9 +2,11 @@ package routes
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -16,12 +18,27 @@ type Config struct {
 	// Refuses says why a route must not connect to an address, as a clause; empty: it may.
 	// nil: it may connect to any.
 	Refuses func(to netip.AddrPort, r Route) string
-	// Secrets are files that no route serves, under any name; nil: there are none.
+	// Secrets are files, directories and sockets that no route serves or leads to, whatever
+	// they are called there; nil: there are none.
 	Secrets func() []string
 	Logger  *slog.Logger // default: discards
 }
 
-// A Router serves routes. Create it with New; its methods may be called from any goroutine.
+// secrets are those of Secrets that there are now.
+func (c Config) secrets() []fs.FileInfo {
+	if c.Secrets == nil {
+		return nil
+	}
+	var out []fs.FileInfo
+	for _, path := range c.Secrets() {
+		if info, err := os.Stat(path); err == nil {
+			out = append(out, info)
+		}
+	}
+	return out
+}
+
+// A Router serves routes. Make it with New; its methods may be called from any goroutine.
 type Router struct {
 	cfg     Config
 	changes sync.Mutex // held by Replace
@@ -39,7 +56,9 @@ func New(cfg Config, all []Route) *Router {
 	return r
 }
 
-// Replace replaces the routes. Requests and websockets of routes that were removed or changed end.
+// Replace has other routes be served from now on. Requests and websockets of routes that
+// are no longer there, or have changed, end. The symbolic links that are now in the paths of
+// directories may be followed.
 func (r *Router) Replace(all []Route) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
@@ -50,8 +69,12 @@ func (r *Router) Replace(all []Route) {
 	next := make([]*Place, 0, len(all))
 	for _, route := range all {
 		p := former[route]
-		if delete(former, route); p == nil {
+		delete(former, route)
+		switch {
+		case p == nil:
 			p = newPlace(r.cfg, route)
+		case p.path != nil:
+			p.path.look()
 		}
 		next = append(next, p)
 	}
@@ -88,6 +111,7 @@ type Place struct {
 	route Route
 	free  chan struct{} // one slot for each request under way
 	usage usage
+	path  *watchedPath // nil: it has neither files nor a socket
 	serve func(w http.ResponseWriter, r *http.Request, by Caller) error
 
 	ended context.Context //nolint:containedctx // the end of the place, not of a call
@@ -98,10 +122,14 @@ func newPlace(cfg Config, route Route) *Place {
 	p := &Place{route: route, free: make(chan struct{}, route.Connections)}
 	p.ended, p.close = context.WithCancel(context.Background())
 	if route.Files != "" {
-		p.serve = fileServer{route, cfg}.serve
+		p.path = watch(route.Files)
+		p.serve = fileServer{route: route, cfg: cfg, dir: p.path, said: &said{}}.serve
 		return p
 	}
-	proxy := newProxy(cfg, route)
+	if route.Proxy.Network == "unix" {
+		p.path = watch(route.Proxy.Address)
+	}
+	proxy := newProxy(cfg, route, p.path)
 	p.serve = proxy.serve
 	context.AfterFunc(p.ended, proxy.transport.CloseIdleConnections)
 	return p

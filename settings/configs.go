@@ -70,7 +70,7 @@ func (s *Agent) Loop(log *slog.Logger) agent.Config {
 // tokens of [Agent.TokenFile].
 func (s *Agent) API(log *slog.Logger) api.Config {
 	return api.Config{
-		OpenMetrics: s.metricsOpen, Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.Loopback(), MaxWebsocketsOfCaller: s.maxWebsockets, Logger: log,
+		OpenMetrics: s.metricsOpen, Label: s.label, AllowedHosts: s.allowedHosts, Names: s.TLS().Names(slog.New(slog.DiscardHandler)), Loopback: s.Loopback(), MaxWebsocketsOfCaller: s.maxWebsockets, Logger: log,
 	}
 }
 

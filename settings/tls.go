@@ -88,12 +88,18 @@ func (t TLS) ClientCAs() (*x509.CertPool, error) {
 func (t TLS) SelfSigned(log *slog.Logger) listen.SelfSignedConfig {
 	return listen.SelfSignedConfig{
 		Dir: filepath.Join(t.s.dbPath, "tls"), Logger: log,
-		Names: func() []string {
-			local, err := listen.LocalNames("/etc/hosts")
-			if err != nil {
-				log.Warn("names of this machine not known", "error", err)
-			}
-			return append(slices.Clone(t.s.tlsNames), local...)
-		},
+		Names: t.Names(log),
+	}
+}
+
+// Names are the names and addresses by which clients reach the API: tls-names, and those that
+// this machine has now.
+func (t TLS) Names(log *slog.Logger) func() []string {
+	return func() []string {
+		local, err := listen.LocalNames("/etc/hosts")
+		if err != nil {
+			log.Warn("names of this machine not known", "error", err)
+		}
+		return append(slices.Clone(t.s.tlsNames), local...)
 	}
 }

@@ -2,7 +2,9 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,11 +16,15 @@ import (
 	"thalassa/internal/wake"
 )
 
-// Times of what is written to the store.
+// Times of what is read from the store and written to it.
 const (
+	wait         = 45 * time.Second // for a change
+	answerIn     = 15 * time.Second // beyond the wait
 	writeIn      = 5 * time.Second
 	sweepEvery   = time.Second
 	leastPause   = 100 * time.Millisecond // between two writes
+	readPause    = 30 * time.Millisecond  // between two rounds of reading
+	rewriteAfter = 2 * time.Second        // of an acknowledgement that somebody else has replaced
 	firstBackoff = 250 * time.Millisecond
 	lastBackoff  = 15 * time.Second
 )
@@ -29,11 +35,20 @@ type Record struct {
 	Index uint64 // of the value
 }
 
-// A Store is where the nodes of a cluster exchange documents, such as Consul's key-value store.
+// Keys are the names of keys.
+type Keys struct {
+	Names []string
+	Whole bool // else there are more, too many to list
+}
+
+// A Store is where the nodes of a cluster leave documents, such as Consul's key-value
+// store. Others may write there as well, and fill it.
 type Store interface {
-	// List returns all records whose keys begin with a prefix, by their keys. With an index it
-	// waits for a change. Pass the returned index to the next call.
-	List(ctx context.Context, prefix string, index uint64, wait time.Duration) (records map[string]Record, next uint64, err error)
+	// Keys has the keys that begin with a prefix, with no slash after it. With an index it
+	// waits for a change of any key that begins so. The new index is for the next call.
+	Keys(ctx context.Context, prefix string, index uint64, wait time.Duration) (keys Keys, next uint64, err error)
+	// Read reads the record of a key; false: there is none.
+	Read(ctx context.Context, key string) (Record, bool, error)
 	Put(ctx context.Context, key string, value []byte) error
 	// Remove removes a key that still has the index of its Record.
 	Remove(ctx context.Context, key string, index uint64) error
@@ -57,6 +72,9 @@ type Carrier struct {
 	cfg   Config
 	first chan struct{} // closed once the documents have been read, or cannot be
 	again chan struct{} // one slot: write the document again
+
+	acknowledged time.Time // for the goroutine that reads
+	strangers    strangers // for the same
 
 	mu      sync.Mutex
 	reading string // why the documents cannot be read; empty: they can
@@ -106,37 +124,190 @@ func (c *Carrier) Run(ctx context.Context) error {
 // read follows the documents of all nodes.
 func (c *Carrier) read(ctx context.Context) {
 	first := sync.OnceFunc(func() { close(c.first) })
-	list := func(ctx context.Context, index uint64, wait time.Duration) (map[string]Record, uint64, error) {
-		return c.cfg.Store.List(ctx, c.cfg.Prefix, index, wait)
-	}
-	consul.Follow(ctx, list, func(records map[string]Record, err error) {
-		c.note(&c.reading, "reading those of other nodes", err)
-		if err == nil {
-			c.merge(ctx, records)
+	index, pause, backoff := uint64(0), wait, firstBackoff
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, wait+answerIn)
+		if index == 0 {
+			cancel()
+			asking, cancel = context.WithTimeout(ctx, writeIn)
 		}
+		keys, next, err := c.cfg.Store.Keys(asking, c.cfg.Prefix, index, pause)
+		cancel()
+		if err == nil {
+			pause, err = c.round(ctx, keys)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		c.note(&c.reading, "reading those of other nodes", err)
+		if err != nil {
+			c.cfg.Sessions.Complete(false)
+			first()
+			index = 0
+			_ = wake.Pause(ctx, consul.Jitter(backoff))
+			backoff = min(2*backoff, lastBackoff)
+			continue
+		}
+		backoff = firstBackoff
+		if next < index {
+			next = 0 // Consul has lost its state
+		}
+		index = next
 		first()
-	})
+		_ = wake.Pause(ctx, readPause)
+	}
 }
 
-func (c *Carrier) merge(ctx context.Context, records map[string]Record) {
-	documents := make(map[string][]byte, len(records))
-	for key, r := range records {
-		documents[strings.TrimPrefix(key, c.cfg.Prefix)] = r.Value
+// round reads what all nodes have written, each key by itself: whoever fills the store with
+// other keys does not keep it from being read. pause is how long to wait for a change before
+// the next round.
+func (c *Carrier) round(ctx context.Context, keys Keys) (pause time.Duration, err error) {
+	known := c.cfg.Sessions.Nodes()
+	look, pause, fresh := c.strangers.choose(c.others(keys, known))
+	found := found{records: map[string]Record{}, documents: c.strangers.beginnings()}
+	for _, name := range known {
+		if err := c.readDocument(ctx, name, found); err != nil {
+			return 0, err
+		}
 	}
-	merged := c.cfg.Sessions.Merge(documents)
+	c.merge(ctx, found)
+	isGone, err := c.exchangeAcks(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if isGone {
+		pause = min(pause, moreIn)
+	}
+	looked, err := c.meet(ctx, look, found)
+	if looked < len(look) {
+		pause = moreIn
+	}
+	c.cfg.Sessions.Complete(keys.Whole && looked >= fresh)
+	return pause, err
+}
+
+// found is what a round has read, by the names below the prefix.
+type found struct {
+	records   map[string]Record
+	documents map[string][]byte
+}
+
+func (c *Carrier) readDocument(ctx context.Context, name string, into found) error {
+	r, ok, err := c.readOne(ctx, c.cfg.Prefix+name)
+	if err != nil {
+		return err
+	}
+	if delete(into.documents, name); ok {
+		into.records[name], into.documents[name] = r, r.Value
+	}
+	return nil
+}
+
+// meet looks at strangers for a while, which must not be long: what known nodes write waits.
+func (c *Carrier) meet(ctx context.Context, look []string, found found) (looked int, err error) {
+	begun := time.Now()
+	for _, name := range look {
+		if looked > 0 && time.Since(begun) > longestLook {
+			break
+		}
+		if err := c.readDocument(ctx, name, found); err != nil {
+			return looked, err
+		}
+		looked++
+	}
+	if looked == 0 {
+		return 0, nil
+	}
+	c.merge(ctx, found)
+	known, isNew := c.cfg.Sessions.Nodes(), false
+	for _, name := range look[:looked] {
+		if slices.Contains(known, name) {
+			isNew = true
+		} else {
+			c.strangers.note(name, found.documents[name])
+		}
+	}
+	if isNew {
+		_, err = c.exchangeAcks(ctx)
+	}
+	return looked, err
+}
+
+// exchangeAcks reads what the nodes say that they have read, and says what this one has.
+// isGone: what this node has said is not there.
+func (c *Carrier) exchangeAcks(ctx context.Context) (isGone bool, err error) {
+	acks := map[string][]byte{}
+	for _, name := range c.cfg.Sessions.Nodes() {
+		r, ok, err := c.readOne(ctx, c.ackKey(name))
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			acks[name] = r.Value
+		}
+	}
+	isGone = c.cfg.Sessions.MergeAcknowledgements(acks)
+	return isGone, c.acknowledge(ctx, isGone)
+}
+
+// others are the names below the prefix that are not those of nodes that are known.
+func (c *Carrier) others(keys Keys, known []string) []string {
+	var all []string
+	for _, key := range keys.Names {
+		if name := strings.TrimPrefix(key, c.cfg.Prefix); !slices.Contains(known, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+func (c *Carrier) readOne(ctx context.Context, key string) (Record, bool, error) {
+	reading, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	return c.cfg.Store.Read(reading, key)
+}
+
+// ackKey is where a node says what it has read of the others.
+func (c *Carrier) ackKey(node string) string { return c.cfg.Prefix + "acks/" + node }
+
+// acknowledge tells the other nodes what has been read of them. isGone: what this node has
+// told before is not there.
+func (c *Carrier) acknowledge(ctx context.Context, isGone bool) error {
+	if isGone && time.Since(c.acknowledged) > rewriteAfter {
+		c.cfg.Sessions.AcknowledgeAgain()
+	}
+	sealed, stored := c.cfg.Sessions.Acknowledgement()
+	if sealed == nil {
+		return nil
+	}
+	writing, cancel := context.WithTimeout(ctx, writeIn)
+	defer cancel()
+	if err := c.cfg.Store.Put(writing, c.ackKey(c.cfg.Node), sealed); err != nil {
+		return err
+	}
+	stored()
+	c.acknowledged = time.Now()
+	return nil
+}
+
+func (c *Carrier) merge(ctx context.Context, found found) {
+	merged := c.cfg.Sessions.Merge(found.documents)
 	c.tell(merged.Ended)
 	c.tell(c.cfg.Sessions.Sweep())
 	if merged.Again {
 		c.writeAgain()
 	}
 	for _, node := range merged.Over {
-		key := c.cfg.Prefix + node
-		r, ok := records[key]
+		r, ok := found.records[node]
 		if !ok {
 			continue
 		}
 		removing, cancel := context.WithTimeout(ctx, writeIn)
-		if err := c.cfg.Store.Remove(removing, key, r.Index); err != nil && ctx.Err() == nil {
+		err := c.cfg.Store.Remove(removing, c.cfg.Prefix+node, r.Index)
+		if ack, ok, errRead := c.cfg.Store.Read(removing, c.ackKey(node)); ok && err == nil {
+			err = errors.Join(errRead, c.cfg.Store.Remove(removing, c.ackKey(node), ack.Index))
+		}
+		if err != nil && ctx.Err() == nil {
 			c.cfg.Logger.DebugContext(ctx, "old document not removed", "node", node, "error", err)
 		}
 		cancel()

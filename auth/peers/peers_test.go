@@ -20,13 +20,14 @@ import (
 // consulStore is a store in a real Consul.
 type consulStore struct{ client *consul.Client }
 
-func (s consulStore) List(ctx context.Context, prefix string, index uint64, wait time.Duration) (map[string]peers.Record, uint64, error) {
-	pairs, meta, err := s.client.Pairs(ctx, prefix, index, wait)
-	out := map[string]peers.Record{}
-	for _, p := range pairs {
-		out[p.Key] = peers.Record{Value: p.Value, Index: p.Index}
-	}
-	return out, meta.Index, err
+func (s consulStore) Keys(ctx context.Context, prefix string, index uint64, wait time.Duration) (peers.Keys, uint64, error) {
+	list, meta, err := s.client.Keys(ctx, prefix, index, wait)
+	return peers.Keys{Names: list.Keys, Whole: list.Whole}, meta.Index, err
+}
+
+func (s consulStore) Read(ctx context.Context, key string) (peers.Record, bool, error) {
+	p, ok, err := s.client.ReadPair(ctx, key)
+	return peers.Record{Value: p.Value, Index: p.Index}, ok, err
 }
 
 func (s consulStore) Put(ctx context.Context, key string, value []byte) error {
@@ -40,6 +41,7 @@ func (s consulStore) Remove(ctx context.Context, key string, index uint64) error
 // A node is an agent's sessions and their carrier.
 type node struct {
 	sessions *auth.Sessions
+	shared   *auth.SharedSessions
 	carrier  *peers.Carrier
 	stop     func()
 
@@ -66,9 +68,9 @@ func start(t *testing.T, address, key, dir, name string) *node {
 	client, err := consul.New(consul.Config{Address: address, MaxConns: 3})
 	must(err)
 	n := &node{sessions: auth.NewSessions(auth.NewAuthority(tokens, nil), time.Now)}
-	shared := n.sessions.Share(auth.ShareConfig{Node: name, Key: secret, Path: filepath.Join(dir, "nodes.json")})
+	n.shared = n.sessions.Share(auth.ShareConfig{Node: name, Key: secret, Path: filepath.Join(dir, "nodes.json")})
 	n.carrier = peers.New(peers.Config{
-		Sessions: shared, Store: consulStore{client}, Prefix: "thalassa/sessions/", Node: name, Logger: slog.New(slog.DiscardHandler),
+		Sessions: n.shared, Store: consulStore{client}, Prefix: "thalassa/sessions/", Node: name, Logger: slog.New(slog.DiscardHandler),
 		Ended: func(s auth.Session) {
 			n.mu.Lock()
 			defer n.mu.Unlock()
@@ -205,7 +207,25 @@ func TestSessionsOverConsul(t *testing.T) {
 	b.hasProblem(t, "")
 }
 
-// Whoever fills the store fills no memory.
+// reach is where what has just happened on a node is known within two seconds.
+func (n *node) reach(t *testing.T) auth.Reach {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	return n.shared.Told(ctx)
+}
+
+// told is where what has just happened on a node is known, and how long it took to find out.
+func (n *node) told(t *testing.T, want auth.Reach) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	if got := n.reach(t); got != want {
+		t.Errorf("known on %s nodes, expected %s; %q", got, want, n.carrier.Problems())
+	}
+	return time.Since(begun)
+}
+
+// Whoever fills the store keeps nobody's logins and logouts from the other nodes.
 func TestAFullStore(t *testing.T) {
 	server := testkit.Consul(t)
 	key := filepath.Join(t.TempDir(), "key")
@@ -215,13 +235,73 @@ func TestAFullStore(t *testing.T) {
 	a, b := start(t, server.Address(), key, t.TempDir(), "a"), start(t, server.Address(), key, t.TempDir(), "b")
 	id := a.login(t)
 	b.holds(t, id, true)
-	for i := range 20 {
-		server.Do("PUT", fmt.Sprintf("/v1/kv/thalassa/sessions/x%d", i), strings.Repeat("x", 400<<10))
+	for i := range 25 { // 10 MB, before the names of the nodes and after them
+		server.Do("PUT", fmt.Sprintf("/v1/kv/thalassa/sessions/%s%d", []string{"0", "x"}[i%2], i), strings.Repeat("x", 400<<10))
 	}
-	b.hasProblem(t, "too large")
+	b.hasProblem(t, "are not taken over")
 	b.holds(t, id, true)
+	var late string
+	testkit.Eventually(t, 30*time.Second, func() error { // until each key has been looked at once
+		late = a.login(t)
+		begun := time.Now()
+		if got := a.reach(t); got != auth.ReachAll {
+			return fmt.Errorf("known on %s nodes", got)
+		}
+		t.Logf("all nodes know a login after %s", time.Since(begun).Round(time.Millisecond))
+		return nil
+	})
+	if _, ok := b.sessions.Find(late); !ok {
+		t.Error("all nodes know the login, and b does not")
+	}
+	a.sessions.End(late)
+	t.Logf("all nodes know a logout after %s", a.told(t, auth.ReachAll).Round(time.Millisecond))
+	if _, ok := b.sessions.Find(late); ok {
+		t.Error("all nodes know the logout, and b does not")
+	}
+	// A further node finds the others, and they it.
+	c := start(t, server.Address(), key, t.TempDir(), "c")
+	c.holds(t, id, true)
+	third := c.login(t)
+	a.holds(t, third, true)
+	b.holds(t, third, true)
+	// One that does not read is not among all.
+	c.stop()
+	last := a.login(t)
+	if took := a.told(t, auth.ReachSome); took < time.Second {
+		t.Errorf("c is not waited for: %s", took)
+	}
+	if took := a.told(t, auth.ReachSome); took > time.Second {
+		t.Errorf("c is waited for again: %s", took)
+	}
+	b.holds(t, last, true)
 	server.Do("DELETE", "/v1/kv/thalassa/sessions/x?recurse", nil)
-	late := a.login(t)
-	b.holds(t, late, true)
+	server.Do("DELETE", "/v1/kv/thalassa/sessions/0?recurse", nil)
 	b.hasProblem(t, "")
+}
+
+// So many keys that their names are too many hide no node that is known.
+func TestAStoreOfManyKeys(t *testing.T) {
+	server := testkit.Consul(t)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("a random text of more than 32 characters: 8fj2Lq0z"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, b := start(t, server.Address(), key, t.TempDir(), "a"), start(t, server.Address(), key, t.TempDir(), "b")
+	id := a.login(t)
+	b.holds(t, id, true)
+	a.told(t, auth.ReachAll)
+	const each = 64 // the most that Consul takes in one transaction
+	for i := range 80 {
+		ops := make([]map[string]any, each)
+		for j := range ops {
+			name := fmt.Sprintf("thalassa/sessions/0%s%05d", strings.Repeat("y", 300), each*i+j)
+			ops[j] = map[string]any{"KV": map[string]any{"Verb": "set", "Key": name, "Value": "eA=="}}
+		}
+		server.Do("PUT", "/v1/txn", ops)
+	}
+	late := a.login(t)
+	a.told(t, auth.ReachSome) // there may be a node among the keys
+	b.holds(t, late, true)
+	a.sessions.End(late)
+	b.holds(t, late, false)
 }

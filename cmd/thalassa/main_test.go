@@ -60,9 +60,9 @@ func TestADatabaseOfANewerVersionEndsTheAgentForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer := bytes.ReplaceAll(data, sealedSchema(1), sealedSchema(2))
+	newer := bytes.ReplaceAll(data, sealedSchema(2), sealedSchema(3))
 	if bytes.Equal(newer, data) {
-		t.Fatal("the file has no schema 1")
+		t.Fatal("the file has no schema 2")
 	}
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestADatabaseOfANewerVersionEndsTheAgentForGood(t *testing.T) {
 	code := run(t.Context(), nil, args, cli.Environment{
 		Program: "thalassa", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" },
 	})
-	if code != 2 || !strings.Contains(errs.String(), "has schema 2, and this version knows only 1") {
+	if code != 2 || !strings.Contains(errs.String(), "has schema 3, and this version knows only 2") {
 		t.Errorf("exit code %d, stderr %q", code, &errs)
 	}
 	if unit, err := os.ReadFile("../../packaging/thalassa.service"); err != nil || !strings.Contains(string(unit), "\nRestartPreventExitStatus=2\n") {

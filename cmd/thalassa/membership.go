@@ -62,7 +62,7 @@ func onDisk(p *haproxy.Process) func(context.Context) error {
 	}
 }
 
-// meets checks whether this node fulfils what a plan of the cluster needs.
+// meets checks whether this node has what a plan of the cluster needs.
 func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
 	return ocf.CheckHost(ctx, ocf.Config{Logger: n.log}, ocf.Host{
 		Parameters: needs.Parameters, Addresses: needs.Addresses, Interface: needs.Interface, Watched: needs.Watched, Elsewhere: needs.Elsewhere,

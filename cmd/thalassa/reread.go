@@ -162,11 +162,9 @@ func (r *rereader) port(p parts, t settings.Transition) (commit func() error, er
 	return func() error { return p.port.follow(tls, clients, t.Has("tls-cert", "tls-key")) }, nil
 }
 
-// routes are the files and applications behind the address of the API.
+// routes are the files and applications behind the address of the API. Those that have not
+// changed look at the paths of their directories again.
 func (r *rereader) routes(p parts, t settings.Transition) (commit func() error, err error) {
-	if !t.Has("routes") {
-		return unchanged, nil
-	}
 	return func() error {
 		p.routes.Replace(t.Next.Routes())
 		return nil

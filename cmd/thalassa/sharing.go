@@ -70,20 +70,22 @@ type keyStore struct{ client *consul.Client }
 // errHidden says that Consul has left records out.
 var errHidden = errors.New("consul hides keys: the agent's token needs key_prefix for session-kv-prefix, with the policy write")
 
-// List implements peers.Store.
-func (k keyStore) List(ctx context.Context, prefix string, index uint64, wait time.Duration) (map[string]peers.Record, uint64, error) {
-	pairs, meta, err := k.client.Pairs(ctx, prefix, index, wait)
+// Keys implements peers.Store.
+func (k keyStore) Keys(ctx context.Context, prefix string, index uint64, wait time.Duration) (peers.Keys, uint64, error) {
+	list, meta, err := k.client.Keys(ctx, prefix, index, wait)
 	if err == nil && meta.Filtered {
 		err = errHidden
 	}
 	if err != nil {
-		return nil, 0, diagnosed(err)
+		return peers.Keys{}, 0, diagnosed(err)
 	}
-	records := make(map[string]peers.Record, len(pairs))
-	for _, p := range pairs {
-		records[p.Key] = peers.Record{Value: p.Value, Index: p.Index}
-	}
-	return records, meta.Index, nil
+	return peers.Keys{Names: list.Keys, Whole: list.Whole}, meta.Index, nil
+}
+
+// Read implements peers.Store.
+func (k keyStore) Read(ctx context.Context, key string) (peers.Record, bool, error) {
+	pair, ok, err := k.client.ReadPair(ctx, key)
+	return peers.Record{Value: pair.Value, Index: pair.Index}, ok, diagnosed(err)
 }
 
 // Put implements peers.Store.

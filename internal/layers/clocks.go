@@ -41,7 +41,7 @@ func clocks() map[string]string {
 
 		"agent/certificates.go": paces, "agent/drift.go": paces, "agent/localuse.go": paces, "agent/monitor.go": paces, "agent/oldworkers.go": paces,
 		"agent/reloads.go": paces, "auth/access.go": paces, "auth/accounts.go": paces, "auth/reloaded.go": paces,
-		"auth/peers/peers.go": paces, "auth/tokens.go": paces, "auth/visitors.go": paces, "control/route.go": paces, "discovery/names.go": paces,
+		"auth/peers/peers.go": paces, "auth/peers/strangers.go": paces, "auth/tokens.go": paces, "auth/visitors.go": paces, "control/route.go": paces, "discovery/names.go": paces,
 		"haproxy/check.go": paces, "haproxy/finder.go": paces, "haproxy/recovery.go": paces, "haproxy/router.go": paces,
 		"haproxy/run.go": paces, "haproxy/workerwait.go": paces, "internal/safefile/health.go": paces, "listen/gate.go": paces,
 

@@ -228,7 +228,7 @@ func (a *Archive) note(e entry) error {
 // Add keeps an input, with the name that Pacemaker has given to it and the time of its
 // file. It returns the transition; added is false if the archive has it already, or if its
 // bounds leave no room for one that old.
-func (a *Archive) Add(name string, data []byte, kept time.Time, now time.Time) (t cluster.Transition, added bool, err error) {
+func (a *Archive) Add(name string, data []byte, kept, now time.Time) (t cluster.Transition, added bool, err error) {
 	if int64(len(data)) > a.bounds.perItem {
 		return t, false, fmt.Errorf("%s has more than %d bytes", name, a.bounds.perItem)
 	}
@@ -263,7 +263,7 @@ func (a *Archive) Add(name string, data []byte, kept time.Time, now time.Time) (
 func (a *Archive) follow(i int) error {
 	next, err := a.reading(a.list[i].ID)
 	if err != nil {
-		return nil // it cannot be read: its news stay as they were
+		return nil //nolint:nilerr // it cannot be read: its news stay as they were
 	}
 	a.onlyNews(&next, i)
 	a.list[i].Operations = next.Operations

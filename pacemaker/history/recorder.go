@@ -145,7 +145,7 @@ func (r *Recorder) look(ctx context.Context) error {
 	var problems error
 	for _, f := range fresh {
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the agent stops
 		}
 		if err := r.copy(f); err != nil {
 			problems = err // the last one is enough

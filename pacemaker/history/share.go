@@ -64,11 +64,11 @@ func (s *Sharer) Run(ctx context.Context) error {
 		changed := s.Changed()
 		err := errors.Join(s.say(ctx), s.hear(ctx))
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is no error
 		}
 		s.tell(ctx, err)
 		if wake.Pause(ctx, sharePause) != nil {
-			return nil
+			return nil //nolint:nilerr // as above
 		}
 		select {
 		case <-ctx.Done():
@@ -81,7 +81,7 @@ func (s *Sharer) Run(ctx context.Context) error {
 			continue
 		}
 		if wake.Pause(ctx, sharePause) != nil { // the rest of the failover
-			return nil
+			return nil //nolint:nilerr // as above
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,11 +50,7 @@ func (e exchange) Say(_ context.Context, text string) error {
 func (e exchange) Heard(context.Context) (map[string]string, error) {
 	e.all.mu.Lock()
 	defer e.all.mu.Unlock()
-	out := map[string]string{}
-	for node, text := range e.all.said {
-		out[node] = text
-	}
-	return out, nil
+	return maps.Clone(e.all.said), nil
 }
 
 // What one node has seen is on the other one, too, also when the first attempt to tell it

@@ -143,13 +143,13 @@ func operation(e *cibxml.Element) cluster.OperationResult {
 		Time: secondsOr(e.Attr("last-rc-change"), time.Time{}), DurationMS: number("exec-time"), QueuedMS: number("queue-time"),
 		Reason: e.Attr("exit-reason"),
 	}
-	o.Failed = o.Status > cancelled || !slices.Contains(expected(e, o), o.Code)
+	o.Failed = o.Status > endedOnPurpose || !slices.Contains(expected(e, o), o.Code)
 	return o
 }
 
-// cancelled is the status of an operation that was ended on purpose; 0 is that of one that
+// endedOnPurpose is the status of an operation that was canceled; 0 is that of one that
 // was carried out (pcmk_exec_status in crm/common/results.h).
-const cancelled = 1
+const endedOnPurpose = 1
 
 // expected are the exit codes of an operation that are no failure: the one that the scheduler
 // expected, the third number of the transition key; those of something that runs in a

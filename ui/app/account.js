@@ -16,6 +16,18 @@ const meaning = /** @type {Record<string, string>} */ ({
 
 const means = /** @type {Record<string, string>} */ ({ token: "a token", password: "a password", certificate: "a certificate", oidc: "the identity provider", pam: "the password of the system" });
 
+/** Says if the end of a session does not count on all nodes of the cluster yet.
+ * @param {{nodes?: string}} ended */
+function tellReach(ended) {
+  if (ended.nodes === "this") toast({ text: "The session has ended on this node. The other nodes cannot be told now.", kind: "bad" });
+  if (ended.nodes === "some") toast({ text: "The session has ended. Not all nodes of the cluster have read it yet.", kind: "bad" });
+}
+
+/** Logs the user out. */
+export async function leave() {
+  tellReach(await logout());
+}
+
 /** Who is logged in, what they may do, and their sessions; for an admin those of all. */
 export function Account() {
   const who = identity.value;
@@ -24,9 +36,9 @@ export function Account() {
   const load = () => get("/sessions").then(setSessions, setError);
   useEffect(() => void load(), []);
   const end = async (/** @type {any} */ s) => {
-    if (s.own) return logout();
+    if (s.own) return leave();
     try {
-      await call("DELETE", "/sessions/" + encodeURIComponent(s.id));
+      tellReach((await call("DELETE", "/sessions/" + encodeURIComponent(s.id))).data);
       toast({ text: `The session of ${s.name} has ended.`, kind: "good" });
     } catch (failure) {
       setError(failure);
@@ -34,6 +46,7 @@ export function Account() {
     return load();
   };
   const time = now.value;
+  const isShared = sessions?.some((s) => s.node);
   return html`<div class="head"><${Title}>Account</${Title}></div>
     ${who && html`<p><b>${who.name}</b> has the role <${Badge}>${who.role}</${Badge}> and may ${meaning[who.role] ?? "do nothing"}${who.on ? html`, on <code>${limitsOf(who)}</code>` : ""}.
       ${who.how && html` Logged in with ${means[who.how] ?? who.how}.`}</p>`}
@@ -41,12 +54,13 @@ export function Account() {
     <${Problem} error=${error} />
     ${sessions?.length === 0 && html`<${Empty} title="There are no sessions.">Requests with a token in a header need no session.</${Empty}>`}
     ${sessions && sessions.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Sessions"><table>
-      <thead><tr><th>Name</th><th>Role</th><th>Begun</th><th>From</th><th>With</th><th>Last used</th><th>Ends</th><th><span class="sr">Action</span></th></tr></thead>
+      <thead><tr><th>Name</th><th>Role</th><th>Begun</th><th>From</th>${isShared && html`<th>Node</th>`}<th>With</th><th>Last used</th><th>Ends</th><th><span class="sr">Action</span></th></tr></thead>
       <tbody>${sessions.map((s) => html`<tr key=${s.id}>
         <td>${s.name} ${s.own && html`<${Badge} kind="good">this one</${Badge}>`}</td>
         <td title=${limitsOf(s)}>${s.role}${s.on ? " (limited)" : ""}</td>
         <td>${format.age(Date.parse(s.begun), time)}</td>
         <td>${s.from ?? "–"}</td>
+        ${isShared && html`<td>${s.node ?? "–"}</td>`}
         <td>${s.kind}</td>
         <td>${format.age(Date.parse(s.used), time)}</td>
         <td>${new Date(s.expires).toLocaleString()}</td>

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { AccessPage } from "./access.js";
-import { Account } from "./account.js";
+import { Account, leave } from "./account.js";
 import { Activity } from "./activity.js";
 import { APIPage } from "./apipage.js";
 import { AuditPage } from "./audit.js";
@@ -21,7 +21,7 @@ import { Overview } from "./overview.js";
 import { Button, Empty, Title, Toasts } from "./parts.js";
 import { HistoryPage } from "./past.js";
 import { route } from "./router.js";
-import { identity, logout, seesNode, seesSome } from "./session.js";
+import { identity, seesNode, seesSome } from "./session.js";
 import { SimulatorPage } from "./simulator.js";
 
 const pages = [
@@ -172,5 +172,5 @@ function Who() {
   const who = identity.value;
   if (!who?.authentication) return null;
   return html`<span class="who"><a href="/account" title=${`Role: ${who.role}. Account and sessions`}>${who.name} <small>${who.role}</small></a>
-    <${Button} kind="quiet" icon="out" label="Log out" onClick=${logout} /></span>`;
+    <${Button} kind="quiet" icon="out" label="Log out" onClick=${leave} /></span>`;
 }

@@ -45,9 +45,10 @@ export async function login(credentials) {
   await identify();
 }
 
+/** @returns {Promise<{nodes?: string}>} where the session has ended */
 export async function logout() {
   try {
-    await call("DELETE", "/session");
+    return (await call("DELETE", "/session")).data;
   } finally {
     identity.value = null;
     go("/login");
