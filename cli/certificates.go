@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,7 +183,7 @@ func (p *putting) read(files []string) error {
 		p.upload.CRL = new(string)
 	}
 	if p.crl != "" {
-		files, into = append(files[:len(files):len(files)], p.crl), append(into, p.upload.CRL)
+		files, into = append(slices.Clip(files), p.crl), append(into, p.upload.CRL)
 	}
 	for i, file := range files {
 		var err error

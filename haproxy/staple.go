@@ -131,7 +131,7 @@ func (s Staple) check(ctx context.Context) error {
 	var err error
 	wait := poll(ctx, func() (bool, error) {
 		got, err = s.try(ctx)
-		return err != nil || bytes.Equal(got, s.Response), nil
+		return err != nil || bytes.Equal(got, s.Response), nil //nolint:nilerr // it ends the wait, and is looked at below
 	})
 	switch {
 	case err != nil || wait == nil:

@@ -71,7 +71,8 @@ func keyOrder(f PEMFile) int { return slices.Index([]string{"RSA", "ECDSA", "Ed2
 func (c Certificate) TLSFiles() []TLSFile {
 	files := slices.Clone(c.Files)
 	slices.SortStableFunc(files, func(a, b PEMFile) int { return cmp.Compare(keyOrder(a), keyOrder(b)) })
-	out := make([]TLSFile, len(files))
+	lists := c.crlFiles()
+	out := make([]TLSFile, len(files), len(files)+len(lists))
 	for i, f := range files {
 		role, kind := strconv.Itoa(i), KindCert
 		if c.Authority {
@@ -80,7 +81,7 @@ func (c Certificate) TLSFiles() []TLSFile {
 		out[i] = pemFile(fileWord(c.Key)+"."+role, f.Digest)
 		out[i].Kind = kind
 	}
-	return append(out, c.crlFiles()...)
+	return append(out, lists...)
 }
 
 func pemFile(role, digest string) TLSFile {

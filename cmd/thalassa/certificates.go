@@ -53,7 +53,7 @@ func (p parts) useOwn(ctx context.Context) {
 	if p.port.ordered == nil || !p.issuer.IsIssued(p.port.order) {
 		return
 	}
-	for _, file := range p.issuer.Files(p.port.order) {
+	for _, file := range p.issuer.Files(p.port.order) { //nolint:contextcheck // a stand-in is made for readers, who have none
 		text, err := p.keys.Text(file.Digest)
 		if err == nil {
 			err = p.port.ordered.Use(text)

@@ -87,7 +87,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return discovery.Ports(ctx, n.reread.current.Load().Discovery(lb.Snapshot{}, n.log))
 	}
 	p.administered = control.New(administered)
-	if p.agent, p.registrar, err = n.agent(p, addr); err != nil {
+	if p.agent, p.registrar, err = n.agent(p, addr); err != nil { //nolint:contextcheck // see parts.useOwn
 		return p, err
 	}
 	follow.agent = p.agent
