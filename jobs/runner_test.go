@@ -61,13 +61,13 @@ func (e exchange) Heard(context.Context) (map[string]string, error) {
 	return maps.Clone(e.all.said), nil
 }
 
-// memory is a store.
-type memory struct {
+// disk is a store.
+type disk struct {
 	mu   sync.Mutex
 	docs map[string][]byte
 }
 
-func (m *memory) Save(_ context.Context, docs map[string][]byte, remove []string) error {
+func (m *disk) Save(_ context.Context, docs map[string][]byte, remove []string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.Copy(m.docs, docs)
@@ -77,7 +77,7 @@ func (m *memory) Save(_ context.Context, docs map[string][]byte, remove []string
 	return nil
 }
 
-func (m *memory) Load(context.Context) (map[string][]byte, error) {
+func (m *disk) Load(context.Context) (map[string][]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return maps.Clone(m.docs), nil
@@ -142,8 +142,8 @@ func (c two) epoch(t *testing.T) cluster.Epoch {
 // keep its document, also over a restart.
 func TestARequestIsCarriedOutOnce(t *testing.T) {
 	c := newTwo(t)
-	n1, stop := c.start(t, "n1", &memory{docs: map[string][]byte{}})
-	kept := &memory{docs: map[string][]byte{}}
+	n1, stop := c.start(t, "n1", &disk{docs: map[string][]byte{}})
+	kept := &disk{docs: map[string][]byte{}}
 	n2, stop2 := c.start(t, "n2", kept)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -209,8 +209,8 @@ func TestTheJobOfALostNodeIsEnded(t *testing.T) {
 		time.Now().Format(time.RFC3339) + `","action":{"node":"n3"}}`)
 	c := newTwo(t)
 	before := c.epoch(t)
-	n1, _ := c.start(t, "n1", &memory{docs: map[string][]byte{}})
-	n2, _ := c.start(t, "n2", &memory{docs: map[string][]byte{id: doc}})
+	n1, _ := c.start(t, "n1", &disk{docs: map[string][]byte{}})
+	n2, _ := c.start(t, "n2", &disk{docs: map[string][]byte{id: doc}})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for name, n := range map[string]*jobs.Runner{"n1": n1, "n2": n2} {
