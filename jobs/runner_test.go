@@ -21,46 +21,6 @@ import (
 	"thalassa/pacemaker"
 )
 
-// network passes what nodes say.
-type network struct {
-	changed wake.Signal
-	mu      sync.Mutex
-	said    map[string]string
-	rings   map[string]string
-}
-
-type exchange struct {
-	all  *network
-	node string
-}
-
-func (e exchange) Say(_ context.Context, text string) error {
-	e.all.mu.Lock()
-	defer e.all.mu.Unlock()
-	e.all.said[e.node] = text
-	return nil
-}
-
-func (e exchange) Ring(_ context.Context, value string) error {
-	e.all.mu.Lock()
-	defer e.all.mu.Unlock()
-	e.all.rings[e.node] = value
-	e.all.changed.Broadcast()
-	return nil
-}
-
-func (e exchange) Rings() map[string]string {
-	e.all.mu.Lock()
-	defer e.all.mu.Unlock()
-	return maps.Clone(e.all.rings)
-}
-
-func (e exchange) Heard(context.Context) (map[string]string, error) {
-	e.all.mu.Lock()
-	defer e.all.mu.Unlock()
-	return maps.Clone(e.all.said), nil
-}
-
 // disk is a store.
 type disk struct {
 	mu   sync.Mutex
@@ -85,8 +45,8 @@ func (m *disk) Load(context.Context) (map[string][]byte, error) {
 
 // two are two nodes of a cluster whose CIB is a file, which Pacemaker's tools change.
 type two struct {
-	network *network
-	pm      *pacemaker.Cluster
+	board *board
+	pm    *pacemaker.Cluster
 }
 
 func newTwo(t *testing.T) two {
@@ -104,7 +64,7 @@ func newTwo(t *testing.T) two {
 		t.Fatal(err)
 	}
 	pm := pacemaker.New(pacemaker.Config{OtherCIB: []string{"CIB_file=" + path}})
-	return two{&network{said: map[string]string{}, rings: map[string]string{}}, pm}
+	return two{&board{texts: map[string]string{}, rings: map[string]string{}}, pm}
 }
 
 // start runs a node until stop is called, or the test ends.
@@ -112,8 +72,8 @@ func (c two) start(t *testing.T, node string, store jobs.Store) (r *jobs.Runner,
 	t.Helper()
 	view := cluster.Status{Self: node, State: cluster.StateOK, Nodes: []cluster.Node{{Name: "n1", State: "online"}, {Name: "n2", State: "online"}}}
 	r = jobs.New(jobs.Config{
-		Steps: pacemaker.NewSteps(c.pm), Exchange: exchange{c.network, node}, Store: store,
-		View: func() cluster.Status { return view }, Changed: c.network.changed.Next, Fresh: func(context.Context, cluster.Epoch) {},
+		Steps: pacemaker.NewSteps(c.pm), Exchange: place{c.board, node, func() {}}, Store: store,
+		View: func() cluster.Status { return view }, Changed: c.board.changed.Next, Fresh: func(context.Context, cluster.Epoch) {},
 		Record: func(context.Context, activity.Event) {}, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
