@@ -140,7 +140,7 @@ func (n *narrowNode) put(path, body string) {
 // client has a connection of its own, from an address of its own.
 func (n *narrowNode) client(i int) *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%16))}, Timeout: patience}
-	return &http.Client{Timeout: 2 * patience, Transport: &http.Transport{
+	return &http.Client{Timeout: 6 * patience, Transport: &http.Transport{
 		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // TestTLS checks it
 	}}
 }

@@ -56,7 +56,7 @@ func sectionIsAdded(t *testing.T, n *node, p *page) {
 	p.paste("#f-natives", "user ann insecure-password secret\n\n# the others\n  user bob insecure-password other")
 	p.click("dialog .primary")
 	p.reads(".toasts", "userlist staff is in effect (with a reload")
-	p.reads(`[aria-label="userlist/staff"]`, "userlist staff", "user ann insecure-password secret\n# the others\nuser bob insecure-password other")
+	p.reads(`[aria-label="userlist/staff"]`, "userlist staff", "user ann insecure-password secret", "# the others", "user bob insecure-password other")
 	if !strings.Contains(n.config(), "userlist staff\n") {
 		t.Error("it is not in haproxy.cfg")
 	}

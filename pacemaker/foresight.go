@@ -23,7 +23,6 @@ type foreseenXML struct {
 	Scores     []scoreXML    `xml:"allocations_utilizations>node_weight"`
 	Promotions []scoreXML    `xml:"allocations_utilizations>promotion_score"`
 	Capacities []capacityXML `xml:"allocations_utilizations>capacity"`
-	Errors     []string      `xml:"status>errors>error"`
 }
 
 type scoreXML struct {
@@ -50,7 +49,7 @@ func Foresee(ctx context.Context, c *Cluster, cib *CIB, s cluster.Scenario) (clu
 	for _, i := range s.Inject {
 		out.Supposed = append(out.Supposed, i.String())
 	}
-	args, err := arguments(cib, s)
+	events, err := arguments(cib, s.Inject)
 	if err != nil {
 		return out, err
 	}
@@ -60,9 +59,16 @@ func Foresee(ctx context.Context, c *Cluster, cib *CIB, s cluster.Scenario) (clu
 		}
 	}
 	var seen foreseenXML
+	var complaints []string
 	err = withFile(cib.data, func(path string) error {
 		graph := filepath.Join(filepath.Dir(path), "transition.xml")
-		args = append([]string{"-x", path, "-S", "-s", "-U", "-G", graph}, args...)
+		if complaints, err = inject(ctx, &c.tools, cib, path, events); err != nil {
+			return err
+		}
+		args := []string{"-x", path, "-S", "-s", "-U", "-G", graph}
+		if !s.At.IsZero() {
+			args = append(args, "-t", s.At.UTC().Format("2006-01-02 15:04:05Z"))
+		}
 		data, err := c.run(ctx, call{tool: "crm_simulate", args: args, file: path, within: cib.schedulerTime(c.cfg.Timeout)})
 		if err != nil {
 			return err
@@ -70,13 +76,16 @@ func Foresee(ctx context.Context, c *Cluster, cib *CIB, s cluster.Scenario) (clu
 		if err := xml.Unmarshal(data, &seen); err != nil {
 			return fmt.Errorf("reading the result: %w", err)
 		}
+		if err := seen.check(cib); err != nil {
+			return err
+		}
 		out.Graph, err = readGraphFile(graph)
 		return err
 	})
 	if err != nil {
 		return out, fmt.Errorf("simulating: %w", err)
 	}
-	if err := seen.refused(s.Inject); err != nil {
+	if err := refused(s.Inject, complaints); err != nil {
 		return out, err
 	}
 	out.Consequences = seen.foretold(cib)
@@ -95,10 +104,10 @@ func (c *CIB) withQuorum(has bool) *CIB {
 
 // refused is the error for events that crm_simulate has not understood, which it tells of and
 // goes on.
-func (x foreseenXML) refused(inject []cluster.Injection) error {
+func refused(inject []cluster.Injection, complaints []string) error {
 	var fe lb.FieldErrors
 	for n, i := range inject {
-		if i.Resource != "" && slices.ContainsFunc(x.Errors, func(text string) bool { return strings.HasSuffix(text, ": "+i.Resource) }) {
+		if i.Resource != "" && slices.ContainsFunc(complaints, func(text string) bool { return strings.HasSuffix(text, ": "+i.Resource) }) {
 			fe.Add(fmt.Sprintf("inject[%d].resource", n), "is "+strconv.Quote(i.Resource)+", which Pacemaker does not find", "a primitive, or an instance of one in a clone that has never run: "+i.Resource+":0")
 		}
 	}
@@ -152,16 +161,13 @@ func capacitiesOf(list []capacityXML) []cluster.Capacity {
 	return out
 }
 
-// arguments are those of crm_simulate for a scenario.
-func arguments(cib *CIB, s cluster.Scenario) ([]string, error) {
-	if err := cluster.CheckInjections("inject", s.Inject); err != nil {
+// arguments are those of crm_simulate for events.
+func arguments(cib *CIB, inject []cluster.Injection) ([]string, error) {
+	if err := cluster.CheckInjections("inject", inject); err != nil {
 		return nil, err
 	}
 	var args []string
-	if !s.At.IsZero() {
-		args = append(args, "-t", s.At.UTC().Format("2006-01-02 15:04:05Z"))
-	}
-	for _, i := range s.Inject {
+	for _, i := range inject {
 		if i.Node != "" && !slices.Contains(cib.nodeNames(), i.Node) {
 			return nil, &lb.NotFoundError{ID: "node/" + i.Node}
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -103,10 +104,53 @@ func (c *CIB) schedulerTime(base time.Duration) time.Duration {
 	return min(base+time.Duration(len(c.primitives())*len(c.nodeNames()))*10*time.Millisecond, 10*time.Minute)
 }
 
+// inject puts events, such as the failure of a node, into a CIB in a file at path. It does not
+// change the cluster. complaints are about events that crm_simulate has not understood.
+//
+// It is a run of its own because Pacemaker 3.0.0 ends one with events after them, with
+// success, and without asking the scheduler.
+func inject(ctx context.Context, t *tools, cib *CIB, path string, events []string) (complaints []string, err error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	after := path + ".injected"
+	args := append([]string{"-x", path, "-O", after}, events...)
+	out, err := t.run(ctx, call{tool: "crm_simulate", args: args, file: path, within: cib.schedulerTime(t.cfg.Timeout)})
+	if err != nil {
+		return nil, err
+	}
+	var said struct {
+		Errors []string `xml:"status>errors>error"`
+	}
+	if err := xml.Unmarshal(out, &said); err != nil {
+		return nil, fmt.Errorf("reading the result: %w", err)
+	}
+	if err := os.Rename(after, path); err != nil {
+		return said.Errors, fmt.Errorf("the cluster with its events was not written: %w", err)
+	}
+	return said.Errors, nil
+}
+
+// check reports a run of crm_simulate that has ended before its end.
+func (s simulationXML) check(cib *CIB) error {
+	if len(s.After.Nodes) == 0 && len(cib.nodeNames()) > 0 {
+		return errors.New("crm_simulate has ended without a result")
+	}
+	return nil
+}
+
 // simulate runs the scheduler on a CIB in a file at path. It does not change the cluster.
-// args inject events, such as the failure of a node.
-func (t *tools) simulate(ctx context.Context, cib *CIB, path string, args ...string) (simulationXML, error) {
-	args = append([]string{"-x", path, "-S"}, args...)
+// events are injected, such as the failure of a node.
+func (t *tools) simulate(ctx context.Context, cib *CIB, path string, events ...string) (simulationXML, error) {
+	if _, err := inject(ctx, t, cib, path, events); err != nil {
+		return simulationXML{}, fmt.Errorf("simulating: %w", err)
+	}
+	return schedule(ctx, t, cib, path)
+}
+
+// schedule is simulate with options of crm_simulate that are no events.
+func schedule(ctx context.Context, t *tools, cib *CIB, path string, options ...string) (simulationXML, error) {
+	args := append([]string{"-x", path, "-S"}, options...)
 	out, err := t.run(ctx, call{tool: "crm_simulate", args: args, file: path, within: cib.schedulerTime(t.cfg.Timeout)})
 	if failed, ok := errors.AsType[*cluster.Error](err); ok && failed.Kind == cluster.KindTimedOut {
 		failed.Said += fmt.Sprintf("; the cluster has %d resources on %d nodes", len(cib.primitives()), len(cib.nodeNames()))
@@ -118,15 +162,18 @@ func (t *tools) simulate(ctx context.Context, cib *CIB, path string, args ...str
 	if err := xml.Unmarshal(out, &s); err != nil {
 		return simulationXML{}, fmt.Errorf("simulating: reading the result: %w", err)
 	}
+	if err := s.check(cib); err != nil {
+		return simulationXML{}, fmt.Errorf("simulating: %w", err)
+	}
 	return s, nil
 }
 
 // predict returns what the cluster would do with a CIB.
-func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.Consequences, error) {
+func (t *tools) predict(ctx context.Context, cib *CIB, events ...string) (cluster.Consequences, error) {
 	var s simulationXML
 	err := withFile(cib.data, func(path string) error {
 		var err error
-		s, err = t.simulate(ctx, cib, path, args...)
+		s, err = t.simulate(ctx, cib, path, events...)
 		return err
 	})
 	if err != nil {

@@ -314,9 +314,11 @@ func (c *Cluster) predictRestart(ctx context.Context, cib *CIB, now cluster.Stat
 	var then *CIB
 	err = withFile(stopped.data, func(path string) error {
 		saved := filepath.Join(filepath.Dir(path), "after.xml")
-		if first, err = c.predict(ctx, stopped, "-O", saved); err != nil {
+		seen, err := schedule(ctx, &c.tools, stopped, path, "-O", saved)
+		if err != nil {
 			return err
 		}
+		first = seen.foretold(stopped)
 		data, err := os.ReadFile(saved)
 		if err != nil {
 			return fmt.Errorf("simulating: reading the result: %w", err)
