@@ -89,7 +89,11 @@ func (s *Sessions) regroup(session Session, groups []string) bool {
 // so; one call at a time.
 func (sh *SharedSessions) AskAccounts(ctx context.Context) {
 	now := sh.sessions.now()
-	for _, f := range sh.unasked(now) {
+	sh.mu.Lock()
+	maps.DeleteFunc(sh.asking, func(_ [sha256.Size]byte, at time.Time) bool { return !now.Before(at) })
+	unasked := sh.foreign.unasked(sh.asking, now)
+	sh.mu.Unlock()
+	for _, f := range unasked {
 		asking, cancel := context.WithTimeout(ctx, recheckTimeout)
 		groups, known, err := sh.sessions.authority.ask(asking, f.proof)
 		cancel()
@@ -115,14 +119,12 @@ func (sh *SharedSessions) AskAccounts(ctx context.Context) {
 // askAgain is the time until an account is asked about again.
 const askAgain = time.Minute
 
-// unasked are the sessions whose accounts are to be asked about.
-func (sh *SharedSessions) unasked(now time.Time) []foreignSession {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	maps.DeleteFunc(sh.asking, func(_ [sha256.Size]byte, at time.Time) bool { return !now.Before(at) })
+// unasked are the sessions whose accounts are to be asked about; asking has those that are to be
+// asked about later.
+func (fs foreignSessions) unasked(asking map[[sha256.Size]byte]time.Time, now time.Time) []foreignSession {
 	var out []foreignSession
-	for key, f := range sh.foreign {
-		if _, waits := sh.asking[key]; !f.asked && !waits && f.isAlive(now) {
+	for key, f := range fs {
+		if _, waits := asking[key]; !f.asked && !waits && f.isAlive(now) {
 			out = append(out, f)
 		}
 	}

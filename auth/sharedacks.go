@@ -128,7 +128,7 @@ func (sh *SharedSessions) Told(ctx context.Context) Reach {
 		if sequence == 0 && sh.told >= want {
 			sequence = sh.toldSequence
 		}
-		late, silent := sh.unread(sequence)
+		late, silent := sh.nodes.unread(sequence)
 		switch {
 		case sequence == 0 && sh.away:
 			return ReachThis
@@ -151,7 +151,7 @@ func (sh *SharedSessions) Told(ctx context.Context) Reach {
 		if sequence == 0 {
 			return ReachThis
 		}
-		if late, _ = sh.unread(sequence); context.Cause(ctx) == context.DeadlineExceeded {
+		if late, _ = sh.nodes.unread(sequence); context.Cause(ctx) == context.DeadlineExceeded {
 			for _, n := range late {
 				n.isSilent = true
 			}
@@ -161,9 +161,9 @@ func (sh *SharedSessions) Told(ctx context.Context) Reach {
 }
 
 // unread are the nodes that have not read a document of this node; silent: there are others
-// that have not, and are not waited for. mu is held.
-func (sh *SharedSessions) unread(sequence uint64) (late []*peerNode, silent bool) {
-	for _, n := range sh.nodes {
+// that have not, and are not waited for.
+func (ns peerNodes) unread(sequence uint64) (late []*peerNode, silent bool) {
+	for _, n := range ns {
 		switch {
 		case n.hasRead >= sequence:
 		case n.isSilent:

@@ -27,7 +27,7 @@ func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 	sh.mu.Lock()
 	out := Merged{Again: sh.ownDocument(sealed[sh.node], now)}
 	changed := sh.accept(sealed, now)
-	ends := sh.endsElsewhere(now)
+	ends := sh.nodes.ends(sh.ends, now)
 	for name, n := range sh.nodes {
 		for id, used := range n.document.Uses {
 			if used.After(own[id]) {
@@ -115,7 +115,13 @@ func (sh *SharedSessions) accept(sealed map[string][]byte, now time.Time) (chang
 			delete(sh.nodes, name)
 		}
 	}
-	sh.complain(problems)
+	former := sh.problems
+	sh.problems, sh.unnamed = firstProblems(problems)
+	for name, problem := range sh.problems {
+		if former[name] != problem {
+			sh.logger.Warn("sessions of a node not taken over", "node", name, "error", problem)
+		}
+	}
 	return changed
 }
 
@@ -147,30 +153,27 @@ func (sh *SharedSessions) openNew(sealed map[string][]byte, problems map[string]
 	return opened
 }
 
-// complain keeps the first problems for operators, and logs those that are new; mu is held.
-func (sh *SharedSessions) complain(problems map[string]string) {
+// firstProblems are the problems to show to operators, by node, and the number of the others.
+func firstProblems(problems map[string]string) (first map[string]string, more int) {
 	const most = 8
-	former := sh.problems
-	sh.problems, sh.unnamed = map[string]string{}, max(0, len(problems)-most)
+	first = map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(problems)) {
-		if len(sh.problems) == most {
+		if len(first) == most {
 			break
 		}
 		shown := name
 		if !IsNodeName(name) {
 			shown = "(no name)"
 		}
-		sh.problems[shown] = problems[name]
-		if former[shown] != problems[name] {
-			sh.logger.Warn("sessions of a node not taken over", "node", shown, "error", problems[name])
-		}
+		first[shown] = problems[name]
 	}
+	return first, max(0, len(problems)-most)
 }
 
-// endsElsewhere are the ends that any node has told; mu is held.
-func (sh *SharedSessions) endsElsewhere(now time.Time) map[[sha256.Size]byte]sessionEnd {
-	out := maps.Clone(sh.ends)
-	for _, n := range sh.nodes {
+// ends are the ends that any node has told, with those that this node tells.
+func (ns peerNodes) ends(own map[[sha256.Size]byte]sessionEnd, now time.Time) map[[sha256.Size]byte]sessionEnd {
+	out := maps.Clone(own)
+	for _, n := range ns {
 		for _, e := range n.document.Ends {
 			if key, err := parseHash(e.ID); err == nil && now.Before(e.Until) {
 				e.Gone = e.Gone || out[key].Gone
@@ -185,7 +188,7 @@ func (sh *SharedSessions) endsElsewhere(now time.Time) map[[sha256.Size]byte]ses
 // those that have ended; mu is held.
 func (sh *SharedSessions) replaceForeign(ends map[[sha256.Size]byte]sessionEnd, used map[string]time.Time, now time.Time) (ended []Session) {
 	former := sh.foreign
-	sh.foreign = make(map[[sha256.Size]byte]foreignSession, len(former))
+	sh.foreign = make(foreignSessions, len(former))
 	for _, name := range slices.Sorted(maps.Keys(sh.nodes)) {
 		for _, e := range sh.nodes[name].document.Sessions {
 			key, session, ok := e.parse()
@@ -265,7 +268,9 @@ func (sh *SharedSessions) Sweep() (ended []Session) {
 		who, valid := sh.sessions.authority.Identify(f.proof)
 		switch {
 		case !f.isAlive(now):
-			sh.drop(key)
+			sh.mu.Lock()
+			delete(sh.foreign, key)
+			sh.mu.Unlock()
 		case !f.asked:
 		case !valid && f.held:
 			if session, ok := sh.end(key); ok {
@@ -279,13 +284,6 @@ func (sh *SharedSessions) Sweep() (ended []Session) {
 		}
 	}
 	return append(ended, sh.sessions.sweep(now)...)
-}
-
-// drop forgets a session of another node.
-func (sh *SharedSessions) drop(key [sha256.Size]byte) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	delete(sh.foreign, key)
 }
 
 // hold notes that a session of another node is valid here.

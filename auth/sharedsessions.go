@@ -36,27 +36,27 @@ type SharedSessions struct {
 	changed  chan struct{} // one slot: there is something to tell
 
 	mu             sync.Mutex
-	foreign        map[[sha256.Size]byte]foreignSession // of the other nodes
-	ends           map[[sha256.Size]byte]sessionEnd     // that this node tells
-	nodes          map[string]*peerNode                 // the others
-	problems       map[string]string                    // of documents that are not accepted, by node
-	unnamed        int                                  // more of them
-	seen           map[string]uint64                    // sequences, also of nodes without a document
-	sequence       uint64                               // of this node's last document
-	version        uint64                               // counts what there is to tell
-	told           uint64                               // version that the others can know
-	toldSequence   uint64                               // of the document that has it
-	sealedSequence uint64                               // of sealed
-	incomplete     bool                                 // see Complete
-	acknowledged   map[string]uint64                    // what the others know that this node has read
-	ownAck         [sha256.Size]byte                    // digest of the sealed text that says so
-	progress       chan struct{}                        // closed when told or away changes
-	away           bool                                 // the last attempt to tell failed
-	published      [][sha256.Size]byte                  // digests of what was told last, newest first
-	latest         time.Time                            // when that was
-	left           int                                  // sessions that hold on this node alone
-	sealed         []byte                               // this node's last document
-	asking         map[[sha256.Size]byte]time.Time      // when to ask about an account again
+	foreign        foreignSessions                  // of the other nodes
+	ends           map[[sha256.Size]byte]sessionEnd // that this node tells
+	nodes          peerNodes                        // the others
+	problems       map[string]string                // of documents that are not accepted, by node
+	unnamed        int                              // more of them
+	seen           map[string]uint64                // sequences, also of nodes without a document
+	sequence       uint64                           // of this node's last document
+	version        uint64                           // counts what there is to tell
+	told           uint64                           // version that the others can know
+	toldSequence   uint64                           // of the document that has it
+	sealedSequence uint64                           // of sealed
+	incomplete     bool                             // see Complete
+	acknowledged   map[string]uint64                // what the others know that this node has read
+	ownAck         [sha256.Size]byte                // digest of the sealed text that says so
+	progress       chan struct{}                    // closed when told or away changes
+	away           bool                             // the last attempt to tell failed
+	published      [][sha256.Size]byte              // digests of what was told last, newest first
+	latest         time.Time                        // when that was
+	left           int                              // sessions that hold on this node alone
+	sealed         []byte                           // this node's last document
+	asking         map[[sha256.Size]byte]time.Time  // when to ask about an account again
 }
 
 // A foreignSession began on another node.
@@ -66,6 +66,12 @@ type foreignSession struct {
 	// asked: the system of this node knows the account, or there is none to ask about.
 	asked bool
 }
+
+// foreignSessions are sessions of other nodes, by the hashes of their tokens.
+type foreignSessions map[[sha256.Size]byte]foreignSession
+
+// peerNodes are the other nodes, by name.
+type peerNodes map[string]*peerNode
 
 // A peerNode is another node, whose document was accepted.
 type peerNode struct {
@@ -91,7 +97,7 @@ func (s *Sessions) Share(cfg ShareConfig) *SharedSessions {
 	sh := &SharedSessions{
 		sessions: s, node: cfg.Node, key: cfg.Key, path: cfg.Path, logger: cfg.Logger,
 		changed: make(chan struct{}, 1), progress: make(chan struct{}), version: 1, incomplete: true,
-		foreign: map[[sha256.Size]byte]foreignSession{}, ends: map[[sha256.Size]byte]sessionEnd{}, nodes: map[string]*peerNode{},
+		foreign: foreignSessions{}, ends: map[[sha256.Size]byte]sessionEnd{}, nodes: peerNodes{},
 		seen: map[string]uint64{}, asking: map[[sha256.Size]byte]time.Time{},
 	}
 	if sh.logger == nil {
@@ -176,7 +182,7 @@ func (sh *SharedSessions) Document() (sealed []byte, version uint64, err error) 
 		}
 		d.Ends = append(d.Ends, e)
 	}
-	d.Uses = sh.uses()
+	d.Uses = sh.foreign.uses()
 	sh.mu.Unlock()
 	data, left, err := d.encode()
 	if err != nil {
@@ -190,9 +196,9 @@ func (sh *SharedSessions) Document() (sealed []byte, version uint64, err error) 
 	return sealed, version, nil
 }
 
-// uses are the last uses here of other nodes' sessions; mu is held.
-func (sh *SharedSessions) uses() map[string]time.Time {
-	all := slices.Collect(maps.Values(sh.foreign))
+// uses are the last uses here of the sessions.
+func (fs foreignSessions) uses() map[string]time.Time {
+	all := slices.Collect(maps.Values(fs))
 	all = slices.DeleteFunc(all, func(f foreignSession) bool { return !f.held })
 	slices.SortFunc(all, func(a, b foreignSession) int { return cmp.Or(b.Used.Compare(a.Used), cmp.Compare(a.ID, b.ID)) })
 	out := map[string]time.Time{}
@@ -288,20 +294,21 @@ func (sh *SharedSessions) end(key [sha256.Size]byte) (Session, bool) {
 
 // endListed is Sessions.EndListed for the sessions of other nodes.
 func (sh *SharedSessions) endListed(id, name string) bool {
-	key, ok := sh.keyOf(id, name)
+	if sh == nil {
+		return false
+	}
+	sh.mu.Lock()
+	key, ok := sh.foreign.keyOf(id, name)
+	sh.mu.Unlock()
 	if ok {
 		_, ok = sh.end(key)
 	}
 	return ok
 }
 
-func (sh *SharedSessions) keyOf(id, name string) (key [sha256.Size]byte, ok bool) {
-	if sh == nil {
-		return key, false
-	}
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	for key, f := range sh.foreign {
+// keyOf finds a session by its Session.ID; name is that of its user, or empty for anybody's.
+func (fs foreignSessions) keyOf(id, name string) (key [sha256.Size]byte, ok bool) {
+	for key, f := range fs {
 		if f.ID == id && (name == "" || f.held && f.Name == name) {
 			return key, true
 		}
