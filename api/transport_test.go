@@ -307,7 +307,7 @@ func TestRoutesOfAnotherHost(t *testing.T) {
 		"evil.example": 421, "lb1.example.evil.example": 421, "192.0.2.8": 421, "lb1.example:x": 421, "[::1]:" + port: 421, "sub.lb1.example": 421,
 	} {
 		for _, path := range []string{"/app/x", "/img/x"} {
-			req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+here+path, http.NoBody)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+here+path, http.NoBody)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -659,15 +659,6 @@ func TestSessionsOfAccountsHoldOnAllNodes(t *testing.T) {
 	})
 }
 
-func (m *meeting) proof() auth.Proof {
-	m.t.Helper()
-	access, err := auth.OpenAccess(m.members["a"].access, time.Now, nil)
-	must(m.t, err)
-	_, proof, _, err := auth.NewAuthority(nil, access).Password(context.Background(), "ann", passwordOfAnn)
-	must(m.t, err)
-	return proof
-}
-
 func TestClusterKeys(t *testing.T) {
 	for what, content := range map[string]string{"short": "abcdefghijklmnopqrstuvwxyz01234", "zeros": strings.Repeat("\x00", 64), "empty": ""} {
 		path := filepath.Join(t.TempDir(), "key")

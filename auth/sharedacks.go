@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 )
@@ -151,7 +152,7 @@ func (sh *SharedSessions) Told(ctx context.Context) Reach {
 		if sequence == 0 {
 			return ReachThis
 		}
-		if late, _ = sh.nodes.unread(sequence); context.Cause(ctx) == context.DeadlineExceeded {
+		if late, _ = sh.nodes.unread(sequence); errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			for _, n := range late {
 				n.isSilent = true
 			}

@@ -164,7 +164,7 @@ func TestRouteToAnotherAgent(t *testing.T) {
 	const token = "Bearer other-0123456789"
 	other := begin("admin other other-0123456789\n", "")
 	n := begin("read reader "+readerToken+"\n", fmt.Sprintf("routes:\n- {path: /other/, proxy: \"http://127.0.0.1:%d\", strip: true}\n", other.api))
-	send := func(method, path, body string, header http.Header) (*http.Response, string) {
+	send := func(method, path, body string, header http.Header) (status int, answered http.Header, text string) {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), method, fmt.Sprintf("http://127.0.0.1:%d%s", n.api, path), strings.NewReader(body))
 		if err != nil {
@@ -176,16 +176,16 @@ func TestRouteToAnotherAgent(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
+		data, err := io.ReadAll(res.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return res, string(text)
+		return res.StatusCode, res.Header, string(data)
 	}
-	login, _ := send("POST", "/session", `{"token":"`+readerToken+`"}`, http.Header{})
-	cookie, _, _ := strings.Cut(login.Header.Get("Set-Cookie"), ";")
+	status, answered, _ := send("POST", "/session", `{"token":"`+readerToken+`"}`, http.Header{})
+	cookie, _, _ := strings.Cut(answered.Get("Set-Cookie"), ";")
 	if cookie == "" {
-		t.Fatalf("no session: %d", login.StatusCode)
+		t.Fatalf("no session: %d", status)
 	}
 	for _, c := range []struct {
 		header http.Header
@@ -197,18 +197,18 @@ func TestRouteToAnotherAgent(t *testing.T) {
 		{http.Header{"Authorization": {token}}, 401, "the token is not known"},
 		{http.Header{"Authorization": {"Bearer " + readerToken}}, 401, "this request needs a token"},
 	} {
-		if res, body := send("GET", "/other/session", "", c.header); res.StatusCode != c.status || !strings.Contains(body, c.says) {
-			t.Errorf("%v: %d %s, want %d %s", c.header, res.StatusCode, body, c.status, c.says)
+		if status, _, body := send("GET", "/other/session", "", c.header); status != c.status || !strings.Contains(body, c.says) {
+			t.Errorf("%v: %d %s, want %d %s", c.header, status, body, c.status, c.says)
 		}
 	}
 	// It would set a cookie that is read as one of this agent.
-	res, body := send("POST", "/other/session", `{"token":"other-0123456789"}`, http.Header{"Cookie": {cookie}})
-	if res.StatusCode != 200 || res.Header.Get("Set-Cookie") != "" {
-		t.Errorf("a login there: %d %s, cookie %q", res.StatusCode, body, res.Header.Get("Set-Cookie"))
+	status, answered, body := send("POST", "/other/session", `{"token":"other-0123456789"}`, http.Header{"Cookie": {cookie}})
+	if status != http.StatusOK || answered.Get("Set-Cookie") != "" {
+		t.Errorf("a login there: %d %s, cookie %q", status, body, answered.Get("Set-Cookie"))
 	}
-	if res, body := send("PUT", "/other/backends/files", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`,
-		http.Header{"Cookie": {cookie}, "Authorization": {token}, "Content-Type": {"application/json"}}); res.StatusCode/100 != 2 {
-		t.Errorf("a change there: %d %s", res.StatusCode, body)
+	if status, _, body := send("PUT", "/other/backends/files", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`,
+		http.Header{"Cookie": {cookie}, "Authorization": {token}, "Content-Type": {"application/json"}}); status/100 != 2 {
+		t.Errorf("a change there: %d %s", status, body)
 	}
 	ws, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://127.0.0.1:%d/other/streams", n.api), &websocket.DialOptions{ //nolint:bodyclose // there is none
 		Subprotocols: []string{"thalassa.v1"}, HTTPHeader: http.Header{"Cookie": {cookie}, "Authorization": {token}, "Origin": {fmt.Sprintf("http://127.0.0.1:%d", n.api)}},
@@ -216,7 +216,7 @@ func TestRouteToAnotherAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ws.CloseNow()
+	defer func() { _ = ws.CloseNow() }()
 	if err := ws.Write(t.Context(), websocket.MessageText, []byte(`{"type":"subscribe","topics":["backends"]}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestRouteToAnotherAgent(t *testing.T) {
 			break
 		}
 	}
-	if _, body := send("GET", "/backends", "", http.Header{"Cookie": {cookie}}); strings.Contains(body, "files") {
+	if _, _, body := send("GET", "/backends", "", http.Header{"Cookie": {cookie}}); strings.Contains(body, "files") {
 		t.Errorf("the change is here: %s", body)
 	}
 }

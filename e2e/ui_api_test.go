@@ -23,7 +23,7 @@ func TestAPIPage(t *testing.T) {
 	p.write(key, "tried")
 	p.reads(".try .address", "PUT /backends/tried")
 	p.click(".try [type=submit]")
-	p.reads(".ask", "PUT /backends/tried is carried out as you")
+	p.reads(".ask", "PUT /backends/tried is carried out at once, with your rights")
 	if out, _ := n.shell(boss).run(0, "", "export"); strings.Contains(out, "tried") {
 		t.Error("the request was made before it was confirmed")
 	}

@@ -55,7 +55,7 @@ func (s *strangers) choose(present []string) (look []string, pause time.Duration
 	for _, names := range [][]string{unseen, due} { // all get their turn
 		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	}
-	look = append(unseen, due...)
+	look = slices.Concat(unseen, due)
 	switch {
 	case len(look) > mostLooks:
 		look, pause = look[:mostLooks], moreIn
