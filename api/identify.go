@@ -139,7 +139,7 @@ func (g *guard) verifyPassword(r *http.Request, name, password string) (auth.Ide
 		return auth.Identity{}, auth.Proof{}, wrongPassword()
 	}
 	result := undecided
-	defer func() {
+	defer func() { //nolint:contextcheck // it has that of r
 		if g.limiter.settle(try, result, g.now()) {
 			g.logger.WarnContext(r.Context(), "wrong password", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
 		}

@@ -499,13 +499,13 @@ func TestToldByEachNode(t *testing.T) {
 
 // manyTokens is an access file with so many tokens, and what is kept of each.
 func manyTokens(count int) (access string, proofs []auth.Proof) {
-	access = "tokens:\n"
+	text := []byte("tokens:\n")
 	for i := range count {
 		hash := sha256.Sum256(fmt.Appendf(nil, "token-0123456789-%d", i))
-		access += fmt.Sprintf("  - {name: ci%d, role: read, sha256: %x}\n", i, hash)
+		text = fmt.Appendf(text, "  - {name: ci%d, role: read, sha256: %x}\n", i, hash)
 		proofs = append(proofs, auth.Proof{Kind: auth.ByToken, Hash: hash})
 	}
-	return access, proofs
+	return string(text), proofs
 }
 
 // What one node tells stays within what Consul takes. Callers take turns in it: nobody
