@@ -107,8 +107,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// try is a guess that is checked, or has to wait.
-func (l *authLimiter) try(t *testing.T, source, password, right string, now time.Time) (wait time.Duration, v verdict) {
+// try is a guess that is checked, or has to wait. The password is "right".
+func (l *authLimiter) try(t *testing.T, source, password string, now time.Time) (wait time.Duration, v verdict) {
 	t.Helper()
 	g := l.guessOf(source, "ann", password)
 	wait, err := l.begin(t.Context(), g, func() time.Time { return now })
@@ -118,7 +118,7 @@ func (l *authLimiter) try(t *testing.T, source, password, right string, now time
 	if wait > 0 {
 		return wait, undecided
 	}
-	if v = isWrong; password == right && !g.isWrong {
+	if v = isWrong; password == "right" && !g.isWrong {
 		v = isRight
 	}
 	l.settle(g, v, now)
@@ -129,11 +129,11 @@ func (l *authLimiter) try(t *testing.T, source, password, right string, now time
 func TestGuessesForANameLockNobodyOut(t *testing.T) {
 	var l authLimiter
 	now := time.Now()
-	guess := func(source string) { l.try(t, source, "wrong", "right", now) }
+	guess := func(source string) { l.try(t, source, "wrong", now) }
 	for i := range 100 {
 		guess(fmt.Sprintf("192.0.2.%d", i))
 	}
-	wait, _ := l.try(t, "198.51.100.1", "right", "right", now)
+	wait, _ := l.try(t, "198.51.100.1", "right", now)
 	if wait <= 0 || wait > failureEvery {
 		t.Fatalf("a new address waits %s", wait)
 	}
@@ -145,7 +145,7 @@ func TestGuessesForANameLockNobodyOut(t *testing.T) {
 			break
 		}
 	}
-	if again, v := l.try(t, "198.51.100.1", "right", "right", now); again > 0 || v != isRight {
+	if again, v := l.try(t, "198.51.100.1", "right", now); again > 0 || v != isRight {
 		t.Errorf("after its time it waits %s more", again)
 	}
 }
@@ -155,11 +155,11 @@ func TestGuessesForANameLockNobodyOut(t *testing.T) {
 func TestGuessesAtTheAddressOfTheUser(t *testing.T) {
 	var l authLimiter
 	now := time.Now()
-	if _, v := l.try(t, "office", "right", "right", now); v != isRight {
+	if _, v := l.try(t, "office", "right", now); v != isRight {
 		t.Fatal(v)
 	}
 	for i := range 20 { // elsewhere
-		l.try(t, fmt.Sprint("192.0.2.", i), fmt.Sprint("wrong", i), "right", now)
+		l.try(t, fmt.Sprint("192.0.2.", i), fmt.Sprint("wrong", i), now)
 	}
 	for range 20 { // beside the user, for others
 		g := l.guessOf("office", "bob", "wrong")
@@ -168,29 +168,29 @@ func TestGuessesAtTheAddressOfTheUser(t *testing.T) {
 		}
 	}
 	for range 50 { // a program that has an old password
-		if _, v := l.try(t, "office", "old", "right", now); v != isWrong {
+		if _, v := l.try(t, "office", "old", now); v != isWrong {
 			t.Fatalf("an old password: %v", v)
 		}
 	}
-	if wait, v := l.try(t, "office", "right", "right", now); v != isRight {
+	if wait, v := l.try(t, "office", "right", now); v != isRight {
 		t.Fatalf("the user waits %s", wait)
 	}
 	checked := 0
 	for i := range 100 {
-		if wait, _ := l.try(t, "office", fmt.Sprint("guess ", i), "right", now); wait == 0 {
+		if wait, _ := l.try(t, "office", fmt.Sprint("guess ", i), now); wait == 0 {
 			checked++
 		}
 	}
 	if checked != freeFailures-1 { // the old password was one
 		t.Errorf("%d guesses were checked", checked)
 	}
-	if wait, _ := l.try(t, "office", "right", "right", now); wait <= 0 || wait > failureEvery {
+	if wait, _ := l.try(t, "office", "right", now); wait <= 0 || wait > failureEvery {
 		t.Errorf("meanwhile the right one waits %s, and tells that it is right", wait)
 	}
-	if _, v := l.try(t, "office", "right", "right", now.Add(failureEvery)); v != isRight {
+	if _, v := l.try(t, "office", "right", now.Add(failureEvery)); v != isRight {
 		t.Errorf("after its time: %v", v)
 	}
-	if wait, v := l.try(t, "home", "right", "right", now.Add(time.Hour)); v != isRight {
+	if wait, v := l.try(t, "home", "right", now.Add(time.Hour)); v != isRight {
 		t.Errorf("elsewhere the user waits %s", wait)
 	}
 	if len(l.pending) > 0 {
