@@ -180,7 +180,9 @@ func TestAReplacedDirectory(t *testing.T) {
 	fill(filepath.Join(up, "site"), "below")
 	must(os.Symlink(fill(filepath.Join(parent, "release1"), "one"), filepath.Join(parent, "current")))
 	all, err := routes.Parse([]routes.Entry{
-		{Path: "/site/", Files: site1}, {Path: "/up/", Files: filepath.Join(up, "site")}, {Path: "/current/", Files: filepath.Join(parent, "current")},
+		{Path: "/site/", Files: site1},
+		{Path: "/up/", Files: filepath.Join(up, "site")},
+		{Path: "/current/", Files: filepath.Join(parent, "current")},
 		{Path: "/later/", Files: filepath.Join(parent, "later")},
 	}, nil)
 	must(err)

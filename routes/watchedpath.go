@@ -62,7 +62,7 @@ func (w *watchedPath) openDirectory(secrets []fs.FileInfo) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(at)
+	defer unix.Close(at) //nolint:errcheck // opened to look only
 	if isSecret, err := isBelow(at, secrets); err != nil || isSecret {
 		return nil, cmp.Or(err, errSecretAbove)
 	}
@@ -75,7 +75,7 @@ func (w *watchedPath) dial(secrets []fs.FileInfo, connect func(path string) (net
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(at)
+	defer unix.Close(at) //nolint:errcheck // opened to look only
 	var stat unix.Stat_t
 	switch err := unix.Fstat(at, &stat); {
 	case err != nil:

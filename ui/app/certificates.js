@@ -98,7 +98,7 @@ function Revocation({ certificate: { crl, files } }) {
   }
   return files.map(({ digest, ocsp: o }) => {
     if (!o || (o.state === "none" && !o.mustStaple)) return null;
-    if (o.state === "stapled" && !o.error) return html`<span key=${digest} class="sub">OCSP until <time datetime=${o.nextUpdate}>${format.clock(o.nextUpdate, at)}</time></span>`;
+    if (o.state === "stapled" && !o.error) return html`<span key=${digest} class="sub">OCSP until <time datetime=${o.nextUpdate}>${format.clock(o.nextUpdate ?? "", at)}</time></span>`;
     return html`<span key=${digest} class=${o.state === "waiting" ? "sub" : "sub bad"}>${o.state === "revoked" ? "revoked, says its authority" : sentence(`OCSP: ${o.error ?? "waiting"}`)}</span>`;
   });
 }
