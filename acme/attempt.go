@@ -26,6 +26,8 @@ type attempt struct {
 	orders atomic.Bool
 	// answers is since when the renewal was asked for that it makes; zero: nobody has asked.
 	answers time.Time
+	// had is when the certificate was issued that this node had at the beginning.
+	had time.Time
 }
 
 func newAttempt(ctx context.Context, i *Issuer, w *want) *attempt {
@@ -57,6 +59,8 @@ func (a *attempt) run() {
 	defer a.cancel(nil)
 	ctx, cancel := context.WithTimeout(a.ctx, attemptTime)
 	defer cancel()
+	a.had = a.i.ledger.record(a.identity).IssuedAt
+	a.answers, _ = a.i.queue.askedSince(a.identity)
 	release, err := a.join(ctx)
 	if err == nil {
 		err = a.work(ctx)
@@ -99,8 +103,8 @@ func (a *attempt) work(ctx context.Context) error {
 	now := a.i.cfg.Now()
 	since, isAsked := a.i.queue.askedSince(a.identity)
 	a.answers = since
-	if isAsked && r.Order == nil && r.LastAttempt.After(since) {
-		isAsked = false // another node has just tried
+	if isAsked && r.Order == nil && (r.LastAttempt.After(since) || !r.IssuedAt.Equal(a.had)) {
+		isAsked = false // another node has just tried, or this one has just learned of one
 	}
 	due := r.due()
 	if isAsked {
