@@ -106,6 +106,9 @@ func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
 	if f.Backend != "" {
 		add("backend", f.Backend)
 	}
+	for i, p := range f.Pools {
+		add(fmt.Sprintf("pools[%d]", i), p)
+	}
 	l.addCertificates(fe, f)
 }
 

@@ -71,6 +71,7 @@ func TestLimitsOfChanges(t *testing.T) {
 			{"PUT", "/frontends/www", `{"bind":"*:80","backend":"NAME-live"}`},
 			{"PUT", "/frontends/www", `{"bind":"*:80","backend":"shop-live","rules":[{"type":"path","operation":"path_beg","value":"/x","backend":"NAME-live"}]}`},
 			{"PUT", "/frontends/www", `{"bind":"*:80","backend":"shop-live","register":{"name":"NAME"}}`},
+			{"PUT", "/frontends/www", `{"bind":"*:80","backend":"shop-live","pools":["NAME-live"]}`},
 			{"PUT", "/frontends/www", `{"bind":"*:80","backend":"shop-live","natives":["use_backend NAME-live"]}`},
 			{"PUT", "/frontends/www", `{"bind":"*:80 name NAME","backend":"shop-live"}`},
 			{"PUT", "/frontends/NAME", `{"bind":"*:80","backend":"shop-live"}`},
