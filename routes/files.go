@@ -124,7 +124,8 @@ func (s fileServer) open(name string) (*os.File, fs.FileInfo, error) {
 	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
 		return nil, nil, fs.ErrNotExist
 	}
-	root, err := s.dir.openDirectory(s.cfg.secrets())
+	secrets := s.cfg.secrets()
+	root, err := s.dir.openDirectory(secrets)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -136,6 +137,9 @@ func (s fileServer) open(name string) (*os.File, fs.FileInfo, error) {
 	info, err := f.Stat()
 	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
 		err = fs.ErrNotExist
+	}
+	if err == nil {
+		err = checkPlace(f, secrets)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())

@@ -234,6 +234,14 @@ func TestAReplacedDirectory(t *testing.T) {
 	must(os.Remove(link))
 	must(os.Symlink(secret, link))
 	shows("after its own link leads to secrets", "/current/", "")
+	must(os.Remove(link))
+	must(os.Symlink(parent, link))
+	must(os.Symlink(filepath.Join("database", "certificates"), filepath.Join(parent, "keys")))
+	must(os.Symlink(filepath.Join("database", "certificates", "a.txt"), filepath.Join(parent, "key.txt")))
+	for _, path := range []string{"database/certificates/", "keys/", "key.txt?"} {
+		shows("after its own link leads to a directory above secrets", "/current/"+path, "")
+	}
+	shows("after its own link leads to a directory above secrets", "/current/release1/", "one")
 	fill(filepath.Join(parent, "later"), "later")
 	shows("after it was made", "/later/", "later")
 	router.Replace(all)

@@ -164,3 +164,21 @@ func isBelow(dir int, some []fs.FileInfo) (bool, error) {
 	}
 	return false, err
 }
+
+// checkPlace refuses an open file or directory that lies below a directory of secrets, whatever
+// links have led to it: the directory of a route may have one in it by now.
+func checkPlace(f *os.File, secrets []fs.FileInfo) error {
+	place, err := os.Readlink(self(int(f.Fd()))) //nolint:gosec // a descriptor
+	if err != nil {
+		return err
+	}
+	dir, err := unix.Open(filepath.Dir(place), above, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir) //nolint:errcheck // opened to look only
+	if isSecret, err := isBelow(dir, secrets); err != nil || isSecret {
+		return cmp.Or(err, errSecretAbove)
+	}
+	return nil
+}

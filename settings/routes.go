@@ -16,6 +16,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/auth"
+	"thalassa/haproxy"
 	"thalassa/routes"
 )
 
@@ -110,6 +111,9 @@ func (s *Agent) secretPaths() []string {
 		s.statsSocket, s.masterSocket, s.peersSocket, s.file, s.v1.credentials,
 	}
 	all = append(all, s.acme.secretFiles()...)
+	if s.cfgPath != "" {
+		all = append(all, haproxy.CertificateDir(s.cfgPath))
+	}
 	all = slices.DeleteFunc(all, func(path string) bool { return path == "" })
 	for i, path := range all {
 		if absolute, err := filepath.Abs(path); err == nil {
@@ -122,7 +126,7 @@ func (s *Agent) secretPaths() []string {
 // SecretFiles are files that routes never serve, not even by another name (a link). The access file
 // may name more.
 func (s *Agent) SecretFiles() []string {
-	all := append(s.secretPaths(), s.Sessions(), s.SharedSessions())
+	all := append(s.secretPaths(), s.Sessions(), s.SharedSessions(), s.cfgPath)
 	for _, name := range []string{"thalassa.db", "tls/api.key"} {
 		all = append(all, filepath.Join(s.dbPath, name))
 	}
