@@ -86,10 +86,16 @@ func (g *guard) checkHost(r *http.Request) error {
 
 // checkOrigin refuses changes that a browser sends for a page of another site.
 func (g *guard) checkOrigin(r *http.Request) error {
-	if err := g.origins.Check(r); err != nil {
+	if err := g.origins.Check(r); err != nil || !isSafe(r.Method) && isPlainPage(r) {
 		return forbidden("a page of another site sent this request, and only pages of this site may change anything")
 	}
 	return nil
+}
+
+// isPlainPage reports whether a page over plain HTTP has sent a request over TLS: anybody on its
+// way may have written that page.
+func isPlainPage(r *http.Request) bool {
+	return r.TLS != nil && strings.HasPrefix(strings.ToLower(r.Header.Get(echo.HeaderOrigin)), "http:")
 }
 
 // protect wraps a route's handler with the check of the caller's rights.

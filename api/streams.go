@@ -98,7 +98,7 @@ func checkUpgrade(r *http.Request) error {
 	// A browser always sends the origin of the page that opens the websocket.
 	if origin := r.Header.Get("Origin"); origin != "" {
 		u, err := url.Parse(origin)
-		if err != nil || !strings.EqualFold(u.Host, r.Host) {
+		if err != nil || !strings.EqualFold(u.Host, r.Host) || isPlainPage(r) {
 			return forbidden("a page of another site opens this websocket")
 		}
 	}
