@@ -333,6 +333,13 @@ func TestDetachedCanaryOverAgents(t *testing.T) {
 		t.Errorf("the command took %s and printed %s", took, out)
 	}
 	load.Await(load.Result().Requests + 500)
+	testkit.Eventually(t, patience, func() error {
+		if events, _ := n.shell("").run(0, "", "activity", "--filter", "canary"); !strings.Contains(events, "canaryStarted") {
+			return fmt.Errorf("activity: %s", events)
+		}
+		return nil
+	})
+	<-time.After(time.Second) // the log of events never waits: what is newer is lost with the agent
 	n.signal(syscall.SIGKILL)
 	n.start()
 	testkit.Eventually(t, patience, func() error {
