@@ -66,7 +66,7 @@ function Several({ nodes, epoch }) {
   };
   const toggle = (/** @type {string} */ n) => setChosen(chosen.includes(n) ? chosen.filter((o) => o !== n) : [...chosen, n]);
   return html`<fieldset class="several"><legend>Several at once</legend>
-    ${nodes.map((n) => html`<label key=${n} class="check"><input type="checkbox" checked=${chosen.includes(n)} onChange=${() => toggle(n)} /> ${n}</label>`)}
+    ${nodes.map((n) => html`<label key=${n}><input type="checkbox" checked=${chosen.includes(n)} onChange=${() => toggle(n)} /> ${n}</label>`)}
     <${Button} busy=${busy} disabled=${chosen.length < 2 || chosen.length >= nodes.length} onClick=${ask}>What if they fail?</${Button}>
     ${answer && html`<p role="status"><${Badge} kind=${answer.survives ? "good" : "bad"}>${answer.survives ? "yes" : "no"}</${Badge}>
       ${answer.survives ? "Everything runs afterwards." : lostWords(answer)}</p>`}
