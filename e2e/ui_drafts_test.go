@@ -259,7 +259,7 @@ func draftsByRole(t *testing.T, n *node) {
 	p.reads(".drafts", "shared", "1 pending edit", "begun by boss")
 	p.sees(`[...document.querySelectorAll("main .button")].every(e => e.getAttribute("aria-disabled") === "true")`)
 	p.visit("/drafts/shared")
-	p.reads("main", "backend/extra", "needs the role deploy")
+	p.reads("main", "backend/extra", "You need the role deploy")
 	p.visit("/config?view=revisions")
 	p.reads(".entries", "Revision 10")
 	p.click(p.button(".comparison", "Undo"))
