@@ -36,7 +36,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable faults staged figures cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak memory linearizable faults staged figures cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +109,10 @@ faults: ## Take away what a node holds, under load, for long, and damage databas
 	@tools/setup haproxy consul
 	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_FAULTS=$(or $(FAULTS),10s) $(WITH) go test -count 1 -v -timeout 0 -run '^(TestTakenAway|TestLittleMemory)$$' ./e2e
 	@THALASSA_FIGURES='$(FIGURES)' go test -count 1 -run 'Damage|Truncated|Flipped|Wrecked|Garbage|Sound' ./store
+
+memory: ## Send and read as much as the API takes, with 300 MB for the agent and its HAProxy (root)
+	@tools/setup haproxy
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_MEMORY=1 $(WITH) go test -count 1 -v -timeout 20m -run '^TestLittleMemory$$' ./e2e
 
 linearizable: ## Kill at random while clients change and read, and check the record (DURATION=30m SEED=1)
 	@tools/setup haproxy consul
