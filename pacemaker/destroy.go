@@ -74,6 +74,7 @@ func (d Description) takeBack(configuration *cibxml.Element) (changes, removed [
 	}
 	if !slices.ContainsFunc(resources.Children, func(e *cibxml.Element) bool { return e.Attr("description") == cibxml.Mark }) {
 		changes = append(changes, resetTransitionDelay(configuration)...)
+		changes = append(changes, removeMarks(configuration)...)
 	}
 	return changes, removed, nil
 }
@@ -112,6 +113,22 @@ func resetTransitionDelay(configuration *cibxml.Element) (changes []string) {
 			return own
 		})
 	}
+	return changes
+}
+
+// removeMarks removes the marks of the jobs that were done, see Steps.
+func removeMarks(configuration *cibxml.Element) (changes []string) {
+	options := configuration.Child("crm_config")
+	if options == nil {
+		return nil
+	}
+	options.Children = slices.DeleteFunc(options.Children, func(e *cibxml.Element) bool {
+		isMarks := e.Name == "cluster_property_set" && e.Attr("id") == markSet
+		if isMarks {
+			changes = append(changes, "remove the marks of former jobs")
+		}
+		return isMarks
+	})
 	return changes
 }
 
