@@ -56,24 +56,26 @@ func (h clusterHistoryHandlers) past() (ClusterHistory, error) {
 	return h.history, nil
 }
 
-// historyFilter reads the parameters that choose transitions.
-func historyFilter(c echo.Context) (cluster.HistoryFilter, int, error) {
-	p := parameters(c.Request(), "from", "to", "node", "resource", "tag", "limit")
+// chosen is the history, and what the parameters choose of it; further are parameters beside
+// those of all lists.
+func (h clusterHistoryHandlers) chosen(c echo.Context, further ...string) (ClusterHistory, cluster.HistoryFilter, int, error) {
+	p := parameters(c.Request(), append([]string{"from", "to", "node", "resource", "limit"}, further...)...)
 	f := cluster.HistoryFilter{From: p.time("from"), To: p.time("to"), Node: p.text("node"), Resource: p.text("resource"), Tag: p.text("tag")}
 	limit := p.limit()
-	if err := p.err(); err != nil {
-		return f, limit, err
+	err := p.err()
+	if err == nil {
+		err = f.Check()
 	}
-	return f, limit, f.Check()
+	if err != nil {
+		return nil, f, limit, err
+	}
+	past, err := h.past()
+	return past, f, limit, err
 }
 
 // list answers with transitions, without their operations.
 func (h clusterHistoryHandlers) list(c echo.Context) error {
-	f, limit, err := historyFilter(c)
-	if err != nil {
-		return err
-	}
-	past, err := h.past()
+	past, f, limit, err := h.chosen(c, "tag")
 	if err != nil {
 		return err
 	}
@@ -89,14 +91,7 @@ func (h clusterHistoryHandlers) list(c echo.Context) error {
 
 // operations answers with results of operations.
 func (h clusterHistoryHandlers) operations(c echo.Context) error {
-	f, limit, err := historyFilter(c)
-	if err == nil && f.Tag != "" {
-		err = invalidField("tag", "has no meaning for operations", "no value")
-	}
-	if err != nil {
-		return err
-	}
-	past, err := h.past()
+	past, f, limit, err := h.chosen(c)
 	if err != nil {
 		return err
 	}

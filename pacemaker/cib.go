@@ -79,6 +79,9 @@ func (c *Cluster) Epoch(ctx context.Context) (cluster.Epoch, error) {
 	return epochOf(root)
 }
 
+// Root is the element of the whole CIB, with its secrets. It must not be changed.
+func (c *CIB) Root() *cibxml.Element { return c.root }
+
 // property returns a cluster option; empty: not set.
 func (c *CIB) property(name string) string {
 	config := c.section("crm_config")

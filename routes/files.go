@@ -38,7 +38,8 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 	if isFolder {
 		name += "index.html"
 	}
-	f, info, err := s.open(name)
+	secrets := s.cfg.secrets()
+	f, info, err := s.open(name, secrets)
 	if err != nil {
 		if errors.Is(err, errLinked) || errors.Is(err, errSecretAbove) {
 			s.refuse(r, "", err.Error())
@@ -53,7 +54,7 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 		}
 		return fileFailure(fs.ErrNotExist)
 	}
-	if why := s.refusal(info); why != "" {
+	if why := refusal(info, secrets); why != "" {
 		s.refuse(r, name, why)
 		return fileFailure(fs.ErrNotExist)
 	}
@@ -74,8 +75,8 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 // any file of the machine: whoever may write a directory may make a hard link there to a
 // file that is read by the agent's user alone, unless the kernel forbids it
 // (fs.protected_hardlinks).
-func (s fileServer) refusal(info fs.FileInfo) string {
-	if s.isSecret(info) {
+func refusal(info fs.FileInfo, secrets []fs.FileInfo) string {
+	if isSecret(info, secrets) {
 		return "it is a secret of the agent"
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Nlink > 1 {
@@ -86,8 +87,8 @@ func (s fileServer) refusal(info fs.FileInfo) string {
 
 // isSecret reports whether a file is one that no route serves: by a hard link, a mount, or
 // because a secret has been put into the directory since.
-func (s fileServer) isSecret(info fs.FileInfo) bool {
-	return slices.ContainsFunc(s.cfg.secrets(), func(secret fs.FileInfo) bool { return os.SameFile(secret, info) })
+func isSecret(info fs.FileInfo, secrets []fs.FileInfo) bool {
+	return slices.ContainsFunc(secrets, func(secret fs.FileInfo) bool { return os.SameFile(secret, info) })
 }
 
 // refuse logs, once for each reason and file, why a file is not served.
@@ -120,11 +121,10 @@ func (s *said) isNew(text string) bool {
 
 // open opens a regular file or a directory below that of the route. It follows no link that leads
 // out of it, and does not wait for a FIFO. Names that begin with a dot are treated as missing.
-func (s fileServer) open(name string) (*os.File, fs.FileInfo, error) {
+func (s fileServer) open(name string, secrets []fs.FileInfo) (*os.File, fs.FileInfo, error) {
 	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
 		return nil, nil, fs.ErrNotExist
 	}
-	secrets := s.cfg.secrets()
 	root, err := s.dir.openDirectory(secrets)
 	if err != nil {
 		return nil, nil, err

@@ -23,6 +23,15 @@ type Sharing struct{ s *Agent }
 // Sharing returns the settings of sessions that hold on all nodes.
 func (s *Agent) Sharing() Sharing { return Sharing{s} }
 
+// key is the key that the agents share, for one purpose. The error names the setting.
+func (t Sharing) key(purpose string) (*auth.ClusterKey, error) {
+	key, err := auth.ReadClusterKey(t.s.sessionKey, purpose)
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("session-key-file: %w", err)}
+	}
+	return key, nil
+}
+
 // Config configures sessions that hold on all nodes of a cluster; nil: they hold on this
 // node alone. The error names the setting.
 func (t Sharing) Config(log *slog.Logger) (*auth.ShareConfig, error) {
@@ -30,9 +39,9 @@ func (t Sharing) Config(log *slog.Logger) (*auth.ShareConfig, error) {
 	if s.sessionKey == "" {
 		return nil, nil //nolint:nilnil // documented
 	}
-	key, err := auth.ReadClusterKey(s.sessionKey, s.sessionPrefix)
+	key, err := t.key(s.sessionPrefix)
 	if err != nil {
-		return nil, Error{Err: fmt.Errorf("session-key-file: %w", err)}
+		return nil, err
 	}
 	node, err := os.Hostname()
 	if err == nil && !auth.IsNodeName(node) {
@@ -62,9 +71,9 @@ func (t Sharing) Orders(log *slog.Logger) (*acme.Sharing, error) {
 		return nil, nil //nolint:nilnil // documented
 	}
 	// The purpose has a line of its own, which no prefix of sessions has.
-	key, err := auth.ReadClusterKey(t.s.sessionKey, "orders of certificates\n"+t.s.acme.prefix)
+	key, err := t.key("orders of certificates\n" + t.s.acme.prefix)
 	if err != nil {
-		return nil, Error{Err: fmt.Errorf("session-key-file: %w", err)}
+		return nil, err
 	}
 	client, err := consul.New(t.OrderStore(log))
 	if err != nil {
@@ -83,11 +92,7 @@ func (t Sharing) History() (*auth.ClusterKey, error) {
 	if t.s.sessionKey == "" {
 		return nil, nil //nolint:nilnil // documented
 	}
-	key, err := auth.ReadClusterKey(t.s.sessionKey, "history of the cluster\n")
-	if err != nil {
-		return nil, Error{Err: fmt.Errorf("session-key-file: %w", err)}
-	}
-	return key, nil
+	return t.key("history of the cluster\n")
 }
 
 // OrderStore configures the client of the Consul that holds the cluster's orders.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -48,6 +47,10 @@ type clusterEditDoc struct {
 // ClusterDrafts are the drafts of the cluster's configuration in a database.
 type ClusterDrafts struct{ db *DB }
 
+func clusterDraftList() draftList {
+	return draftList{clusterDraftBucket, "cluster/drafts", config.MaxDrafts, "drop"}
+}
+
 // NewClusterDrafts are those of a database.
 func NewClusterDrafts(db *DB) ClusterDrafts { return ClusterDrafts{db} }
 
@@ -56,23 +59,9 @@ func NewClusterDrafts(db *DB) ClusterDrafts { return ClusterDrafts{db} }
 // already.
 func (d ClusterDrafts) Create(ctx context.Context, draft config.Draft) (config.Draft, error) {
 	err := d.db.update(ctx, "storing a draft of the cluster", func(tx *bbolt.Tx) error {
-		bucket, err := tx.CreateBucketIfNotExists([]byte(clusterDraftBucket))
-		if err != nil {
+		var err error
+		if draft.ID, err = clusterDraftList().choose(tx, draft.ID); err != nil {
 			return err
-		}
-		if n := bucket.Stats().KeyN; n >= config.MaxDrafts {
-			return &lb.ConflictError{ID: "cluster/drafts", Reason: "there are " + strconv.Itoa(n) + " already: commit or drop some first"}
-		}
-		isChosen := draft.ID != ""
-		for draft.ID == "" || !isChosen && bucket.Get([]byte(draft.ID)) != nil {
-			n, err := bucket.NextSequence()
-			if err != nil {
-				return err
-			}
-			draft.ID = strconv.FormatUint(n, 10)
-		}
-		if bucket.Get([]byte(draft.ID)) != nil {
-			return &lb.ConflictError{ID: draft.Name(), Reason: "exists already"}
 		}
 		return writeClusterDraft(tx, draft)
 	})
@@ -98,13 +87,7 @@ func (d ClusterDrafts) Update(ctx context.Context, id string, change func(config
 
 // Delete removes a draft; *lb.NotFoundError when there is none of that ID.
 func (d ClusterDrafts) Delete(ctx context.Context, id string) error {
-	return d.db.update(ctx, "deleting a draft of the cluster", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(clusterDraftBucket))
-		if bucket == nil || bucket.Get([]byte(id)) == nil {
-			return &lb.NotFoundError{ID: config.Draft{ID: id}.Name()}
-		}
-		return bucket.Delete([]byte(id))
-	})
+	return clusterDraftList().delete(ctx, d.db, "deleting a draft of the cluster", id)
 }
 
 // Draft is one of the drafts; *lb.NotFoundError when there is none of that ID.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -60,33 +59,23 @@ type draftObjectDoc struct {
 // Drafts are the drafts in a database.
 type Drafts struct{ db *DB }
 
+func plainDraftList() draftList {
+	return draftList{draftBucket, "drafts", stage.MaxDrafts, "delete"}
+}
+
 // NewDrafts are those of a database.
 func NewDrafts(db *DB) Drafts { return Drafts{db} }
 
-func draftID(id string) string { return "drafts/" + id }
+func draftID(id string) string { return plainDraftList().id(id) }
 
 // CreateDraft stores a new draft. Without an ID it gets a number that was never one. The
 // error is an *lb.ConflictError when there is a draft with the ID, or when there are
 // stage.MaxDrafts already.
 func (d Drafts) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft, error) {
 	err := d.db.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
-		bucket, err := tx.CreateBucketIfNotExists([]byte(draftBucket))
-		if err != nil {
+		var err error
+		if draft.ID, err = plainDraftList().choose(tx, draft.ID); err != nil {
 			return err
-		}
-		if n := bucket.Stats().KeyN; n >= stage.MaxDrafts {
-			return &lb.ConflictError{ID: "drafts", Reason: "there are " + strconv.Itoa(n) + " already: commit or delete some first"}
-		}
-		isChosen := draft.ID != ""
-		for draft.ID == "" || !isChosen && bucket.Get([]byte(draft.ID)) != nil {
-			n, err := bucket.NextSequence()
-			if err != nil {
-				return err
-			}
-			draft.ID = strconv.FormatUint(n, 10)
-		}
-		if bucket.Get([]byte(draft.ID)) != nil {
-			return &lb.ConflictError{ID: draftID(draft.ID), Reason: "exists already"}
 		}
 		return writeDraft(tx, draft)
 	})
@@ -112,13 +101,7 @@ func (d Drafts) UpdateDraft(ctx context.Context, id string, change func(stage.Dr
 
 // DeleteDraft removes a draft; *lb.NotFoundError when there is none of that ID.
 func (d Drafts) DeleteDraft(ctx context.Context, id string) error {
-	return d.db.update(ctx, "deleting a draft", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(draftBucket))
-		if bucket == nil || bucket.Get([]byte(id)) == nil {
-			return &lb.NotFoundError{ID: draftID(id)}
-		}
-		return bucket.Delete([]byte(id))
-	})
+	return plainDraftList().delete(ctx, d.db, "deleting a draft", id)
 }
 
 // Draft is one of the drafts; *lb.NotFoundError when there is none of that ID.

@@ -160,7 +160,7 @@ func (a *Archive) reading(id string) (cluster.Transition, error) {
 	if err != nil {
 		return cluster.Transition{}, err
 	}
-	t, _, err := read(nameOf(id), data, time.Time{})
+	t, err := read(nameOf(id), data, time.Time{})
 	t.ID = id // the time of one without a date is lost
 	return t, err
 }
@@ -232,7 +232,7 @@ func (a *Archive) Add(name string, data []byte, kept, now time.Time) (t cluster.
 	if int64(len(data)) > a.bounds.perItem {
 		return t, false, fmt.Errorf("%s has more than %d bytes", name, a.bounds.perItem)
 	}
-	if t, _, err = read(name, data, kept); err != nil {
+	if t, err = read(name, data, kept); err != nil {
 		return t, false, err
 	}
 	a.mu.Lock()
@@ -342,6 +342,6 @@ func (a *Archive) Input(id string) (data []byte, cib *pacemaker.CIB, err error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the history of the cluster: %w", err)
 	}
-	_, cib, err = read(nameOf(id), data, time.Time{})
+	_, cib, err = parse(nameOf(id), data)
 	return data, cib, err
 }

@@ -39,32 +39,36 @@ var errPartial = errors.New("is not a complete input of the scheduler")
 
 // read reads an input with the name that Pacemaker has given it. kept is the time of the
 // file, for an input that has none.
-func read(name string, data []byte, kept time.Time) (cluster.Transition, *pacemaker.CIB, error) {
+func read(name string, data []byte, kept time.Time) (cluster.Transition, error) {
 	parts := inputName.FindStringSubmatch(name)
 	if parts == nil {
-		return cluster.Transition{}, nil, fmt.Errorf("%q is no name of an input: expected pe-input-1.bz2", name)
+		return cluster.Transition{}, fmt.Errorf("%q is no name of an input: expected pe-input-1.bz2", name)
 	}
-	text, err := expand(data)
+	text, cib, err := parse(name, data)
 	if err != nil {
-		return cluster.Transition{}, nil, fmt.Errorf("%s: %w", name, err)
+		return cluster.Transition{}, err
 	}
-	root, err := cibxml.Parse(text)
-	if err != nil {
-		return cluster.Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
-	}
-	cib, err := pacemaker.ParseCIB(text)
-	if err != nil {
-		return cluster.Transition{}, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
-	}
+	root := cib.Root()
 	t := cluster.Transition{
 		File: name, Tag: map[string]string{"input": "input", "warn": "warning", "error": "error"}[parts[1]],
 		Time: secondsOr(root.Attr("execution-date"), kept), DC: nodeName(root, root.Attr("dc-uuid")),
 		Epoch: cib.Epoch, Quorum: cibxml.IsTrue(root.Attr("have-quorum")), Change: change(root),
-		Operations: operations(root, cib),
+		Operations: operations(cib),
 	}
 	sum := sha256.Sum256(text)
 	t.ID = t.Time.Format("20060102T150405Z") + "-" + t.Tag + "-" + parts[2] + "-" + hex.EncodeToString(sum[:4])
-	return t, cib, nil
+	return t, nil
+}
+
+// parse is the CIB of an input with a name, and its XML.
+func parse(name string, data []byte) (text []byte, cib *pacemaker.CIB, err error) {
+	if text, err = expand(data); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if cib, err = pacemaker.ParseCIB(text); err != nil {
+		return nil, nil, fmt.Errorf("%s %w: %w", name, errPartial, err)
+	}
+	return text, cib, nil
 }
 
 // expand is the XML of an input, which may be compressed.
@@ -117,9 +121,9 @@ func change(root *cibxml.Element) *cluster.ConfigurationChange {
 }
 
 // operations are the results in an input, the latest last.
-func operations(root *cibxml.Element, cib *pacemaker.CIB) []cluster.OperationResult {
+func operations(cib *pacemaker.CIB) []cluster.OperationResult {
 	var out []cluster.OperationResult
-	for _, state := range root.Child("status").Descendants("node_state") {
+	for _, state := range cib.Root().Child("status").Descendants("node_state") {
 		for _, r := range state.Descendants("lrm_resource") {
 			for _, op := range r.Descendants("lrm_rsc_op") {
 				if o := operation(op); o.Status >= 0 { // else it has not ended

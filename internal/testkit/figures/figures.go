@@ -170,7 +170,7 @@ What long runs of the tests have measured so far, on machines with two cores. Ea
 appends a line to [bench/reliability.jsonl](../bench/reliability.jsonl) with its date, commit, time
 and seed, whether it passed or failed:
 
-- ` + "`make soak`, `make staged`, `make linearizable`, `make faults`, `make fuzz`" + `
+- ` + "`make soak`, `make staged`, `make linearizable`, `make faults`, `make memory`, `make fuzz`" + `
 
 ` + "`make figures`" + ` writes this page from that file, and a test compares the two. [Testing](testing.md)
 explains what the tests do, [Faults](faults.md) and [When Consul fails](reliability.md) list single
