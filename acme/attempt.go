@@ -21,9 +21,11 @@ type attempt struct {
 	ctx    context.Context //nolint:containedctx // of this attempt alone
 	cancel context.CancelCauseFunc
 	now    atomic.Pointer[string] // the step
-	// orders: it makes an order, and does not only look, and has issued nothing yet. Whoever
-	// asks for a renewal meanwhile gets what it issues.
+	// orders: it makes an order, and does not only look.
 	orders atomic.Bool
+	// isClosed: its result is known. Whoever asks for a renewal before gets that result, and
+	// whoever asks later gets another attempt.
+	isClosed atomic.Bool
 	// answers is since when the renewal was asked for that it makes; zero: nobody has asked.
 	answers time.Time
 	// had is when the certificate was issued that this node had at the beginning.
@@ -80,7 +82,7 @@ func (a *attempt) run() {
 // answered notes that the renewal was made, or tried, that was asked for. One that somebody
 // has asked for since stays.
 func (a *attempt) answered() {
-	a.orders.Store(false)
+	a.isClosed.Store(true)
 	a.i.queue.answered(a.identity, a.answers)
 }
 

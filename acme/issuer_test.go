@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/acme"
 	"thalassa/activity"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
@@ -16,9 +17,18 @@ func TestOrder(t *testing.T) {
 	t.Parallel()
 	p := testkit.StartPebble(t, testkit.PebbleConfig{Answers: true})
 	dir := t.TempDir()
-	n := startNode(t, dir, p, nil)
+	look := make(chan func() lb.OrderStatus, 1)
+	looked := make(chan lb.OrderStatus, 10)
+	n := startNode(t, dir, p, func(c *acme.Config) {
+		c.BeforeStep = func(step string) {
+			if step == "record" {
+				looked <- (<-look)()
+			}
+		}
+	})
 	p.SetAway(true)
 	a := n.order(p, "shop.example", "www.shop.example")
+	look <- func() lb.OrderStatus { return n.Status(a) }
 	if leaf := n.leaf(a); n.IsIssued(a) || leaf.Subject.CommonName != "Thalassa: no certificate issued yet" {
 		t.Errorf("the stand-in is %s", leaf.Subject)
 	}
@@ -28,6 +38,9 @@ func TestOrder(t *testing.T) {
 	p.SetAway(false)
 	must(t, n.Renew(lb.Certificate{Key: "shop", ACME: &a}))
 	leaf := n.awaitIssued(a)
+	if s := <-looked; s.State != lb.OrderUnderWay {
+		t.Errorf("before what is issued is recorded: %+v", s)
+	}
 	verify(t, p, n, a)
 	if told := n.events.of(activity.CertificateRenewed); len(told) != 1 || told[0].Object.ID != "certificate/shop" {
 		t.Errorf("told %+v", told)

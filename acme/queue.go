@@ -206,7 +206,7 @@ func (q *queue) forgetWaits() {
 // ask has an order made now, unless it is under way.
 func (q *queue) ask(identity string) {
 	q.mu.Lock()
-	if q.running[identity] == nil || !q.running[identity].orders.Load() {
+	if a := q.running[identity]; a == nil || !a.orders.Load() || a.isClosed.Load() {
 		q.asked[identity] = q.now()
 		delete(q.waits, identity)
 	}

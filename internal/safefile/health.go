@@ -91,10 +91,18 @@ func (h *Health) Problem() string {
 	switch {
 	case isCode:
 		return code.Error()
-	case h.failure != nil, h.trying && time.Since(h.begun) >= slowLook:
+	case h.failure != nil, h.trying && time.Since(later(h.begun, h.tried)) >= slowLook:
 		return ErrHangs.Error()
 	}
 	return ""
+}
+
+// later is the later one of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // try finds out whether a disk that has failed works again.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thalassa/internal/safefile"
+	"thalassa/internal/testkit"
 )
 
 // A failure of the disk is told until a write succeeds, the caller's or an attempt.
@@ -47,6 +48,30 @@ func TestHealth(t *testing.T) {
 		if p := h.Problem(); p != "" {
 			t.Errorf("after an attempt: %q", p)
 		}
+	})
+}
+
+// A write that reached the disk after a look had begun knows more than that look.
+func TestHealthAfterALookThatHangs(t *testing.T) {
+	t.Parallel()
+	disk := testkit.NewDisk(t, 16)
+	h := safefile.NewHealth(filepath.Join(disk.Dir, "file"))
+	disk.Freeze()
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if p := h.Problem(); p != "the file system does not answer" {
+			return fmt.Errorf("%q", p)
+		}
+		return nil
+	})
+	h.Note(nil)
+	if p := h.Problem(); p != "" {
+		t.Errorf("after a write: %q", p)
+	}
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if p := h.Problem(); p != "the file system does not answer" {
+			return fmt.Errorf("%q though nothing has answered since", p)
+		}
+		return nil
 	})
 }
 
