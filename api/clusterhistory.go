@@ -31,6 +31,8 @@ type ClusterHistory interface {
 	Predicted(ctx context.Context, id string) (cluster.Prediction, error)
 	// Difference is what became of the configuration from one transition to another.
 	Difference(from, to string) ([]config.Difference, error)
+	// Authors are who changed the configuration between them.
+	Authors(from, to string) []cluster.Authorship
 	MaskedCIB(id string) ([]byte, error)
 	// File is the input as Pacemaker has kept it, with secrets.
 	File(id string) (name string, data []byte, err error)
@@ -60,7 +62,7 @@ func (h clusterHistoryHandlers) past() (ClusterHistory, error) {
 // those of all lists.
 func (h clusterHistoryHandlers) chosen(c echo.Context, further ...string) (ClusterHistory, cluster.HistoryFilter, int, error) {
 	p := parameters(c.Request(), append([]string{"from", "to", "node", "resource", "limit"}, further...)...)
-	f := cluster.HistoryFilter{From: p.time("from"), To: p.time("to"), Node: p.text("node"), Resource: p.text("resource"), Tag: p.text("tag")}
+	f := cluster.HistoryFilter{From: p.time("from"), To: p.time("to"), Node: p.text("node"), Resource: p.text("resource"), Tag: p.text("tag"), Author: p.text("author")}
 	limit := p.limit()
 	err := p.err()
 	if err == nil {
@@ -75,7 +77,7 @@ func (h clusterHistoryHandlers) chosen(c echo.Context, further ...string) (Clust
 
 // list answers with transitions, without their operations.
 func (h clusterHistoryHandlers) list(c echo.Context) error {
-	past, f, limit, err := h.chosen(c, "tag")
+	past, f, limit, err := h.chosen(c, "tag", "author")
 	if err != nil {
 		return err
 	}
@@ -173,9 +175,11 @@ func (h clusterHistoryHandlers) diff(c echo.Context) error {
 		From    string                       `json:"from"` // empty: there is none before
 		To      string                       `json:"to"`
 		Change  *cluster.ConfigurationChange `json:"change,omitempty"`
+		Authors []cluster.Authorship         `json:"authors"` // of the versions between them
 		Objects []config.Difference          `json:"objects"`
-	}{other, t.ID, t.Change, []config.Difference{}}
+	}{other, t.ID, t.Change, []cluster.Authorship{}, []config.Difference{}}
 	if other != "" {
+		out.Authors = past.Authors(other, t.ID)
 		if out.Objects, err = past.Difference(other, t.ID); err != nil {
 			return err
 		}

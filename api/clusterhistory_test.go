@@ -27,6 +27,11 @@ func TestHistoryOfTheCluster(t *testing.T) {
 	if len(list.Transitions) != 1 || list.Transitions[0].ID != apitest.SecondTransition {
 		t.Errorf("about vip on n1: %+v", list)
 	}
+	for author, n := range map[string]int{"ann": 1, "root": 1, "eve": 0} {
+		if s.get("/cluster/history?author="+author).wants(t, 200, &list); len(list.Transitions) != n {
+			t.Errorf("what %s did: %+v", author, list)
+		}
+	}
 	var results struct {
 		Operations []cluster.OperationResult
 		More       bool
@@ -68,6 +73,7 @@ func TestHistoryDifferences(t *testing.T) {
 	type diff struct {
 		From, To string
 		Change   *cluster.ConfigurationChange
+		Authors  []cluster.Authorship
 		Objects  []config.Difference
 	}
 	for query, want := range map[string]struct {
@@ -81,6 +87,9 @@ func TestHistoryDifferences(t *testing.T) {
 	} {
 		var d diff
 		s.get("/cluster/history/"+want.id).wants(t, 200, &d)
+		if d.Authors == nil || (len(d.Authors) == 2) != want.changed {
+			t.Errorf("%s: authors %+v", query, d.Authors)
+		}
 		if d.From != want.from || len(d.Objects) != want.objects || (d.Change != nil) != want.changed {
 			t.Errorf("%s: %+v", query, d)
 		}

@@ -145,7 +145,7 @@ func (d *nodeDialect) pastRoutes() []Route {
 	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
 	const transition = clusterHistoryPath + "/{id}"
 	return []Route{
-		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, limit", past.list},
+		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, author, limit", past.list},
 		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
 		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
 		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster", past.state},

@@ -202,6 +202,12 @@ func (r record) failure() error {
 // Jobs are the jobs that a query selects, the newest first.
 func (r *Runner) Jobs(q cluster.JobQuery) []cluster.Job { return r.ledger.list(q) }
 
+// Known is a job as it is now; false: it is not known.
+func (r *Runner) Known(id string) (cluster.Job, bool) {
+	j := r.ledger.job(id)
+	return j, j.ID != ""
+}
+
 // Job is one job. It waits until the job is over, or ctx ends, which is no error. The error is
 // an *lb.NotFoundError.
 func (r *Runner) Job(ctx context.Context, id string) (cluster.Job, error) {
