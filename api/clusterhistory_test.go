@@ -116,3 +116,31 @@ func TestHistoryThatThereIsNot(t *testing.T) {
 		t.Errorf("without a cluster: %d %s", r.status, r.body)
 	}
 }
+
+func TestLogsOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	for path, lines := range map[string]int{
+		"/cluster/history/" + apitest.SecondTransition + "/log":                          1,
+		"/cluster/history/" + apitest.FirstTransition + "/log?limit=10":                  0,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z":         1,
+		"/cluster/history/log?from=2026-11-29T12:02:00Z&to=2026-11-29T12:05:00Z&limit=5": 0,
+	} {
+		var log cluster.Logged
+		s.get(path).wants(t, 200, &log)
+		if len(log.Lines) != lines || log.Node != "n1" || len(log.Missing) != 1 || log.Missing[0] != "n2" || len(log.Sources) != 2 {
+			t.Errorf("%s: %+v", path, log)
+		}
+	}
+	for path, status := range map[string]int{
+		"/cluster/history/x/log":                                                         404,
+		"/cluster/history/log":                                                           400,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z":                                 400,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
+		"/cluster/history/log?from=2026-11-27T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z&limit=0": 400,
+	} {
+		if r := s.get(path); r.status != status {
+			t.Errorf("%s: %d, expected %d: %s", path, r.status, status, r.body)
+		}
+	}
+}

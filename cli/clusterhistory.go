@@ -19,8 +19,8 @@ import (
 // clusterPast is what the command asks about.
 type clusterPast struct {
 	from, to, node, resource, tag, author, with string
-	limit                               int
-	operations                          bool
+	limit                                       int
+	operations, log                             bool
 }
 
 func newClusterHistory(o *onNode) *cobra.Command {
@@ -37,7 +37,7 @@ were.`,
   thalassa cluster history --resource vip --from 2026-11-29T13:00:00Z --to 2026-11-29T15:00:00Z
   thalassa cluster history --author ann
   thalassa cluster history --operations --node lb2
-  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d`,
+  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d --log`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.console(cmd)
@@ -45,6 +45,8 @@ were.`,
 				return err
 			}
 			switch {
+			case past.log:
+				return o.showLog(cmd, c, args, past)
 			case len(args) == 1:
 				return o.showTransition(cmd, c, args[0], past)
 			case past.with != "":
@@ -67,7 +69,9 @@ were.`,
 	f.StringVar(&past.with, "with", "", "`transition` to compare the configuration with (default: the one before)")
 	f.IntVar(&past.limit, "limit", 50, "maximum `number` of them")
 	f.BoolVar(&past.operations, "operations", false, "list results of operations instead")
+	f.BoolVar(&past.log, "log", false, "show lines of this node's logs instead")
 	cmd.MarkFlagsMutuallyExclusive("from", "since")
+	cmd.MarkFlagsMutuallyExclusive("log", "operations")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("since") {
 			past.from = time.Now().Add(-since).UTC().Format(time.RFC3339)
@@ -148,6 +152,42 @@ func decided(t cluster.Transition) string {
 		return "nothing"
 	}
 	return strings.Join(list, "; ")
+}
+
+// showLog shows what was logged around a transition, or in an interval.
+func (o *onNode) showLog(cmd *cobra.Command, c client.Cluster, args []string, p clusterPast) error {
+	q := url.Values{"limit": {strconv.Itoa(p.limit)}}
+	path := "/cluster/history/log"
+	if len(args) == 1 {
+		path = "/cluster/history/" + url.PathEscape(args[0]) + "/log"
+	} else {
+		if p.from == "" {
+			return mistake(cmd, "--log: expected a transition, or --from or --since")
+		}
+		q.Set("from", p.from)
+		q.Set("to", cmp.Or(p.to, time.Now().UTC().Format(time.RFC3339)))
+	}
+	var answer cluster.Logged
+	if err := c.Get(cmd.Context(), path+"?"+q.Encode(), &answer); err != nil {
+		return err
+	}
+	return o.show(answer, func(w io.Writer) {
+		if answer.More {
+			row(w, "(there are more before: --limit, --to)")
+		}
+		row(w, "TIME", "PROGRAM", "SEVERITY", "TEXT")
+		for _, l := range answer.Lines {
+			row(w, l.Time.Local().Format("2006-01-02 15:04:05.000"), cmp.Or(l.Daemon, l.Source), cmp.Or(l.Severity, "-"), l.Text)
+		}
+		for _, s := range answer.Sources {
+			if s.Problem != "" {
+				row(w, "("+s.Name+" was not read: "+s.Problem+")")
+			}
+		}
+		if len(answer.Missing) > 0 {
+			row(w, "(the logs of "+strings.Join(answer.Missing, ", ")+" are on those nodes)")
+		}
+	})
 }
 
 func (o *onNode) listOperations(cmd *cobra.Command, c client.Cluster, p clusterPast) error {

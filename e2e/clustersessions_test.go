@@ -11,10 +11,12 @@ import (
 	"net/http/cookiejar"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	clusterstatus "thalassa/cluster"
 	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
 )
@@ -210,9 +212,33 @@ func namedAuthor(t *testing.T, s *clusterFixture, session *http.Cookie, client *
 			if err := ask(n, "GET", "/audit?job="+a.Job, "", &records); err != nil || n == writer && (len(records) != 1 || records[0].Name != "ann") || n != writer && len(records) > 0 {
 				return fmt.Errorf("%s audits %+v, %w", n.Name, records, err)
 			}
+			if err := readsItsLogs(n, list.Transitions[0].ID, ask); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
+}
+
+// readsItsLogs reports whether the agent of a node does not show what the node has logged
+// around a transition, and since it was booted.
+func readsItsLogs(n *cluster.Node, transition string, ask func(n *cluster.Node, method, path, body string, v any) error) error {
+	now := time.Now().UTC()
+	for path, daemon := range map[string]string{
+		"/cluster/history/" + transition + "/log?limit=1000":                                                                        "pacemaker-",
+		"/cluster/history/log?limit=1000&from=" + now.Add(-10*time.Minute).Format(time.RFC3339) + "&to=" + now.Format(time.RFC3339): "corosync",
+	} {
+		var log clusterstatus.Logged
+		if err := ask(n, "GET", path, "", &log); err != nil {
+			return err
+		}
+		has := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return strings.HasPrefix(l.Daemon, daemon) && l.PID > 0 })
+		own := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return strings.HasPrefix(l.Text, "Setting thalassa-") })
+		if !has || own || log.Node != n.Name || len(log.Missing) != 2 {
+			return fmt.Errorf("%s of %s: %+v", path, n.Name, log)
+		}
+	}
+	return nil
 }
 
 // sharedHistory looks whether every agent knows the latest transitions of the DC.

@@ -26,7 +26,7 @@ func (h ClusterHistory) transitions() []cluster.Transition {
 	return []cluster.Transition{
 		{
 			ID: SecondTransition, Time: at, Tag: "warning", File: "pe-warn-1.bz2", DC: "n2", Epoch: cluster.Epoch{Epoch: 12, Updates: 3}, Quorum: true, Known: true,
-			Change:     &cluster.ConfigurationChange{Time: at.Add(-30 * time.Second), User: "ann", Client: "cibadmin", Node: "n1"},
+			Change:   &cluster.ConfigurationChange{Time: at.Add(-30 * time.Second), User: "ann", Client: "cibadmin", Node: "n1"},
 			Versions: 3, Jobs: []string{FirstJob},
 			Authors: []cluster.Authorship{
 				{Name: "ann", Time: at.Add(-40 * time.Second), Job: FirstJob, Kind: cluster.JobConfigure, Object: "primitives/vip", Node: "n1", Versions: 2},
@@ -115,6 +115,21 @@ func (h ClusterHistory) Authors(from, to string) []cluster.Authorship {
 		return []cluster.Authorship{}
 	}
 	return h.transitions()[0].Authors
+}
+
+// Log has a line of the scheduler at the second.
+func (h ClusterHistory) Log(_ context.Context, from, to time.Time, _ int) cluster.Logged {
+	out := cluster.Logged{From: from, To: to, Lines: []cluster.LogLine{}, Sources: []cluster.LogSource{{Name: "journal", Problem: "journalctl: not installed"}, {Name: "pacemaker.log"}}}
+	if at := h.transitions()[0].Time; !at.Before(from) && !at.After(to) {
+		out.Lines = append(out.Lines, cluster.LogLine{Time: at, Source: "pacemaker.log", Daemon: "pacemaker-schedulerd", PID: 75, Severity: "warning", Text: "Unexpected result of monitor for vip on n1"})
+	}
+	return out
+}
+
+// LogOf is the minute around it.
+func (h ClusterHistory) LogOf(id string) (from, to time.Time, err error) {
+	t, err := h.Transition(id)
+	return t.Time.Add(-30 * time.Second), t.Time.Add(30 * time.Second), err
 }
 
 // MaskedCIB has no secrets.

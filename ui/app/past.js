@@ -14,13 +14,14 @@ import { authors, decided, kindOfTag, TimeLine } from "./timeline.js";
 
 /** @typedef {import("./types.js").PastTransition} PastTransition
  *  @typedef {import("./types.js").OperationResult} OperationResult
- *  @typedef {import("./types.js").Authorship} Authorship */
+ *  @typedef {import("./types.js").Authorship} Authorship
+ *  @typedef {import("./types.js").Logged} Logged */
 
 /** How many transitions are asked for. */
 const most = 1000;
 
 /** The views of a transition by their names in the address. */
-const tabs = { decisions: "Decisions", state: "State", diff: "Configuration", operations: "Operations" };
+const tabs = { decisions: "Decisions", state: "State", diff: "Configuration", operations: "Operations", log: "Logs" };
 
 export function HistoryPage() {
   const cluster = object("cluster").value;
@@ -97,6 +98,7 @@ function Chosen({ id }) {
       <button key=${name} type="button" aria-pressed=${tab === name ? "true" : "false"} onClick=${() => query({ tab: name })}>${title}</button>`)}</div></div>
     ${job && html`<${Job} key=${job} id=${job} />`}
     ${tab === "operations" ? html`<${Operations} results=${t.operations ?? []} />` : tab === "state" ? html`<${State} path=${path} time=${t.time} />`
+      : tab === "log" ? html`<${Log} path=${path} />`
       : tab === "diff" ? html`<${Difference} path=${path} />` : html`<${Decisions} path=${path} />`}`;
 }
 
@@ -145,6 +147,24 @@ function Job({ id }) {
     ${!j && !error && html`<${Loading} lines=${2} />`}
     ${j && html`<p><b>${j.author || "Somebody"}</b>: ${j.kind} ${j.object}, on ${j.node}, ${format.clock(j.begun, now.peek())}: ${j.result || j.state}</p>
       <pre class="config">${[...j.commands, ...(j.changes ?? [])].join("\n")}</pre>`}</section>`;
+}
+
+/** The logs of this node around the transition.
+ * @param {{path: string}} props */
+function Log({ path }) {
+  const { data, error, again } = useLoaded(path + "/log?limit=1000", (signal) => get(path + "/log?limit=1000", signal));
+  if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
+  if (!data) return html`<${Loading} lines=${6} />`;
+  /** @type {Logged} */
+  const log = data;
+  return html`<section class="panel" aria-label="Logs"><h2>Logs of ${log.node || "this node"}</h2>
+    <p class="muted">From ${format.clock(log.from, now.peek())} to ${format.clock(log.to, now.peek())}.${log.more ? " There are more lines before these." : ""}
+      ${log.missing.length > 0 ? ` The logs of ${log.missing.join(", ")} are on those nodes: ask their agents.` : ""}
+      ${log.sources.filter((s) => s.problem).map((s) => ` ${s.name} was not read: ${s.problem}.`).join("")}</p>
+    ${log.lines.length === 0 ? html`<p>Nothing was logged then.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-label="Lines of the logs"><table>
+      <thead><tr><th scope="col">Time</th><th scope="col">Program</th><th scope="col">Severity</th><th scope="col">Text</th></tr></thead>
+      <tbody>${log.lines.map((l, n) => html`<tr key=${n}><td>${format.clock(l.time, now.peek())}</td><td>${l.daemon ?? l.source}</td>
+        <td>${l.severity === "error" || l.severity === "warning" ? html`<${Badge} kind=${kindOfTag(l.severity)}>${l.severity}</${Badge}>` : (l.severity ?? "")}</td><td>${l.text}</td></tr>`)}</tbody></table></div>`}</section>`;
 }
 
 /** @param {{results: OperationResult[]}} props */

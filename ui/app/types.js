@@ -268,4 +268,6 @@ export {};
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, call: number, code: number, status: number, failed: boolean, time: string, durationMs: number, queuedMs: number, reason?: string}} OperationResult
  * @typedef {{id: string, time: string, tag: string, file: string, dc: string, epoch: string, quorum: boolean, known: boolean, decisions?: Decision[], operations?: OperationResult[], before?: string, after?: string,
  *   change?: {time: string, user?: string, client?: string, node?: string}, versions?: number, authors?: Authorship[]}} PastTransition
+ * @typedef {{from: string, to: string, node: string, more: boolean, missing: string[], sources: {name: string, problem?: string}[],
+ *   lines: {time: string, source: string, daemon?: string, pid?: number, severity?: string, text: string}[]}} Logged
  * @typedef {{name?: string, time?: string, job?: string, kind?: string, object?: string, client?: string, node?: string, versions: number}} Authorship */
