@@ -31,6 +31,7 @@ const floatingAddress = `<primitive id="vip" class="ocf" provider="heartbeat" ty
 // Nobody logs in again when the floating IP moves, and a logout there counts on the node
 // before, too.
 func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
+	t.Parallel()
 	access := filepath.Join(t.TempDir(), "access.yaml")
 	accessUser(t, access, "ann", "--role", "admin")
 	users, err := os.ReadFile(access)
