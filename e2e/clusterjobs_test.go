@@ -78,7 +78,9 @@ func (s *clusterFixture) jobs(t *testing.T, other bool) {
 		t.Run("prediction", func(t *testing.T) { s.foretold(t, nodes, 4) })
 	} else {
 		t.Run("once", func(t *testing.T) { s.once(t, n1, n2) })
+		t.Run("canceled", func(t *testing.T) { s.canceled(t, n1, n2) })
 		t.Run("agent killed", func(t *testing.T) { s.agentKilled(t, n1, n2) })
+		t.Run("node killed", func(t *testing.T) { s.nodeKilled(t, n2, n1) })
 		t.Run("prediction", func(t *testing.T) { s.foretold(t, nodes, 8) })
 		t.Run("secrets", func(t *testing.T) { s.canary(t, n1, "canary-5ecret-77") })
 	}
@@ -178,21 +180,47 @@ func (s *clusterFixture) once(t *testing.T, n1, n2 *cluster.Node) {
 	}
 }
 
-// agentKilled kills the agent between the two writes of a restart: another node starts the
-// resource again, and the same request is answered with the same job.
-func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
+// halfway asks n for a restart of web, and returns its job when the first of its two writes is
+// made.
+func (s *clusterFixture) halfway(t *testing.T, n, other *cluster.Node, key string) (job string) {
 	t.Helper()
-	const key = "Idempotency-Key: 77aa-killed"
-	answer, id, err := s.jobbed(n1, "/actions/restart", `{"resource":"web"}`, key, "Prefer: respond-async")
+	answer, id, err := s.jobbed(n, "/actions/restart", `{"resource":"web"}`, key, "Prefer: respond-async")
 	if err != nil || answer.status != http.StatusAccepted {
 		t.Fatalf("%v, %d %s", err, answer.status, answer.body)
 	}
-	testkit.Eventually(t, 20*time.Second, func() error { // the first write is made
-		if out := n2.Run("cibadmin", "-Ql"); !strings.Contains(out, id+".0") {
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if out := other.Run("cibadmin", "-Ql"); !strings.Contains(out, id+".0") {
 			return fmt.Errorf("no mark of job %s", id)
 		}
 		return nil
 	})
+	return id
+}
+
+// madeOnce checks that each of the two writes of a job was made once, and that web runs.
+func (s *clusterFixture) madeOnce(t *testing.T, n *cluster.Node, id string) {
+	t.Helper()
+	testkit.Eventually(t, 2*time.Minute, func() error {
+		if out := n.Run("crm_resource", "--resource", "web", "--locate"); !strings.Contains(out, "running on") {
+			return fmt.Errorf("web: %s", out)
+		}
+		return nil
+	})
+	cib := n.Run("cibadmin", "-Ql", "-o", "configuration")
+	if strings.Count(cib, id+".0") != 1 || strings.Count(cib, id+".1") != 1 || strings.Contains(cib, id+".2") {
+		t.Errorf("the writes of job %s are not there once each: %s", id, cib)
+	}
+	if strings.Contains(n.Run("crm_resource", "--resource", "web", "--query-xml"), `value="Stopped"`) {
+		t.Error("web is to be stopped")
+	}
+}
+
+// agentKilled kills the agent between the two writes of a restart: another node, or the next
+// agent, starts the resource again, and the same request is answered with the same job.
+func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
+	const key = "Idempotency-Key: 77aa-killed"
+	id := s.halfway(t, n1, n2, key)
 	n1.KillProcess(t, "thalassa")
 	begun := time.Now()
 	repeated, same, err := s.jobbed(n2, "/actions/restart", `{"resource":"web"}`, key)
@@ -203,10 +231,83 @@ func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
 	if err != nil || j.State != clusterstatus.JobDone {
 		t.Errorf("%v, %+v", err, j)
 	}
-	if out := n2.Run("crm_resource", "--resource", "web", "--locate"); !strings.Contains(out, "running on") {
-		t.Errorf("web: %s", out)
-	}
+	s.madeOnce(t, n2, id)
 	t.Logf("finished by %s %s after the agent was killed: %s", j.Node, time.Since(begun).Round(time.Millisecond), j.Result)
+}
+
+// nodeKilled switches a whole node off between the two writes of a restart that its agent
+// carries out. The cluster fences it, another node finishes the job, and all know how it ended:
+// the lost node, too, when it is back.
+func (s *clusterFixture) nodeKilled(t *testing.T, lost, left *cluster.Node) {
+	t.Helper()
+	const key = "Idempotency-Key: 91c0-node-killed"
+	id := s.halfway(t, lost, left, key)
+	begun := time.Now()
+	lost.Kill()
+	var j clusterstatus.Job
+	over := func(n *cluster.Node) func() error {
+		return func() error {
+			var err error
+			if j, err = s.job(n, id, "?wait=10s"); err == nil && !j.Over() {
+				err = fmt.Errorf("on %s it is %s, carried out by %s", n.Name, j.State, j.Node)
+			}
+			return err
+		}
+	}
+	testkit.Eventually(t, 2*time.Minute, over(left))
+	if j.State != clusterstatus.JobDone || j.Node == lost.Name || j.Attempts != 1 {
+		t.Errorf("after the loss of %s: %+v", lost.Name, j)
+	}
+	t.Logf("finished by %s %s after the node was killed: %s", j.Node, time.Since(begun).Round(time.Millisecond), j.Result)
+	s.cluster.Fences(t, lost.Name, begun)
+	s.madeOnce(t, left, id)
+	before := epoch(left.Run("cibadmin", "-Ql", "-n"))
+	repeated, same, err := s.jobbed(left, "/actions/restart", `{"resource":"web"}`, key)
+	if err != nil || repeated.status != http.StatusOK || same != id {
+		t.Errorf("sent again: %v, %d, job %s, was %s: %s", err, repeated.status, same, id, repeated.body)
+	}
+	if now := epoch(left.Run("cibadmin", "-Ql", "-n")); now != before {
+		t.Errorf("sent again, it has changed the configuration from %s to %s", before, now)
+	}
+	by := j.Node
+	s.cluster.AwaitAll()
+	testkit.Eventually(t, 2*time.Minute, over(lost))
+	if j.State != clusterstatus.JobDone || j.Node != by {
+		t.Errorf("%s, back again, has %+v", lost.Name, j)
+	}
+	s.cluster.AwaitIdle()
+}
+
+// canceled cancels a restart between its two writes: the job stops waiting, the resource is
+// started again, and all nodes know who wanted that.
+func (s *clusterFixture) canceled(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
+	const key = "Idempotency-Key: 5e1d-canceled"
+	id := s.halfway(t, n1, n2, key)
+	answer, _, err := s.jobbed(n1, "/jobs/"+id+"/cancel", "")
+	if err != nil || answer.status != http.StatusAccepted {
+		t.Fatalf("%v, %d %s", err, answer.status, answer.body)
+	}
+	for _, n := range []*cluster.Node{n1, n2} {
+		testkit.Eventually(t, 2*time.Minute, func() error {
+			j, err := s.job(n, id, "?wait=10s")
+			if err == nil && !j.Over() {
+				err = fmt.Errorf("on %s it is %s", n.Name, j.State)
+			} else if err == nil && (j.State != clusterstatus.JobCanceled || j.CanceledBy == "" || !strings.Contains(j.Result, "the change has been made")) {
+				t.Errorf("on %s: %+v", n.Name, j)
+			}
+			return err
+		})
+	}
+	s.madeOnce(t, n1, id)
+	repeated, same, err := s.jobbed(n2, "/actions/restart", `{"resource":"web"}`, key)
+	if err != nil || repeated.status != http.StatusConflict || same != id && same != "" || !strings.Contains(string(repeated.body), "canceled") {
+		t.Errorf("sent again: %v, %d, job %s, was %s: %s", err, repeated.status, same, id, repeated.body)
+	}
+	if again, _, err := s.jobbed(n2, "/jobs/"+id+"/cancel", ""); err != nil || again.status != http.StatusConflict {
+		t.Errorf("canceled again: %v, %d %s", err, again.status, again.body)
+	}
+	s.cluster.AwaitIdle()
 }
 
 // foretold makes random changes, one after the other, and compares what happened with what
