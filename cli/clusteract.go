@@ -37,9 +37,9 @@ func (o *onNode) carryOut(ctx context.Context, c *pacemaker.Cluster, a cluster.A
 		j, err = beginJob(ctx, agent, a)
 	}
 	if refusal, ok := errors.AsType[*client.Error](err); ok && (refusal.Status == http.StatusUnauthorized || refusal.Status == http.StatusForbidden) {
-		err = noAgent{"the agent does not let you: " + refusal.Message}
+		err = noAgentError{"the agent does not let you: " + refusal.Message}
 	}
-	if why, ok := errors.AsType[noAgent](err); ok {
+	if why, ok := errors.AsType[noAgentError](err); ok {
 		fmt.Fprintln(o.env.Stderr, "thalassa: not among the jobs of the cluster:", why.reason)
 		return c.Do(ctx, a)
 	}
@@ -57,26 +57,26 @@ func (o *onNode) carryOut(ctx context.Context, c *pacemaker.Cluster, a cluster.A
 	return v, errors.Join(failureOf(j), err)
 }
 
-// noAgent is why no agent can carry out an action. Nothing was asked of one.
-type noAgent struct{ reason string }
+// noAgentError is why no agent can carry out an action. Nothing was asked of one.
+type noAgentError struct{ reason string }
 
 // Error is the reason.
-func (e noAgent) Error() string { return e.reason }
+func (e noAgentError) Error() string { return e.reason }
 
-// agentHere is the agent of this node, if it is in the same cluster. The error is noAgent, or
+// agentHere is the agent of this node, if it is in the same cluster. The error is noAgentError, or
 // an *client.Error.
 func (o *onNode) agentHere(ctx context.Context, c *pacemaker.Cluster) (*client.Client, error) {
 	r := &remote{env: o.env}
 	cfg, err := r.target(ctx)
 	if err != nil {
-		return nil, noAgent{err.Error()}
+		return nil, noAgentError{err.Error()}
 	}
 	if address := strings.TrimSuffix(cfg.Address, "/"); !isLoopback(withScheme(address)) {
-		return nil, noAgent{"the agent at " + address + " is not on this node"}
+		return nil, noAgentError{"the agent at " + address + " is not on this node"}
 	}
 	agent, err := client.New(cfg)
 	if err != nil {
-		return nil, noAgent{err.Error()}
+		return nil, noAgentError{err.Error()}
 	}
 	limited, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
@@ -87,16 +87,16 @@ func (o *onNode) agentHere(ctx context.Context, c *pacemaker.Cluster) (*client.C
 	case answered && (refusal.Status == http.StatusUnauthorized || refusal.Status == http.StatusForbidden):
 		return nil, err
 	case answered:
-		return nil, noAgent{"the agent of this node does not operate the cluster: " + refusal.Message}
+		return nil, noAgentError{"the agent of this node does not operate the cluster: " + refusal.Message}
 	case err != nil:
-		return nil, noAgent{"no agent answers on this node: " + err.Error()}
+		return nil, noAgentError{"no agent answers on this node: " + err.Error()}
 	}
 	here, err := c.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if seen.Self != here.Self || seen.State == cluster.StateOffline {
-		return nil, noAgent{fmt.Sprintf("the agent does not see this node, %s: it is %s in a cluster that is %s", orDash(here.Self), orDash(seen.Self), seen.State)}
+		return nil, noAgentError{fmt.Sprintf("the agent does not see this node, %s: it is %s in a cluster that is %s", orDash(here.Self), orDash(seen.Self), seen.State)}
 	}
 	return agent, nil
 }
