@@ -20,9 +20,11 @@ type Agent struct {
 	changes Changer
 	views   Views
 	drafts  Drafts
-	history History
-	configs Archive
-	keys    KeyStore // nil: no certificates are stored
+	// draftLocks are held by who changes, commits or deletes a draft.
+	draftLocks draftLocks
+	history    History
+	configs    Archive
+	keys       KeyStore // nil: no certificates are stored
 
 	statuses  *statusCoalescer
 	authority *auth.Authority
@@ -98,12 +100,14 @@ const formerTokens = "the token file or the access file is unusable, and the for
 // Edit is that of Changer. The rights of the caller are checked first, before the edit is compared
 // with the configuration.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{e}, e.Origin, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+	applied, err := a.change(ctx, []lb.Edit{e}, e.Origin, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+	return applied, stage.Single(err)
 }
 
 // Switch is that of Changer.
 func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{s.Edit()}, s.Origin, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+	applied, err := a.change(ctx, []lb.Edit{s.Edit()}, s.Origin, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+	return applied, stage.Single(err)
 }
 
 // Apply is that of Changer.
