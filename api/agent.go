@@ -19,12 +19,10 @@ import (
 type Agent struct {
 	changes Changer
 	views   Views
-	drafts  Drafts
-	// draftLocks are held by who changes, commits or deletes a draft.
-	draftLocks draftLocks
-	history    History
-	configs    Archive
-	keys       KeyStore // nil: no certificates are stored
+	drafts  *lockedDrafts
+	history History
+	configs Archive
+	keys    KeyStore // nil: no certificates are stored
 
 	statuses  *statusCoalescer
 	authority *auth.Authority
@@ -36,7 +34,7 @@ type Agent struct {
 
 func newAgent(cfg Config) *Agent {
 	return &Agent{
-		changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
+		changes: cfg.Changes, views: cfg.Views, drafts: &lockedDrafts{Drafts: cfg.Drafts}, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
 		statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now,
 		files: make(chan struct{}, 1),
 	}

@@ -19,7 +19,7 @@ func (a *Agent) UndoStaged(ctx context.Context, id string) (stage.Draft, error) 
 	if err != nil {
 		return stage.Draft{}, err
 	}
-	return a.updateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
+	return a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
 		next, err := d.Undone(a.now())
 		if err != nil {
 			return d, err
@@ -81,7 +81,7 @@ func (h draftHandlers) rename(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := h.agent.updateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
+	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
 		d.Origin.Message = message
 		return d, h.agent.judge(ctx, stage.Towards(in, d.View(in)))
 	})

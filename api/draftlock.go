@@ -15,9 +15,11 @@ import (
 // the few turns of draftTurns meanwhile; most commits take less.
 const draftPatience = 3 * time.Second
 
-// draftLocks let one request at a time change, commit or delete a draft. A commit reads the draft
-// first and removes it at last: a change in between would be lost. The zero value is ready.
-type draftLocks struct {
+// lockedDrafts let one request at a time change, commit or delete a draft. A commit reads the draft
+// first and removes it at last: a change in between would be lost.
+type lockedDrafts struct {
+	Drafts
+
 	mu    sync.Mutex
 	turns map[string]*draftLock // by ID; only of drafts that somebody holds or waits for
 }
@@ -30,7 +32,7 @@ type draftLock struct {
 
 // lock waits for the turn of a draft for draftPatience. The error is a *ResponseError (503), that
 // of ctx, or that of a caller who has lost its right meanwhile. Call unlock once.
-func (l *draftLocks) lock(ctx context.Context, id string) (unlock func(), err error) {
+func (l *lockedDrafts) lock(ctx context.Context, id string) (unlock func(), err error) {
 	l.mu.Lock()
 	if l.turns == nil {
 		l.turns = map[string]*draftLock{}
@@ -62,7 +64,7 @@ func (l *draftLocks) lock(ctx context.Context, id string) (unlock func(), err er
 }
 
 // leave forgets a turn that nobody uses any more.
-func (l *draftLocks) leave(id string, d *draftLock) {
+func (l *lockedDrafts) leave(id string, d *draftLock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if d.users--; d.users == 0 {
@@ -70,21 +72,21 @@ func (l *draftLocks) leave(id string, d *draftLock) {
 	}
 }
 
-// updateDraft is Drafts.UpdateDraft, and waits for a commit of the draft.
-func (a *Agent) updateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error) {
-	unlock, err := a.draftLocks.lock(ctx, id)
+// UpdateDraft is that of Drafts, and waits for a commit of the draft.
+func (l *lockedDrafts) UpdateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error) {
+	unlock, err := l.lock(ctx, id)
 	if err != nil {
 		return stage.Draft{}, err
 	}
 	defer unlock()
-	return a.drafts.UpdateDraft(ctx, id, change)
+	return l.Drafts.UpdateDraft(ctx, id, change)
 }
 
 // commitDraft carries out a draft as one revision and removes it. Changes of the draft wait
 // meanwhile. how sets what the edits are carried out with; it may be nil. The error is an
 // *lb.NotFoundError if there is no such draft, one of Apply, or one of stage.Draft.Changeset.
 func (a *Agent) commitDraft(ctx context.Context, id string, by lb.Origin, how func(*lb.Edit)) (lb.Applied, error) {
-	unlock, err := a.draftLocks.lock(ctx, id)
+	unlock, err := a.drafts.lock(ctx, id)
 	if err != nil {
 		return lb.Applied{}, err
 	}
@@ -117,25 +119,4 @@ func (a *Agent) commitDraft(ctx context.Context, id string, by lb.Origin, how fu
 		return applied, err
 	}
 	return applied, nil
-}
-
-// deleteDraft removes a draft that the caller may change; *lb.NotFoundError.
-func (a *Agent) deleteDraft(ctx context.Context, id string) error {
-	unlock, err := a.draftLocks.lock(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	d, err := a.drafts.Draft(ctx, id)
-	if err != nil {
-		return err
-	}
-	in, err := a.views.Intent(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.judge(ctx, stage.Towards(in, d.View(in))); err != nil {
-		return err
-	}
-	return a.drafts.DeleteDraft(ctx, id)
 }

@@ -80,7 +80,7 @@ func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit, by 
 		return lb.Applied{}, err
 	}
 	var before lb.Intent
-	d, err := a.updateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
+	d, err := a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
 		before = d.View(in)
 		next, err := d.With(in, edits, a.now())
 		if err != nil {
@@ -263,7 +263,7 @@ func (h draftHandlers) rebase(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := h.agent.updateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
+	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
 		return d.Rebased(in).Since(d, by), h.agent.judge(ctx, stage.Towards(in, d.View(in)))
 	})
 	if err != nil {
@@ -287,7 +287,7 @@ func (h draftHandlers) drop(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := h.agent.updateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
+	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
 		if err := h.agent.judge(ctx, stage.Towards(in, d.Only(ids).View(in))); err != nil {
 			return d, err
 		}
@@ -302,7 +302,20 @@ func (h draftHandlers) drop(c echo.Context) error {
 }
 
 func (h draftHandlers) delete(c echo.Context) error {
-	if err := h.agent.deleteDraft(c.Request().Context(), c.Param("id")); err != nil {
+	ctx := c.Request().Context()
+	unlock, err := h.agent.drafts.lock(ctx, c.Param("id")) // nobody changes it once it is judged
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	d, in, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	if err := h.agent.judge(ctx, stage.Towards(in, d.View(in))); err != nil {
+		return err
+	}
+	if err := h.agent.drafts.DeleteDraft(ctx, d.ID); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -32,7 +32,7 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 		return err
 	}
 	edit := func() error {
-		_, err := a.updateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
+		_, err := a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
 			view := d.View(in)
 			next, err := change(view)
 			if err != nil {
