@@ -53,7 +53,7 @@ func TestHiddenNamesInOtherObjects(t *testing.T) {
 	ask("POST", "/drafts", `{}`, apitest.BlindAdminToken, 201)
 	for _, pool := range []string{"zebra-files", "never-was"} {
 		for _, q := range [][3]string{
-			{"PUT", "/v1/gateways/www/pools/" + pool, ""}, {"PUT", "/v1/pools/shop-files/targets/t", `{"address":"10.10.10.11:80","pool":"` + pool + `"}`},
+			{"PUT", "/v1/gateways/www/pools/" + pool, ""}, {"PUT", "/v1/pools/shop-files/targets/t", `{"address":"10.10.10.11:80","weight":1,"pool":"` + pool + `"}`},
 		} {
 			r := httptest.NewRequest(q[0], q[1], strings.NewReader(q[2]))
 			r.Header.Set("Authorization", "Bearer "+apitest.BlindAdminToken)

@@ -64,6 +64,7 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 // CommitStaged carries out a draft as one revision and removes it. Without a draft, or if the draft
 // changes nothing, there is no revision. Errors are those of Apply and stage.Draft.Changeset.
 func (a *Agent) CommitStaged(ctx context.Context, id string, by lb.Origin) (lb.Applied, error) {
+<<<<<<< HEAD
 	ctx = withOpenDraft(ctx)
 	in, err := a.views.Intent(ctx)
 	if err != nil {
@@ -99,9 +100,14 @@ func (a *Agent) commit(ctx context.Context, d stage.Draft, in lb.Intent, by lb.O
 	}
 	// Another commit of it would change nothing, should this fail.
 	if err := a.drafts.DeleteDraft(context.WithoutCancel(ctx), d.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
+=======
+	applied, err := a.commitDraft(ctx, id, by, nil)
+	if missing, ok := errors.AsType[*lb.NotFoundError](err); !ok || missing.ID != "drafts/"+id {
+>>>>>>> trunk
 		return applied, err
 	}
-	return applied, nil
+	in, err := a.views.Intent(ctx)
+	return lb.Applied{Applied: true, Path: "none", Revision: in.Revision}, err
 }
 
 // IntentAt is what operators asked for as of a revision; 0: nothing. A number that is not
