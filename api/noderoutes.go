@@ -165,7 +165,9 @@ func (d *nodeDialect) clusterRoutes() []Route {
 	return []Route{
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
+		{get, "/cluster/nodes/{name}", auth.Read, OnNode, "one node: state, configuration, results of operations, failures, actions that are offered", objects.showNode},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},
+		{get, "/cluster/resources/{id}", auth.Read, OnNode, "one resource, in the same way, with its constraints", objects.showResource},
 		{get, "/cluster/cib.xml", auth.Read, OnNode, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
 		{post, "/cluster/actions/{action}", auth.Operate, OnNode, "act on the cluster; answered when the action is done", cluster.act},
 		{post, "/cluster/simulate/{action}", auth.Operate, OnNode, "what the cluster would do after that action", cluster.simulate},
