@@ -140,11 +140,14 @@ func (d *nodeDialect) foresightRoutes() []Route {
 	}
 }
 
-// pastRoutes are those of the history of the Pacemaker cluster.
+// pastRoutes are those of the history of the Pacemaker cluster, and of its agents.
 func (d *nodeDialect) pastRoutes() []Route {
 	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
 	const transition = clusterHistoryPath + "/{id}"
+	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
 	return []Route{
+		{get, clusterAgentsPath, auth.Read, OnNode, "the resource agents and fence agents of this node; query: class", agents.list},
+		{get, clusterAgentsPath + "/{agent}", auth.Read, OnNode, "the parameters of one of them", agents.show},
 		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, limit", past.list},
 		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
 		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
