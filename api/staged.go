@@ -17,7 +17,7 @@ import (
 // Staged is the configuration with what a draft changes, as Intent shows it. Without such a
 // draft it is what is configured.
 func (a *Agent) Staged(ctx context.Context, id string) (lb.Intent, error) {
-	in, err := a.Intent(context.WithValue(ctx, draftKey{}, id))
+	in, err := a.Intent(context.WithValue(withOpenDraft(ctx), draftKey{}, id))
 	if errors.As(err, new(*lb.NotFoundError)) {
 		return a.Intent(ctx)
 	}
@@ -27,6 +27,7 @@ func (a *Agent) Staged(ctx context.Context, id string) (lb.Intent, error) {
 // Stage changes a draft, and creates it if there is none: change gets the configuration with the
 // draft, and returns the next one. Stage refuses what the caller may not do.
 func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(lb.Intent) (lb.Intent, error)) error {
+	ctx = withOpenDraft(ctx)
 	in, err := a.views.Intent(ctx)
 	if err != nil {
 		return err
@@ -63,43 +64,13 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 // CommitStaged carries out a draft as one revision and removes it. Without a draft, or if the draft
 // changes nothing, there is no revision. Errors are those of Apply and stage.Draft.Changeset.
 func (a *Agent) CommitStaged(ctx context.Context, id string, by lb.Origin) (lb.Applied, error) {
-	in, err := a.views.Intent(ctx)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	d, err := a.drafts.Draft(ctx, id)
-	if errors.As(err, new(*lb.NotFoundError)) {
-		return lb.Applied{Applied: true, Path: "none", Revision: in.Revision}, nil
-	}
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	return a.commit(ctx, d, in, by, nil)
-}
-
-// commit carries out a draft as one revision and removes it; how sets what the edits are
-// carried out with.
-func (a *Agent) commit(ctx context.Context, d stage.Draft, in lb.Intent, by lb.Origin, how func(*lb.Edit)) (lb.Applied, error) {
-	set, err := d.Changeset(in, by)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	for i := range set.Edits {
-		if how != nil {
-			how(&set.Edits[i])
-		}
-	}
-	applied := lb.Applied{Applied: true, Path: "none", Revision: in.Revision}
-	if len(set.Edits) > 0 {
-		if applied, err = a.Apply(ctx, set); err != nil {
-			return applied, set.Named(err)
-		}
-	}
-	// Another commit of it would change nothing, should this fail.
-	if err := a.drafts.DeleteDraft(context.WithoutCancel(ctx), d.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
+	ctx = withOpenDraft(ctx)
+	applied, err := a.commitDraft(ctx, id, by, nil)
+	if missing, ok := errors.AsType[*lb.NotFoundError](err); !ok || missing.ID != "drafts/"+id {
 		return applied, err
 	}
-	return applied, nil
+	in, err := a.views.Intent(ctx)
+	return lb.Applied{Applied: true, Path: "none", Revision: in.Revision}, err
 }
 
 // IntentAt is what operators asked for as of a revision; 0: nothing. A number that is not
@@ -168,4 +139,11 @@ func (a *Agent) CheckPlainBody(c echo.Context) error {
 		return nil
 	}
 	return forbidden("this request does not say which site it is from: send a token in the header Authorization")
+}
+
+// Sees reports whether the caller that a context belongs to may know of an object, such as
+// "backend/live". To others it is missing.
+func Sees(ctx context.Context, id string) bool {
+	s, limited := sightOf(ctx)
+	return !limited || s.grant.Sees(id)
 }

@@ -26,6 +26,7 @@ type Cluster struct {
 	done          []cluster.Action
 	jobs          []cluster.Job
 	configuration *cibxml.Element
+	operations    []cluster.OperationResult
 }
 
 // NewCluster makes one of two nodes, of which n1 has the floating IP.
@@ -102,6 +103,20 @@ func (c *Cluster) MaskedCIB() ([]byte, error) {
 	return []byte(c.cib), c.trouble
 }
 
+// SetOperations makes the results of operations that the cluster remembers, the latest last.
+func (c *Cluster) SetOperations(list ...cluster.OperationResult) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.operations = list
+}
+
+// Operations are those of SetOperations.
+func (c *Cluster) Operations() ([]cluster.OperationResult, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.operations, c.trouble
+}
+
 // Predict predicts one move, and the view as it is.
 func (c *Cluster) Predict(_ context.Context, a cluster.Action) (cluster.Consequences, error) {
 	c.mu.Lock()
@@ -134,15 +149,16 @@ func (c *Cluster) Begin(ctx context.Context, a cluster.Action, o cluster.Order) 
 }
 
 // Jobs are those of Do.
-func (c *Cluster) Jobs(cluster.JobQuery) []cluster.Job {
+func (c *Cluster) Jobs(context.Context, cluster.JobQuery) ([]cluster.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.jobs)
+	return slices.Clone(c.jobs), nil
 }
 
 // Job is one of them.
-func (c *Cluster) Job(_ context.Context, id string) (cluster.Job, error) {
-	for _, j := range c.Jobs(cluster.JobQuery{}) {
+func (c *Cluster) Job(ctx context.Context, id string) (cluster.Job, error) {
+	list, _ := c.Jobs(ctx, cluster.JobQuery{}) // never fails
+	for _, j := range list {
 		if j.ID == id {
 			return j, nil
 		}
