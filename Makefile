@@ -62,23 +62,37 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 # are the slow ones. Failed and skipped tests are listed with what they say.
 LISTED := grep --line-buffered -vE '^PASS (e2e\.[^ ]*/|([^e]|e[^2])[^ ]*\.(Test|Fuzz|Example))'
 
-# Package e2e takes longest by far, so it begins first.
-TESTED := $(if $(filter ./...,$(PKG)),./e2e ./...,$(PKG))
-
 # The yardsticks are tested with everything else; tools is a module of its own.
 YARDSTICKS := (cd tools && go test ./yardsticks)
 
+# tested NAME,PACKAGES,FLAGS runs tests. Those that were tried again are listed in a file of the name.
+tested = $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages "$(2)" \
+	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
+	  --rerun-fails-report bin/test/again-$(1) -- \
+	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(3) | $(LISTED)
+
+# Package e2e takes longest by far, and its clusters of three nodes wait more than they
+# compute: when everything is tested, both run beside the other packages.
+CLUSTERS := ^Test(Cluster|Watcher)
+ifeq ($(PKG)$(RUN),./...)
+TESTED = go test -race -ldflags=-w -run '^$$$$' ./e2e >/dev/null; began=(); \
+	{ $(call tested,clusters,./e2e,-parallel 4 -run '$(CLUSTERS)'); } & began+=($$!); \
+	{ $(call tested,e2e,./e2e,-skip '$(CLUSTERS)'); } & began+=($$!); \
+	{ $(call tested,others,$$(go list ./... | grep -v /e2e$$ | tr '\n' ' '),-p 1); } & began+=($$!); \
+	$(YARDSTICKS) || failed=1; \
+	for one in "$${began[@]}"; do wait "$$one" || failed=1; done
+else
+TESTED = $(call tested,these,$(PKG),$(if $(RUN),-run '$(RUN)')) || failed=1
+endif
+
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2 RERUN=2)
 	@tools/setup haproxy consul chromium pacemaker pebble ui-tools oidc-tools nfpm image
-	@mkdir -p bin/test && rm -f bin/test/tried-again
+	@mkdir -p bin/test && rm -f bin/test/again-*
 	@echo 'Building the tests of $(PKG) with the race detector; results follow as tests end'
-	@failed=0; $(if $(filter ./...,$(PKG)),$(if $(RUN),,$(YARDSTICKS) || failed=1;)) \
-	$(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages '$(TESTED)' \
-	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-	  --rerun-fails-report bin/test/tried-again -- \
-	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') | $(LISTED) || failed=1; \
-	exit $$failed
-	@[ ! -s bin/test/tried-again ] || { echo 'These failed, and were tried again (runs, failures):'; cat bin/test/tried-again; }
+	@failed=0; $(TESTED); exit $$failed
+	@for again in bin/test/again-*; do \
+	  if [ -s "$$again" ]; then echo 'These failed, and were tried again (runs, failures):'; cat "$$again"; fi; \
+	done
 
 # Libraries that only compute are compiled without the race detector in `make quick`: SQLite,
 # argon2id and scrypt take ten times as long with it, and share nothing with our goroutines.

@@ -15,9 +15,11 @@ import (
 const (
 	// atOnce bounds the attempts that are under way.
 	atOnce = 4
-	// waitPause is the pause after an attempt that could not begin, and elsewherePause after
-	// one that another node makes.
-	waitPause      = 30 * time.Second
+	// firstWait is the pause after an attempt that could not begin. It doubles up to longestWait,
+	// and begins again when operators change something. elsewherePause is the pause after one
+	// that another node makes.
+	firstWait      = time.Second
+	longestWait    = 30 * time.Second
 	elsewherePause = 5 * time.Second
 )
 
@@ -51,6 +53,7 @@ type wait struct {
 	text string
 	// elsewhere: another node works on the order.
 	elsewhere bool
+	pause     time.Duration
 	until     time.Time
 }
 
@@ -87,11 +90,19 @@ func wantedOf(in lb.Intent, own []lb.ACME) map[string]*want {
 
 var errUnwanted = errors.New("nobody asks for the certificate any more")
 
-// set sets what to order. It ends attempts for orders that nobody wants any more.
+// set sets what to order. It ends attempts for orders that nobody wants any more, and lets those
+// look soon that have waited for something on this node.
 func (q *queue) set(wanted map[string]*want) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.wanted = wanted
+	soon := q.now().Add(firstWait)
+	for id, w := range q.waits {
+		if !w.elsewhere && w.until.After(soon) {
+			w.pause, w.until = firstWait, soon
+			q.waits[id] = w
+		}
+	}
 	for id, a := range q.running {
 		if wanted[id] == nil {
 			a.cancel(errUnwanted)
@@ -183,13 +194,15 @@ func (q *queue) note(identity string, err error) {
 	waiting, waits := errors.AsType[*waitError](err)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	former := q.waits[identity].pause
 	delete(q.waits, identity)
 	if waits {
-		pause := waitPause
-		if waiting.elsewhere {
-			pause = elsewherePause
+		w := wait{text: errorText(waiting), elsewhere: waiting.elsewhere, pause: min(max(2*former, firstWait), longestWait)}
+		if w.elsewhere {
+			w.pause = elsewherePause
 		}
-		q.waits[identity] = wait{errorText(waiting), waiting.elsewhere, q.now().Add(pause)}
+		w.until = q.now().Add(w.pause)
+		q.waits[identity] = w
 	} else if err != nil {
 		q.failed[identity]++
 	}

@@ -19,7 +19,7 @@ import (
 type Agent struct {
 	changes Changer
 	views   Views
-	drafts  Drafts
+	drafts  *lockedDrafts
 	history History
 	configs Archive
 	keys    KeyStore // nil: no certificates are stored
@@ -34,7 +34,7 @@ type Agent struct {
 
 func newAgent(cfg Config) *Agent {
 	return &Agent{
-		changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
+		changes: cfg.Changes, views: cfg.Views, drafts: &lockedDrafts{Drafts: cfg.Drafts}, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
 		statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now,
 		files: make(chan struct{}, 1),
 	}
@@ -98,12 +98,14 @@ const formerTokens = "the token file or the access file is unusable, and the for
 // Edit is that of Changer. The rights of the caller are checked first, before the edit is compared
 // with the configuration.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{e}, e.Origin, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+	applied, err := a.change(ctx, []lb.Edit{e}, e.Origin, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+	return applied, stage.Single(err)
 }
 
 // Switch is that of Changer.
 func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{s.Edit()}, s.Origin, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+	applied, err := a.change(ctx, []lb.Edit{s.Edit()}, s.Origin, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+	return applied, stage.Single(err)
 }
 
 // Apply is that of Changer.

@@ -58,7 +58,9 @@ func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 		switch _, err := lb.ParseName(id); {
 		case !isDraftable(r.Path):
 			return invalidField("draft", "is not a parameter of this path", "a request about frontends, backends, certificates, sections, definitions, changes or an import")
-		case err != nil || len(query["draft"]) > 1:
+		case len(query["draft"]) > 1:
+			return invalidField("draft", "is given more than once", "the ID of one draft")
+		case err != nil:
 			return invalidField("draft", shown(id)+" is not a draft", "the ID of one draft")
 		}
 		query.Del("draft")
@@ -239,14 +241,10 @@ func (h draftHandlers) commit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	d, in, err := h.find(c)
-	if err != nil {
-		return err
-	}
 	by := h.agent.Origin(c)
 	by.Message = cmp.Or(how.Message, by.Message)
 	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) {
-		return h.agent.commit(ctx, d, in, by, func(e *lb.Edit) { e.Force, e.Wait = how.Force, how.Wait })
+		return h.agent.commitDraft(ctx, c.Param("id"), by, func(e *lb.Edit) { e.Force, e.Wait = how.Force, how.Wait })
 	})
 	if err != nil {
 		return err
@@ -304,14 +302,20 @@ func (h draftHandlers) drop(c echo.Context) error {
 }
 
 func (h draftHandlers) delete(c echo.Context) error {
+	ctx := c.Request().Context()
+	unlock, err := h.agent.drafts.lock(ctx, c.Param("id")) // nobody changes it once it is judged
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	d, in, err := h.find(c)
 	if err != nil {
 		return err
 	}
-	if err := h.agent.judge(c.Request().Context(), stage.Towards(in, d.View(in))); err != nil {
+	if err := h.agent.judge(ctx, stage.Towards(in, d.View(in))); err != nil {
 		return err
 	}
-	if err := h.agent.drafts.DeleteDraft(c.Request().Context(), d.ID); err != nil {
+	if err := h.agent.drafts.DeleteDraft(ctx, d.ID); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -135,11 +135,15 @@ func TestRequestsThatDoNotGoWithADraft(t *testing.T) {
 	s.do("POST", "/drafts", `{"id":"mine"}`).wants(t, http.StatusCreated, nil)
 	s.do("POST", "/drafts", `{"id":"mine"}`).refused(t, 409, "conflict")
 	s.get("/backends?draft=mine").wants(t, 200, nil)
-	s.get("/backends?draft=1&draft=2").refused(t, 400, "invalid")
+	if f := s.get("/backends?draft=1&draft=2").refused(t, 400, "invalid"); f.Fields[0].Problem != "is given more than once" {
+		t.Errorf("two drafts: %+v", f.Fields)
+	}
 	s.get("/backends?draft=9").refused(t, 404, "not_found")
 	s.do("PUT", "/backends/x?draft=9", `{"type":"static"}`).refused(t, 404, "not_found")
 	s.do("POST", "/changes?draft=1&dryRun=1", `{"edits":[{"method":"DELETE","path":"/backends/files"}]}`).refused(t, 400, "invalid")
-	s.do("PUT", "/frontends/x?draft=1", `{"bind":"*:9","backend":"none"}`).refused(t, 400, "invalid")
+	if f := s.do("PUT", "/frontends/x?draft=1", `{"bind":"*:9","backend":"none"}`).refused(t, 400, "invalid"); f.Fields[0].Path != "backend" {
+		t.Errorf("an error about a request, which is no list of edits: %+v", f.Fields)
+	}
 	s.do("PUT", "/backends/files?draft=1", `{"type":"static"}`, `If-Match: "0"`).refused(t, 412, "precondition_failed")
 	s.do("POST", "/drafts", `{"message":"`+strings.Repeat("x", 1001)+`"}`).refused(t, 400, "invalid")
 	s.do("POST", "/drafts/9/commit", "").refused(t, 404, "not_found")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -37,6 +38,15 @@ type metrics struct {
 	propagation prometheus.Histogram
 	events      *prometheus.CounterVec
 }
+
+// A lateCollector makes its collector with the first scrape. That of the Go runtime matches a few
+// patterns against each of its metrics, which takes longer than the rest of New.
+type lateCollector func() prometheus.Collector
+
+// Describe describes nothing: the registry checks what is collected.
+func (c lateCollector) Describe(chan<- *prometheus.Desc) {}
+
+func (c lateCollector) Collect(to chan<- prometheus.Metric) { c().Collect(to) }
 
 // newMetrics makes metrics with a registry of their own. read gives the figures of the moment.
 func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
@@ -77,9 +87,10 @@ func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 		ConstLabels: prometheus.Labels{"version": cfg.Version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
+	ofGo := lateCollector(sync.OnceValue(func() prometheus.Collector { return collectors.NewGoCollector() }))
 	for _, r := range []*prometheus.Registry{m.registry, m.nameless} {
 		r.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build,
-			collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+			ofGo, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
 	m.registry.MustRegister(newGaugeCollector(read, nil), newRouteCollector(cfg.Routes))
 	m.nameless.MustRegister(newGaugeCollector(read, nodeGauges()))

@@ -63,43 +63,12 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 // CommitStaged carries out a draft as one revision and removes it. Without a draft, or if the draft
 // changes nothing, there is no revision. Errors are those of Apply and stage.Draft.Changeset.
 func (a *Agent) CommitStaged(ctx context.Context, id string, by lb.Origin) (lb.Applied, error) {
-	in, err := a.views.Intent(ctx)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	d, err := a.drafts.Draft(ctx, id)
-	if errors.As(err, new(*lb.NotFoundError)) {
-		return lb.Applied{Applied: true, Path: "none", Revision: in.Revision}, nil
-	}
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	return a.commit(ctx, d, in, by, nil)
-}
-
-// commit carries out a draft as one revision and removes it; how sets what the edits are
-// carried out with.
-func (a *Agent) commit(ctx context.Context, d stage.Draft, in lb.Intent, by lb.Origin, how func(*lb.Edit)) (lb.Applied, error) {
-	set, err := d.Changeset(in, by)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	for i := range set.Edits {
-		if how != nil {
-			how(&set.Edits[i])
-		}
-	}
-	applied := lb.Applied{Applied: true, Path: "none", Revision: in.Revision}
-	if len(set.Edits) > 0 {
-		if applied, err = a.Apply(ctx, set); err != nil {
-			return applied, set.Named(err)
-		}
-	}
-	// Another commit of it would change nothing, should this fail.
-	if err := a.drafts.DeleteDraft(context.WithoutCancel(ctx), d.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
+	applied, err := a.commitDraft(ctx, id, by, nil)
+	if missing, ok := errors.AsType[*lb.NotFoundError](err); !ok || missing.ID != "drafts/"+id {
 		return applied, err
 	}
-	return applied, nil
+	in, err := a.views.Intent(ctx)
+	return lb.Applied{Applied: true, Path: "none", Revision: in.Revision}, err
 }
 
 // IntentAt is what operators asked for as of a revision; 0: nothing. A number that is not

@@ -88,20 +88,24 @@ func (a *application) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	set, err := a.changeset(cmd.Context(), c, objects)
+	ids, err := a.objects(cmd.Context(), c, objects)
+	if err != nil {
+		return err
+	}
+	set, err := a.changeset(ids, objects)
 	if err != nil {
 		return err
 	}
 	if a.dryRun {
 		preview, err := client.NewChangesets(c).Preview(cmd.Context(), set)
 		if err != nil {
-			return naming(set, err)
+			return naming(ids, err)
 		}
 		return a.showPreview(preview)
 	}
 	changed, err := client.NewChangesets(c).Apply(cmd.Context(), set, a.wait)
 	if err != nil {
-		return naming(set, err)
+		return naming(ids, err)
 	}
 	return a.showChanged(changed)
 }
@@ -109,11 +113,12 @@ func (a *application) run(cmd *cobra.Command) error {
 // read reads the file, or all files of the directory.
 func (a *application) read() (manifest.Objects, error) {
 	if a.path == "-" {
-		data, err := io.ReadAll(io.LimitReader(a.env.Stdin, maxManifest))
+		const name = "standard input"
+		data, err := readAtMost(a.env.Stdin, name, maxManifest)
 		if err != nil {
-			return nil, fmt.Errorf("reading standard input: %w", err)
+			return nil, err
 		}
-		return manifest.Parse("standard input", data)
+		return manifest.Parse(name, data)
 	}
 	files := []string{a.path}
 	info, err := os.Stat(a.path)
@@ -139,19 +144,28 @@ func (a *application) read() (manifest.Objects, error) {
 }
 
 // manifestsIn lists the files of YAML and JSON in a directory and below it, sorted. Hidden
-// files and directories are left out.
+// files and directories are left out. A link to a directory is refused: with --prune, objects in
+// files that are not read would be deleted.
 func manifestsIn(dir string) ([]string, error) {
+	dir, err := filepath.EvalSymlinks(dir) // which WalkDir does not follow
+	if err != nil {
+		return nil, err
+	}
 	var files []string
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case path != dir && entry.Name()[0] == '.' && entry.IsDir():
 			return fs.SkipDir
 		case entry.IsDir() || entry.Name()[0] == '.':
-		case slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)):
+		case slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))):
 			files = append(files, path)
 			return checkRegular(path)
+		case entry.Type()&fs.ModeSymlink != 0:
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				return fmt.Errorf("%s is a link to a directory, expected the directory itself", path)
+			}
 		}
 		return nil
 	})
@@ -179,23 +193,34 @@ func readManifest(path string) (manifest.Objects, error) {
 	return manifest.Parse(path, data)
 }
 
-// changeset has an edit for each object in the files, and with --prune one for each object
-// that they do not have.
-func (a *application) changeset(ctx context.Context, c *client.Client, objects manifest.Objects) (client.Changeset, error) {
-	set := client.Changeset{Message: a.message}
-	if a.prune {
-		present, err := exported(ctx, c)
-		if err != nil {
-			return set, err
-		}
-		for _, id := range present.IDs() {
-			if _, isWanted := objects[id]; !isWanted {
-				set.Edits = append(set.Edits, client.Edit{Method: http.MethodDelete, Path: pathOf(id)})
-			}
-		}
+// objects lists the objects to change, in the order of the edits: with --prune first those that the
+// files do not have, which are deleted.
+func (a *application) objects(ctx context.Context, c *client.Client, wanted manifest.Objects) ([]manifest.ID, error) {
+	if !a.prune {
+		return wanted.IDs(), nil
 	}
-	for _, id := range objects.IDs() {
-		body, err := a.withOptions(id, objects[id])
+	present, err := exported(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	surplus := slices.DeleteFunc(present.IDs(), func(id manifest.ID) bool {
+		_, isWanted := wanted[id]
+		return isWanted
+	})
+	return append(surplus, wanted.IDs()...), nil
+}
+
+// changeset has an edit for each of the objects: it puts those that the files have, and deletes the
+// others.
+func (a *application) changeset(ids []manifest.ID, wanted manifest.Objects) (client.Changeset, error) {
+	set := client.Changeset{Message: a.message}
+	for _, id := range ids {
+		body, isWanted := wanted[id]
+		if !isWanted {
+			set.Edits = append(set.Edits, client.Edit{Method: http.MethodDelete, Path: pathOf(id)})
+			continue
+		}
+		body, err := a.withOptions(id, body)
 		if err != nil {
 			return set, err
 		}
@@ -240,30 +265,30 @@ func pathOf(id manifest.ID) string {
 	return client.BackendPath(id.Key)
 }
 
-// naming is an error about edits that names their objects: the files do not number them.
-func naming(set client.Changeset, err error) error {
+// naming is an error about edits that names their objects as the files do: these do not number them.
+func naming(ids []manifest.ID, err error) error {
 	answer, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		return err
 	}
 	named := *answer
-	named.Message = nameEdits(set, answer.Message)
+	named.Message = nameEdits(ids, answer.Message)
 	named.Fields = slices.Clone(answer.Fields)
 	for i, f := range named.Fields {
-		named.Fields[i].Path = nameEdits(set, f.Path)
+		named.Fields[i].Path = nameEdits(ids, f.Path)
 	}
 	return &named
 }
 
 // nameEdits replaces the number of an edit at the beginning of a text, as in
 // "edits[3].body.bind", by the object, as in "frontends/web.bind".
-func nameEdits(set client.Changeset, text string) string {
+func nameEdits(ids []manifest.ID, text string) string {
 	number, rest, ok := strings.Cut(strings.TrimPrefix(text, "edits["), "]")
 	i, err := strconv.Atoi(number)
-	if !ok || err != nil || i < 0 || i >= len(set.Edits) {
+	if !ok || err != nil || i < 0 || i >= len(ids) {
 		return text
 	}
-	return strings.TrimPrefix(set.Edits[i].Path, "/") + strings.TrimPrefix(rest, ".body")
+	return ids[i].String() + strings.TrimPrefix(rest, ".body")
 }
 
 // showPreview tells what a change would do.

@@ -38,7 +38,7 @@ func TestObjectsBecomeEqualToFiles(t *testing.T) {
 	s := shop(t)
 	dir := t.TempDir()
 	write(t, dir, "a.yaml", "backends:\n  files: {type: static, members: [{host: 10.0.0.1, port: 81}]}\n")
-	write(t, dir, "more/b.json", `{"backends":{"live":{"type":"dynamic","name":"shop","version":"2.0.0"}}}`)
+	write(t, dir, "more/B.JSON", `{"backends":{"live":{"type":"dynamic","name":"shop","version":"2.0.0"}}}`)
 	write(t, dir, ".hidden/c.yaml", "no: file\n")
 	write(t, dir, "readme.txt", "no file\n")
 	preview := s.run("apply", "-f", dir, "--dry-run").out
@@ -50,8 +50,14 @@ func TestObjectsBecomeEqualToFiles(t *testing.T) {
 	if out := s.run("apply", "-f", dir, "-m", "from files").out; !strings.Contains(out, "2 objects changed and in effect") {
 		t.Errorf("got %s", out)
 	}
-	if out := s.run("apply", "-f", dir).out; !strings.Contains(out, "no change") {
-		t.Errorf("the second time: %s", out)
+	current := filepath.Join(t.TempDir(), "current") // as deployments make it
+	if err := os.Symlink(dir, current); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, current} {
+		if out := s.run("apply", "-f", path).out; !strings.Contains(out, "no change") {
+			t.Errorf("%s the second time: %s", path, out)
+		}
 	}
 	if out := s.run("revisions", "-n", "1").out; !strings.Contains(out, "from files") {
 		t.Errorf("revisions: %s", out)
@@ -98,6 +104,8 @@ func TestAFileThatCannotBeAppliedIsNamed(t *testing.T) {
 		"backends: {a: {type: dynamic, name: shop, version: 1.10}}":         "backends/a.version: ",
 		"frontends: {a: {bind: \"*:99\", backend: none}}":                   "frontends/a.backend: ",
 		"backends: {a: {typ: static}}":                                      "backends/a.typ: ",
+		"backends: {a/b: {type: static}}":                                   `backends/a/b.key: "a/b" holds a character`,
+		"sections: {userlist: {natives: []}}":                               `sections/userlist.path: `,
 		"backend: {}":                                                       `bad.yaml:1: "backend" is unknown`,
 		"# nothing":                                                         "has no frontend, backend or section",
 		"backends: {a: {type: static}}\n---\nbackends: {a: {type: static}}": "bad.yaml:3: backends/a is in the file twice",
@@ -120,6 +128,17 @@ func TestAFileThatCannotBeAppliedIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.fails(cli.ExitUsage, "pipe.yaml is no regular file", "apply", "-f", pipes)
+	// What is not read would be deleted with --prune.
+	links := t.TempDir()
+	write(t, links, "a.yaml", "backends: {a: {type: static}}")
+	if err := os.Symlink(dir, filepath.Join(links, "more")); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(cli.ExitUsage, "more is a link to a directory", "apply", "-f", links, "--prune")
+	cut := "backends: {a: {type: static}}\n" + strings.Repeat("#", 16<<20) + "\n"
+	if r := s.runWith(cut, "apply", "-f", "-", "--prune"); r.code != cli.ExitUsage || !strings.Contains(r.errors, "standard input is larger than") {
+		t.Errorf("a file that is too large: %+v", r)
+	}
 	s.fails(cli.ExitUsage, "no such file", "apply", "-f", filepath.Join(dir, "none"))
 	s.fails(cli.ExitUsage, "has no file that ends in", "apply", "-f", t.TempDir())
 	s.fails(cli.ExitUsage, "--filename is missing", "apply")

@@ -41,7 +41,7 @@ func (i *haproxyImport) run(ctx context.Context, path string) error {
 	return i.showImported(done, done.Changed, func(w io.Writer) { showLines(w, done.ImportedFile) })
 }
 
-// showLines prints what became of each line, and what HAProxy will do in another way.
+// showLines prints what became of each line, and where HAProxy will behave differently.
 func showLines(w io.Writer, f node.ImportedFile) {
 	defer showDifferences(w, f.Differences)
 	for _, l := range f.Lines {
@@ -56,12 +56,12 @@ func showLines(w io.Writer, f node.ImportedFile) {
 	}
 }
 
-// showDifferences prints what HAProxy does in another way than with the original.
+// showDifferences prints where HAProxy will behave differently from the original.
 func showDifferences(w io.Writer, list []node.ImportDifference) {
 	if len(list) == 0 {
 		return
 	}
-	row(w, "HAProxy will do in another way than with the original:")
+	row(w, "HAProxy will behave differently from the original:")
 	for _, d := range list {
 		row(w, "  "+someOf(d.Objects)+": "+d.Setting+": "+orDash(d.Before)+" → "+orDash(d.After)+differenceNote(d))
 	}

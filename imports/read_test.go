@@ -65,7 +65,8 @@ func TestAllRefusedLinesAreNamed(t *testing.T) {
 	}
 }
 
-func TestLineBreaksOfDOS(t *testing.T) {
+// Line breaks and the byte order mark of other editors mean nothing.
+func TestTextsOfOtherEditors(t *testing.T) {
 	t.Parallel()
 	want, err := imports.Read([]byte(plain), lb.Intent{}, imports.Options{})
 	if err != nil {
@@ -74,6 +75,10 @@ func TestLineBreaksOfDOS(t *testing.T) {
 	got, err := imports.Read([]byte(strings.ReplaceAll(plain, "\n", "\r\n")), lb.Intent{}, imports.Options{})
 	if err != nil || fmt.Sprint(got.Report) != fmt.Sprint(want.Report) {
 		t.Errorf("%v, %+v, want %+v", err, got.Report, want.Report)
+	}
+	marked, err := imports.Read([]byte("\ufeff"+plain), lb.Intent{}, imports.Options{})
+	if err != nil || fmt.Sprint(marked.Report) != fmt.Sprint(want.Report) {
+		t.Errorf("with a byte order mark: %v, %+v", err, marked.Report)
 	}
 }
 

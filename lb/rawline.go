@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A RawLine is one raw line of haproxy.cfg that an operator wrote. It cannot leave its section: it
@@ -32,6 +33,8 @@ func ParseRawLine(s string) (RawLine, error) {
 	switch {
 	case len(line) > maxLine:
 		return "", bad("is "+strconv.Itoa(len(line))+" bytes long", "at most "+strconv.Itoa(maxLine)+" bytes")
+	case !utf8.ValidString(line):
+		return "", bad("has bytes that are not UTF-8", "text in UTF-8")
 	case hasControl(strings.ReplaceAll(line, "\t", " ")):
 		return "", bad("holds a line break or another control character", expected)
 	case line == "":

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -78,6 +79,9 @@ func (o Objects) addDocument(file string, doc *yaml.Node) error {
 		return nil
 	}
 	top := doc.Content[0]
+	if err := checkPlain(file, top); err != nil {
+		return err
+	}
 	if err := checkMapping(file, "the file", top); err != nil {
 		return err
 	}
@@ -104,6 +108,9 @@ func (o Objects) addKind(file, kind string, list *yaml.Node) error {
 	}
 	for key, value := range pairs(list) {
 		id := ID{kind, key.Value}
+		if key.Kind != yaml.ScalarNode || key.Tag == mergeTag {
+			return fmt.Errorf("%s:%d: %s has a key that is not the name of an object, as a merge key (<<), which belongs into an object", file, key.Line, kind)
+		}
 		if err := checkMapping(file, id.String(), value); err != nil {
 			return err
 		}
@@ -119,9 +126,45 @@ func (o Objects) addKind(file, kind string, list *yaml.Node) error {
 	return nil
 }
 
+const mergeTag = "!!merge"
+
+// isPlain reports whether values of a tag are those of JSON, or such that this package makes texts of.
+func isPlain(tag string) bool {
+	switch tag {
+	case "!!map", "!!seq", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", mergeTag:
+		return true
+	}
+	return false
+}
+
+// checkPlain refuses values that mean more than their text, as those with a tag of another program
+// (!vault, !include), and numbers that YAML 1.1 and 1.2 read differently: 0100 is 64 or 100.
+func checkPlain(file string, n *yaml.Node) error {
+	switch {
+	case n.Kind == yaml.AliasNode: // what it stands for is in the file, too
+		return nil
+	case n.Kind != yaml.DocumentNode && !isPlain(n.ShortTag()):
+		return fmt.Errorf("%s:%d: %s is a tag that is not known here, expected a value without a tag", file, n.Line, n.Tag)
+	case n.ShortTag() == "!!int" && leadingZero.MatchString(n.Value):
+		return fmt.Errorf("%s:%d: %s begins with 0, which YAML 1.1 and 1.2 read differently, expected a number without it, or a text in quotes", file, n.Line, n.Value)
+	}
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && child.Kind == yaml.ScalarNode && child.ShortTag() == "!!int" {
+			continue // keys are texts
+		}
+		if err := checkPlain(file, child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leadingZero matches the octal numbers of YAML 1.1.
+var leadingZero = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
+
 // checkMapping refuses what is no mapping, and one with a key twice.
 func checkMapping(file, what string, n *yaml.Node) error {
-	if n.Kind != yaml.MappingNode {
+	if n = resolved(n); n.Kind != yaml.MappingNode {
 		return fmt.Errorf("%s:%d: %s is not a mapping of names to values", file, n.Line, what)
 	}
 	lines := map[string]int{}
@@ -134,8 +177,17 @@ func checkMapping(file, what string, n *yaml.Node) error {
 	return nil
 }
 
-// pairs are the keys and values of a mapping.
+// resolved is the value that an alias stands for.
+func resolved(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// pairs are the keys and values of a mapping, or of that which an alias stands for.
 func pairs(mapping *yaml.Node) func(yield func(name, value *yaml.Node) bool) {
+	mapping = resolved(mapping)
 	return func(yield func(name, value *yaml.Node) bool) {
 		for i := 0; i+1 < len(mapping.Content); i += 2 {
 			if !yield(mapping.Content[i], mapping.Content[i+1]) {
@@ -147,7 +199,7 @@ func pairs(mapping *yaml.Node) func(yield func(name, value *yaml.Node) bool) {
 
 // toJSON is a YAML value as JSON. The library limits how much aliases may expand to.
 func toJSON(n *yaml.Node) (json.RawMessage, error) {
-	keepTexts(n)
+	keepTexts(resolved(n))
 	var value any
 	if err := n.Decode(&value); err != nil {
 		return nil, err

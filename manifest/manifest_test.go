@@ -20,11 +20,12 @@ backends:
     name: shop
     versions: {1.10: 90, 2026-01-02: 10}
     health: &check {uri: /health, interval: 2000}
-  api:
+  api: &api
     type: static
     members: [{host: 10.0.0.1, port: 8080}]
     natives: []
     health: *check
+  api2: *api
 ---
 backends:
   more: {<<: {type: dynamic}, name: more, version: "1.10"}
@@ -37,6 +38,7 @@ backends:
 		"frontends/web": `{"bind":"*:80","backend":"live"}`,
 		"backends/live": `{"type":"dynamic","name":"shop","versions":{"1.10":90,"2026-01-02":10},"health":{"uri":"/health","interval":2000}}`,
 		"backends/api":  `{"type":"static","members":[{"host":"10.0.0.1","port":8080}],"natives":[],"health":{"uri":"/health","interval":2000}}`,
+		"backends/api2": `{"type":"static","members":[{"host":"10.0.0.1","port":8080}],"natives":[],"health":{"uri":"/health","interval":2000}}`,
 		"backends/more": `{"type":"dynamic","name":"more","version":"1.10"}`,
 	}
 	for id, body := range got {
@@ -76,9 +78,16 @@ func TestBadFilesAreNamedWithTheirLine(t *testing.T) {
 		"backends:\n  live: 1":                             "f.yaml:2: backends/live is not a mapping",
 		"backends:\n  live: {}\n  live: {}":                `f.yaml:3: backends has "live" in line 2 already`,
 		"backends:\n  live: {}\n---\nbackends: {live: {}}": "f.yaml:4: backends/live is in the file twice",
-		"- 1":                               "f.yaml:1: the file is not a mapping",
-		"backends: {":                       "f.yaml: yaml: ",
-		"backends:\n  a: {x: {y: [*none]}}": "unknown anchor",
+		"- 1":                                        "f.yaml:1: the file is not a mapping",
+		"backends: {":                                "f.yaml: yaml: ",
+		"backends:\n  a: {x: {y: [*none]}}":          "unknown anchor",
+		"backends:\n  a: &a 1\n  b: *a":              "f.yaml:2: backends/a is not a mapping",
+		"backends:\n  <<: {a: {}}":                   "f.yaml:2: backends has a key that is not the name of an object, as a merge key (<<)",
+		"backends:\n  ? [a]\n  : {}":                 "f.yaml:2: backends has a key that is not the name of an object",
+		"backends:\n  a:\n    x: !vault |\n      12": "f.yaml:3: !vault is a tag that is not known here, expected a value without a tag",
+		"backends:\n  a: {x: [!!binary aGk=]}":       "f.yaml:2: !!binary is a tag",
+		"backends:\n  a: !!python/object:os {x: 1}":  "f.yaml:2: !!python/object:os is a tag",
+		"backends:\n  a: {port: 0100}":               "f.yaml:2: 0100 begins with 0, which YAML 1.1 and 1.2 read differently",
 	} {
 		_, err := manifest.Parse("f.yaml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {

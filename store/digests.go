@@ -10,8 +10,8 @@ import (
 	"thalassa/lb"
 )
 
-// KeysInUse returns the digests of the files of all certificates that the stored objects, drafts
-// and revisions name.
+// KeysInUse returns the digests of the files of all certificates that the stored objects, drafts,
+// what an undo brings back to these, and revisions name.
 func (d *DB) KeysInUse(ctx context.Context) (map[string]bool, error) {
 	inUse := map[string]bool{}
 	note := func(objects ...lb.Object) {
@@ -45,6 +45,11 @@ func (d *DB) KeysInUse(ctx context.Context) (map[string]bool, error) {
 		}
 		for _, o := range draft.Objects {
 			note(o.After)
+		}
+		for _, e := range draft.Edits { // an undo brings these back
+			for _, o := range e.Before {
+				note(o.After)
+			}
 		}
 	}
 	err = d.view(ctx, "reading which certificates are in use", func(tx *bbolt.Tx) error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thalassa/lb"
+	"thalassa/stage"
 	"thalassa/store"
 )
 
@@ -130,10 +131,21 @@ func TestSweepOfKeys(t *testing.T) {
 		must(t, err)
 		base = rev.Number
 	}
-	former, now, unused := put("former"), put("now"), put("unused")
+	former, now, unused, undone, drafted := put("former"), put("now"), put("unused"), put("undone"), put("drafted")
 	for _, digest := range []string{former, now} {
 		commit(lb.Certificate{Key: "shop", Files: []lb.PEMFile{{Digest: digest, KeyType: "RSA", Chain: []lb.X509{{Serial: "1"}}}}})
 	}
+	draft := stage.Draft{ID: "next"}
+	for _, digest := range []string{undone, drafted} { // the first one comes back with an undo
+		in, err := db.Load(t.Context())
+		must(t, err)
+		c := lb.Certificate{Key: "next", Files: []lb.PEMFile{{Digest: digest, KeyType: "RSA", Chain: []lb.X509{{Serial: "1"}}}}}
+		next, err := draft.With(in, []lb.Edit{{Certificate: &c}}, time.Now())
+		must(t, err)
+		draft = next.Since(draft, lb.Origin{})
+	}
+	_, createErr := store.NewDrafts(db).CreateDraft(t.Context(), draft)
+	must(t, createErr)
 	inUse, err := db.KeysInUse(t.Context())
 	must(t, err)
 	if removed, err := keys.Sweep(t.Context(), inUse, time.Now()); err != nil || removed != 0 {
@@ -141,6 +153,9 @@ func TestSweepOfKeys(t *testing.T) {
 	}
 	removed, err := keys.Sweep(t.Context(), inUse, time.Now().Add(2*time.Hour))
 	must(t, err)
+	if !keys.Has(undone) || !keys.Has(drafted) {
+		t.Errorf("removed keys of a draft: drafted %v, undone %v", !keys.Has(drafted), !keys.Has(undone))
+	}
 	if removed != 1 || keys.Has(unused) || !keys.Has(former) || !keys.Has(now) {
 		t.Errorf("removed %d: unused %v, former %v, now %v", removed, keys.Has(unused), keys.Has(former), keys.Has(now))
 	}

@@ -35,11 +35,12 @@ type FileLine struct {
 }
 
 // ReadFile reads a haproxy.cfg with two parsers, which must agree on its sections. Lines may end
-// with CR LF. The error is an *lb.InvalidError that names lines.
+// with CR LF, and the text may begin with the byte order mark that some editors write before UTF-8.
+// The error is an *lb.InvalidError that names lines.
 func ReadFile(text []byte) (File, error) {
 	r := fileReader{}
 	number := 0
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
 		number++
 		if r.fe.Full() {
 			break

@@ -111,6 +111,7 @@ func TestRequests(t *testing.T) {
 		{"DELETE", "/v1/gateways/g/endpoints/h", "", 404, `{"No such endpoint":"h"}`},
 		{"PUT", "/v1/pools/p", `{"enabled":true}`, 400, "targets: is missing"},
 		{"PUT", "/v1/pools/p", `{"enabled":"True","targets":{}}`, 400, "enabled: has another type"},
+		{"PUT", "/v1/pools/p", `{"targets":{"a":"10.0.0.7:80"},"targets":{}}`, 400, "targets: is set twice"},
 		{"PUT", "/v1/pools/p", `{"targets":{"t":"10.0.0.1:80","u":"10.0.0.2:80"}}`, 200, `{"Added pool":"p"}`},
 		{"PUT", "/v1/pools/p", `{"enabled":false,"targets":{"u":"10.0.0.3:80"}}`, 200, `{"Modified":"p"}`},
 		{"GET", "/v1/pools/p", "", 200, `{"enabled":false,"targets":{"t":"10.0.0.1:80","u":"10.0.0.3:80"}}`},

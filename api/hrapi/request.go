@@ -85,7 +85,26 @@ func parseFields(data []byte, known ...string) (fields, error) {
 			return nil, invalid(name, "is not a field of this request", fmt.Sprint(known))
 		}
 	}
-	return f, nil
+	return f, checkOnce(data)
+}
+
+// checkOnce refuses a JSON object with a field that is set twice, of which a map has the last one.
+func checkOnce(data []byte) error {
+	dec, seen := json.NewDecoder(bytes.NewReader(data)), map[string]bool{}
+	_, err := dec.Token()
+	for err == nil && dec.More() {
+		var key json.Token
+		var value json.RawMessage
+		if key, err = dec.Token(); err == nil {
+			err = dec.Decode(&value)
+		}
+		name, _ := key.(string)
+		if seen[name] {
+			return invalid(name, "is set twice", "each field once")
+		}
+		seen[name] = true
+	}
+	return err
 }
 
 // read decodes a field; false: it is absent.

@@ -14,16 +14,16 @@ import (
 )
 
 // Decode decodes one JSON document into v, a pointer to a struct or slice of structs, strings,
-// booleans and integers; a json.RawMessage accepts anything. Fields that v does not have, wrong
-// types and data after the document are an *lb.InvalidError that names each of them with its full
-// path. Do not use v then.
+// booleans and integers; a json.RawMessage accepts anything. Fields that v does not have, fields that
+// are set twice, wrong types and data after the document are an *lb.InvalidError that names each of
+// them with its full path. Do not use v then.
 func Decode(data []byte, v any) error { return decode("", data, v, false) }
 
 // DecodeAt is Decode for a part of a document: path is where it is.
 func DecodeAt(path string, data []byte, v any) error { return decode(path, data, v, false) }
 
-// DecodeLenient is Decode that ignores unknown fields: files may come from another
-// version of this program, or from the original.
+// DecodeLenient is Decode that ignores unknown fields, and takes the last of those that are set
+// twice: files may come from another version of this program, or from the original.
 func DecodeLenient(data []byte, v any) error { return decode("", data, v, true) }
 
 // DecodeLenientAt is DecodeLenient for a part of a document: path is where it is.

@@ -116,6 +116,7 @@ type field struct {
 // are in the order of their names.
 func (w *walker) checkObject(path string, t reflect.Type) error {
 	known := w.shape(t)
+	seen := make(map[string]bool, len(known.types))
 	var wrong []field
 	more := 0
 	for w.dec.More() {
@@ -124,10 +125,14 @@ func (w *walker) checkObject(path string, t reflect.Type) error {
 			return err
 		}
 		name, _ := token.(string) // names always are
-		if of := known.types[name]; of != nil {
-			err = w.check(inner(path, name), of)
-		} else {
+		switch of := known.types[name]; {
+		case of == nil:
 			err = w.checkUnknown(inner(path, name), known.names)
+		case seen[name] && !w.lenient:
+			err = w.checkRepeated(inner(path, name))
+		default:
+			seen[name] = true
+			err = w.check(inner(path, name), of)
 		}
 		switch {
 		case err == nil:
@@ -160,6 +165,17 @@ func (w *walker) checkUnknown(path, names string) error {
 	}
 	var fe lb.FieldErrors
 	fe.Add(path, "is not a field of this object", "one of "+names)
+	return fe.Err()
+}
+
+// checkRepeated skips the value of a field that the object has already. Programs differ in which of
+// them they take, and encoding/json mixes the two if they are objects.
+func (w *walker) checkRepeated(path string) error {
+	if err := w.skip(); err != nil {
+		return err
+	}
+	var fe lb.FieldErrors
+	fe.Add(path, "is set twice", "each field once")
 	return fe.Err()
 }
 
