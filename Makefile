@@ -36,7 +36,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak memory linearizable faults staged figures cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak memory linearizable faults staged foretold figures cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,6 +136,10 @@ staged: ## Draft, commit, restore and kill at random, and compare with a model (
 	@tools/setup haproxy consul
 	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_STAGED=$(DURATION) THALASSA_STAGED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestStaged$$' ./e2e
 
+foretold: ## Act at random on a cluster of three nodes, and compare with what was foretold, as root (ACTIONS=200)
+	@tools/setup haproxy consul pacemaker
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_FORETOLD=$(or $(ACTIONS),200) $(WITH) go test -count 1 -v -timeout 2h -run '^TestClusterForetold$$' ./e2e
+
 screenshots: ## Make the pictures of the README from the demo under load
 	@tools/setup haproxy consul chromium
 	@mkdir -p docs/screenshots
@@ -157,7 +161,7 @@ bench-ha: ## Measure failovers in a cluster of three nodes, as root (ROUNDS=5)
 fuzz: ## Run every fuzz target for a while (FUZZTIME=10m PKG=./template)
 	@THALASSA_FIGURES='$(FIGURES)' tools/fuzz $(FUZZTIME) $(PKG)
 
-figures: ## Write docs/figures.md from what soak, staged, linearizable, faults and fuzz have kept
+figures: ## Write docs/figures.md from what soak, staged, linearizable, foretold, faults and fuzz have kept
 	@go test -count 1 -run '^TestPageOfFigures$$' ./internal/testkit/figures -update
 
 lint: ## Check the source: linters, formatting, vet, go.mod, scripts

@@ -34,7 +34,7 @@ type Agent struct {
 
 func newAgent(cfg Config) *Agent {
 	return &Agent{
-		changes: cfg.Changes, views: cfg.Views, drafts: &lockedDrafts{Drafts: cfg.Drafts}, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
+		changes: cfg.Changes, views: cfg.Views, drafts: &lockedDrafts{Drafts: sightedDrafts{cfg.Drafts}}, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
 		statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now,
 		files: make(chan struct{}, 1),
 	}

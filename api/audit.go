@@ -38,6 +38,9 @@ func (s *Server) audit(c echo.Context) {
 	if login, ok := c.Get(loginKey).(caller); ok {
 		who, proven = login, c.Response().Status < http.StatusBadRequest
 	}
+	if !proven && who.how == "" {
+		who, proven = s.guard.known(r)
+	}
 	refusal, _ := c.Get(refusalKey).(string)
 	record := audit.Record{
 		Name: who.Name, Proven: proven, From: remoteIP(r), How: string(who.how), Session: sessionID(who.session),
@@ -63,6 +66,30 @@ func (s *Server) audit(c echo.Context) {
 		return
 	}
 	s.cfg.Audit.Add(record)
+}
+
+// known is the owner of the session or the token that a request has shown, where the request was
+// refused before anybody asked. It is for the audit log alone: it neither limits guesses nor gives
+// rights.
+func (g *guard) known(r *http.Request) (caller, bool) {
+	if g.authority == nil {
+		return caller{}, false
+	}
+	header := r.Header.Values(echo.HeaderAuthorization)
+	id := ""
+	if cookie, err := sessionOf(r); err == nil && len(header) == 0 {
+		id = cookie.Value
+	}
+	if len(header) == 1 && strings.EqualFold(schemeOf(header[0]), "Bearer") {
+		id = strings.TrimSpace(header[0][len("Bearer"):])
+		if who, proof, ok := g.authority.Token(id); ok {
+			return caller{Identity: who, how: proof.Kind}, true
+		}
+	}
+	if session, ok := g.sessions.Find(id); ok {
+		return caller{Identity: session.Identity, how: session.Kind, session: id}, true
+	}
+	return caller{}, false
 }
 
 // isSafe reports whether requests of a method change nothing (RFC 9110, 9.2.1).

@@ -101,6 +101,10 @@ func TestLoginsAreAudited(t *testing.T) {
 	if r := last(); r.Session != begun.Session || r.How != "password" || r.Action != audit.Change {
 		t.Errorf("%+v", r)
 	}
+	f.do("POST", "/haproxy/reload", "", "Cookie: "+cookie, "Origin: https://evil.example").refused(t, 403, "forbidden")
+	if r := last(); r.Name != "ann" || !r.Proven || r.Session != begun.Session || r.How != "password" || r.Refusal != "forbidden" {
+		t.Errorf("a request of another site: %+v", r)
+	}
 	f.do("DELETE", "/session", "", "Cookie: "+cookie).wants(t, 200, nil)
 	if r := last(); r.Name != "ann" || r.Session != begun.Session || r.Action != audit.Logout {
 		t.Errorf("%+v", r)

@@ -44,11 +44,14 @@ type authLimiter struct {
 	proven    map[auth.TokenHash]bool // right before, from anywhere
 	again     map[string]promise      // by source, and by source and name
 
-	pending map[string]int                // guesses that are being checked, by what they count for
-	settled chan struct{}                 // closed when one of them is settled; nil: nobody waits
-	waiting int                           // for one to be settled
-	wrong   map[trustedToken][]wrongGuess // of users at addresses where they have logged in
-	key     []byte                        // of the digests of guesses
+	pending map[string]int // guesses that are being checked, by what they count for
+	// checking are those of them that have a name. There are no more than pending has, and
+	// those that a user may show where wrong passwords are known.
+	checking map[guessKey]*guess
+	settled  chan struct{}                 // closed when one of them is settled; nil: nobody waits
+	waiting  int                           // for one to be settled
+	wrong    map[trustedToken][]wrongGuess // of users at addresses where they have logged in
+	key      []byte                        // of the digests of guesses
 }
 
 // A promise is a token that is checked when its source sends it again.

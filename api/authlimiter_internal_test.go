@@ -202,8 +202,10 @@ func TestGuessesAtTheAddressOfTheUser(t *testing.T) {
 func TestGuessesCountWhileTheyAreChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l authLimiter
+		number := 0
 		begin := func() *guess {
-			g := l.guessOf("192.0.2.1", "ann", "x")
+			number++
+			g := l.guessOf("192.0.2.1", "ann", fmt.Sprint("guess ", number))
 			if wait, err := l.begin(t.Context(), g, time.Now); wait > 0 || err != nil {
 				return nil
 			}
@@ -237,9 +239,9 @@ func TestGuessesCountWhileTheyAreChecked(t *testing.T) {
 			t.Error("one more after a right one has to wait") // it is known there
 		}
 		many := make(chan error, 200)
-		for range cap(many) {
+		for i := range cap(many) {
 			go func() {
-				g := l.guessOf("192.0.2.2", "bob", "x")
+				g := l.guessOf("192.0.2.2", "bob", fmt.Sprint("guess ", i))
 				_, err := l.begin(t.Context(), g, time.Now)
 				many <- err
 			}()
@@ -252,6 +254,61 @@ func TestGuessesCountWhileTheyAreChecked(t *testing.T) {
 		synctest.Wait()
 		if len(many) != cap(many) || l.waiting != 0 {
 			t.Errorf("%d still wait, by the count %d", cap(many)-len(many), l.waiting)
+		}
+	})
+}
+
+// Identical guesses at the same time are one: they count once, and the right password is not
+// refused because of them.
+func TestIdenticalGuessesAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l authLimiter
+		first := l.guessOf("192.0.2.1", "ann", "old")
+		if wait, err := l.begin(t.Context(), first, time.Now); wait > 0 || err != nil {
+			t.Fatal(wait, err)
+		}
+		done := make(chan *guess, 30)
+		for range cap(done) {
+			go func() {
+				g := l.guessOf("192.0.2.1", "ann", "old")
+				if wait, err := l.begin(t.Context(), g, time.Now); wait > 0 || err != nil {
+					t.Errorf("an identical guess waits %s, %v", wait, err)
+				}
+				done <- g
+			}()
+		}
+		synctest.Wait()
+		if len(done) > 0 || l.pending["192.0.2.1"] != 1 {
+			t.Fatalf("%d do not wait, %d count", len(done), l.pending["192.0.2.1"])
+		}
+		if _, v := l.try(t, "192.0.2.1", "right", time.Now()); v != isRight {
+			t.Errorf("meanwhile the right password: %v", v)
+		}
+		l.settle(first, isWrong, time.Now())
+		for range cap(done) {
+			if g := <-done; !g.isWrong || len(g.counts) > 0 {
+				t.Fatal("an identical guess is checked again")
+			}
+		}
+		if owes := time.Until(l.debt["192.0.2.1"]); owes > failureEvery {
+			t.Errorf("together they cost %s, expected %s", owes, failureEvery)
+		}
+		if len(l.checking) > 0 || len(l.pending) > 0 {
+			t.Errorf("left: %v, %v", l.checking, l.pending)
+		}
+		// A check that came to nothing says nothing about the others.
+		first = l.guessOf("192.0.2.3", "bob", "x")
+		_, _ = l.begin(t.Context(), first, time.Now)
+		next := make(chan *guess)
+		go func() {
+			g := l.guessOf("192.0.2.3", "bob", "x")
+			_, _ = l.begin(t.Context(), g, time.Now)
+			next <- g
+		}()
+		synctest.Wait()
+		l.settle(first, undecided, time.Now())
+		if g := <-next; g.isWrong || len(g.counts) == 0 {
+			t.Error("a guess is wrong without a check")
 		}
 	})
 }

@@ -15,9 +15,11 @@ import (
 
 // ClusterJobs keeps the jobs of the cluster, as *jobs.Runner does.
 type ClusterJobs interface {
-	// Jobs are the jobs that a query selects, the newest first.
-	Jobs(q cluster.JobQuery) []cluster.Job
-	// Job is one job, when it is over or ctx ends. The error is an *lb.NotFoundError.
+	// Jobs are the jobs that a query selects, the newest first, when they have been read. The
+	// error is an *lb.UnavailableError.
+	Jobs(ctx context.Context, q cluster.JobQuery) ([]cluster.Job, error)
+	// Job is one job, when it is over or ctx ends. Errors: *lb.NotFoundError,
+	// *lb.UnavailableError while the jobs have not been read.
 	Job(ctx context.Context, id string) (cluster.Job, error)
 	// Cancel cancels a job that runs, in the name of an author.
 	Cancel(ctx context.Context, id, author string) (cluster.Job, error)
@@ -47,7 +49,11 @@ func (h jobHandlers) list(c echo.Context) error {
 	if err := p.err(); err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, orEmpty(h.jobs.Jobs(q)))
+	list, err := h.jobs.Jobs(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, orEmpty(list))
 }
 
 // show answers with one job, and waits for its end if the request says so.

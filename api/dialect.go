@@ -22,6 +22,8 @@ import (
 //     see, and hands Render a ResponseError.
 //   - Problems: if a dialect has a method Problem() string, its sentence is among the warnings of
 //     /readyz. It must not name files, because anybody may read it.
+//   - Bodies: routes that change something take JSON alone, unless the dialect has a method
+//     ChecksMedia(Route) bool that says that a route checks the Content-Type itself.
 //   - Limits: the server bounds headers, times, and the bytes of all bodies and answers
 //     under way. A handler bounds the body that it reads.
 type Dialect interface {
@@ -58,6 +60,7 @@ func (s *Server) add(d Dialect) {
 	s.dialects = append(s.dialects, d)
 	for _, r := range d.Routes(s.agent) {
 		guarded := r
+		r.Handle = onlyJSON(d, r)
 		guarded.Handle = inDraft(r, s.draftTurns.bounded(r, s.answers.bounded(r, r.Handle)))
 		protected := s.guard.protect(guarded)
 		handle := func(c echo.Context) error {

@@ -30,7 +30,21 @@ type guess struct {
 	counts  []string // what it counts for if it is wrong
 	isKnown bool     // the user has logged in at the source before
 	isWrong bool     // it has just been found wrong, and needs no check
+
+	// same is a guess of the same password for the same name and from the same source that was
+	// being checked; nil: there was none. Its verdict is that of this one, too, if it is wrong.
+	same    *guess
+	verdict verdict // guarded by authLimiter.mu
 }
+
+// A guessKey is what identical guesses have in common.
+type guessKey struct {
+	source string
+	name   auth.TokenHash
+	digest [sha256.Size]byte
+}
+
+func (g *guess) key() guessKey { return guessKey{g.source, g.name, g.digest} }
 
 // A verdict is what came of a guess.
 type verdict int
@@ -66,6 +80,8 @@ func (l *authLimiter) guessOf(source, name, password string) *guess {
 // At an address where the user has logged in before, guesses count for this user there
 // alone, and those of nobody else do: whoever guesses elsewhere, or for others, does not
 // lock the user out. Nor does a program there that goes on showing the same wrong password.
+// Identical guesses at the same time are one guess, anywhere: one is checked, and the others
+// wait for its result.
 // While many sources guess for a name, each that has waited gets its try: the user is not
 // locked out, and each guess takes an address for that time.
 func (l *authLimiter) begin(ctx context.Context, g *guess, now func() time.Time) (wait time.Duration, err error) {
@@ -105,6 +121,13 @@ func (l *authLimiter) begin(ctx context.Context, g *guess, now func() time.Time)
 // take begins a guess, if it may be checked now. With mustWait, that depends on those that
 // are being checked. The caller holds mu.
 func (l *authLimiter) take(g *guess, now time.Time) (wait time.Duration, mustWait bool) {
+	if g.same != nil && g.same.verdict == isWrong {
+		g.isWrong = true
+		return 0, false
+	}
+	if g.same = l.checking[g.key()]; g.same != nil {
+		return 0, true
+	}
 	free, pair := now.Add((freeFailures-1)*failureEvery), trustedToken{g.source, g.name}
 	source, name := g.source, string(g.name[:])
 	if g.isKnown = l.trusted[pair]; g.isKnown {
@@ -141,6 +164,12 @@ func (l *authLimiter) take(g *guess, now time.Time) (wait time.Duration, mustWai
 	for _, key := range g.counts {
 		l.pending[key]++
 	}
+	if g.name != (auth.TokenHash{}) {
+		if l.checking == nil {
+			l.checking = map[guessKey]*guess{}
+		}
+		l.checking[g.key()] = g
+	}
 	return 0, false
 }
 
@@ -163,6 +192,9 @@ func (l *authLimiter) settle(g *guess, v verdict, now time.Time) (first bool) {
 		if l.pending[key]--; l.pending[key] <= 0 {
 			delete(l.pending, key)
 		}
+	}
+	if g.verdict = v; l.checking[g.key()] == g {
+		delete(l.checking, g.key())
 	}
 	pair := trustedToken{g.source, g.name}
 	switch {

@@ -85,9 +85,12 @@ func (l limits) judgeTargets(f lb.Frontend) error {
 	return nil
 }
 
-// addCertificates notes the certificates outside of the limits that an object names.
-func (l limits) addCertificates(fe *lb.FieldErrors, o lb.Object) {
+// addCertificates notes the certificates outside of the limits that an object names, beside some.
+func (l limits) addCertificates(fe *lb.FieldErrors, o lb.Object, former ...lb.CertificateUse) {
 	for _, use := range lb.CertificateUses(o) {
+		if slices.ContainsFunc(former, func(f lb.CertificateUse) bool { return f.Name == use.Name }) {
+			continue
+		}
 		if !l.grant.Allows(l.need, lb.Certificate{Key: use.Name}.ID()) {
 			fe.Add(use.Path, strconv.Quote(string(use.Name))+" is a certificate outside of your limits", l.expected())
 		}
@@ -120,6 +123,7 @@ func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {
 	if after.Balance != former.Balance && strings.HasPrefix(after.Balance, "hash ") {
 		fe.Add("balance", "has an expression, which may name anything, and your role is limited to some objects", "an algorithm without an expression")
 	}
+	l.addCertificates(&fe, after, lb.CertificateUses(former)...)
 	l.addDefaults(&fe, former.Defaults, after.Defaults)
 	l.addRawLines(&fe, former.Natives, after.Natives)
 	if fe.Err() != nil {

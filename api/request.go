@@ -57,11 +57,8 @@ func body(c echo.Context) ([]byte, error) { return bodyOf(c, maxBody) }
 // bodyOf reads a JSON body of at most so many bytes. Content-Type may be missing. A form or
 // plain text is refused, because a web page may send these to any site.
 func bodyOf(c echo.Context, most int64) ([]byte, error) {
-	if ct := c.Request().Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
-		return nil, &ResponseError{
-			Status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not JSON: send it with Content-Type: application/json",
-			Fields: []lb.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
-		}
+	if err := checkJSON(c.Request()); err != nil {
+		return nil, err
 	}
 	return readBody(c, most)
 }

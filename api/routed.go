@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -128,14 +127,16 @@ func (s *Server) checkWebsocketOrigin(r *http.Request) error {
 
 // identifyRouted finds the caller of a routed request, and what may be passed to the application.
 // The Authorization header is for the application if a session identifies the caller and the header
-// would not identify anybody here.
+// has nothing that would identify anybody here.
 func (g *guard) identifyRouted(r *http.Request) (caller, routes.Caller, error) {
 	by := routes.Caller{Cookies: ownCookies(), Authorization: g.authority == nil}
 	header := r.Header.Values(echo.HeaderAuthorization)
-	if _, err := sessionOf(r); err == nil && g.authority != nil && len(header) == 1 && !g.isOwnAuthorization(r) {
-		by.Authorization = true
-		r = r.Clone(r.Context())
-		r.Header.Del(echo.HeaderAuthorization)
+	if _, err := sessionOf(r); err == nil && g.authority != nil && len(header) == 1 {
+		if whose := g.belonging(r); whose != forAPI {
+			by.Authorization = whose == forApplication
+			r = r.Clone(r.Context())
+			r.Header.Del(echo.HeaderAuthorization)
+		}
 	}
 	who, err := g.identify(r)
 	if g.authority != nil {
@@ -147,19 +148,4 @@ func (g *guard) identifyRouted(r *http.Request) (caller, routes.Caller, error) {
 func isUnauthorized(err error) bool {
 	f, ok := errors.AsType[*ResponseError](err)
 	return ok && f.Status == http.StatusUnauthorized
-}
-
-// isOwnAuthorization reports whether the Authorization header of a request identifies a caller of
-// the API, or may be an attempt to do so.
-func (g *guard) isOwnAuthorization(r *http.Request) bool {
-	scheme, value, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
-	switch strings.ToLower(scheme) {
-	case "bearer":
-		_, _, isToken := g.authority.Token(strings.TrimSpace(value))
-		return isToken || g.isSession(value)
-	case "basic":
-		name, _, ok := r.BasicAuth()
-		return !ok || g.authority.HasUser(name)
-	}
-	return false
 }

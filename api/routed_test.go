@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -189,6 +190,43 @@ func TestRoutesKeepOurSecrets(t *testing.T) {
 	}
 	if r := s.raw("GET", "/app/", "Cookie: thalassa_session=x", "Authorization: Basic YW5uOng="); r.status != 401 || app.requests() == "" {
 		t.Errorf("the password of a user of ours: %d", r.status) // ann:x
+	}
+}
+
+// However an Authorization header is written, an application does not get one that has a
+// credential of ours.
+func TestNoAuthorizationWithOurCredentialsIsPassedOn(t *testing.T) {
+	t.Parallel()
+	app := newApplication(t)
+	s := filledFixture(t, apitest.Guarded(t), routed(t, app))
+	login := s.send("POST", "/session", `{"token":"`+apitest.OperateToken+`"}`)
+	cookie := "Cookie: " + strings.Split(login.header.Get("Set-Cookie"), ";")[0]
+	id := strings.TrimPrefix(cookie, "Cookie: thalassa_session=")
+	for _, secret := range []string{apitest.AdminToken, id} {
+		pair := base64.StdEncoding.EncodeToString
+		for _, value := range []string{
+			"Bearer\t" + secret, "Bearer \t " + secret, "bearer  " + secret, "Token " + secret, "Token token=" + secret, `Token token="` + secret + `"`, secret, "ApiKey x:" + secret,
+			"Basic " + pair([]byte("x:"+secret)), "Basic " + pair([]byte(secret+":x")), "Basic\t" + pair([]byte("x:"+secret)), "basic  " + pair([]byte("x:"+secret)),
+			"Basic " + pair([]byte(secret)), "Token " + base64.RawURLEncoding.EncodeToString([]byte("x:"+secret)), "Bearer," + secret, "Basic x, Bearer " + secret,
+			`Digest username="a", response="` + secret + `", uri="/"`, "Bearer%20x:" + secret, "Bearer%09" + secret, "OAuth oauth_token=" + secret + "&x=1", "Bearer=" + secret + "=",
+			"Token " + strings.Repeat("a:", 200) + secret,
+		} {
+			for _, more := range [][]string{nil, {"Authorization: Basic Z3JhZmFuYTpvZiB0aGUgYXBw"}} {
+				headers := append([]string{cookie, "Authorization: " + value}, more...)
+				if r := s.raw("GET", "/app/", headers...); r.status != 401 && !strings.Contains(string(r.body), "Authorization=\n") {
+					t.Errorf("%.80q: %d %s", value, r.status, r.body)
+				}
+			}
+		}
+	}
+	for _, value := range []string{
+		"Bearer token-of-the-application-0123456789", "Token abc", "Basic Z3JhZmFuYTpvZiB0aGUgYXBw", "Negotiate " + strings.Repeat("YII", 2000),
+		`Digest username="a", realm="app", nonce="n0", uri="/app/x?y=1", qop=auth, nc=00000001, cnonce="c", response="0123456789abcdef0123456789abcdef", opaque="o"`,
+		"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request, SignedHeaders=host;range;x-amz-date, Signature=fe5f80f77d5fa3beca038a248ff027d0",
+	} {
+		if r := s.raw("GET", "/app/", cookie, "Authorization: "+value); r.status != 200 || !strings.Contains(string(r.body), "Authorization="+value+"\n") {
+			t.Errorf("%.80q is not passed on: %d %.200s", value, r.status, r.body)
+		}
 	}
 }
 

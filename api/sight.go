@@ -89,13 +89,38 @@ func (s sight) frontend(f lb.Frontend, names nameSet) lb.Frontend {
 	if names[string(f.Register)] {
 		f.Register = hidden
 	}
+	if f.TLS != nil {
+		tls := *f.TLS
+		tls.Certificates = slices.Clone(tls.Certificates)
+		for i, name := range tls.Certificates {
+			tls.Certificates[i] = s.certificate(name)
+		}
+		tls.Default, tls.ClientCA = s.certificate(tls.Default), s.certificate(tls.ClientCA)
+		f.TLS = &tls
+	}
 	f.Natives = s.lines(f.Natives, names)
 	return f
+}
+
+// certificate is the name of a certificate, if that is seen.
+func (s sight) certificate(name lb.Name) lb.Name {
+	if name == "" || s.grant.Sees(lb.Certificate{Key: name}.ID()) {
+		return name
+	}
+	return hidden
 }
 
 func (s sight) backend(b lb.Backend, names nameSet) lb.Backend {
 	if names.in(b.Balance) { // which may be an expression
 		b.Balance = "hash " + hidden
+	}
+	if b.Transport.TLS != nil {
+		tls := *b.Transport.TLS
+		if tls.Verify != lb.VerifySystem && tls.Verify != lb.VerifyNone {
+			tls.Verify = string(s.certificate(lb.Name(tls.Verify)))
+		}
+		tls.Certificate = s.certificate(tls.Certificate)
+		b.Transport.TLS = &tls
 	}
 	b.Natives = s.lines(b.Natives, names)
 	return b

@@ -17,7 +17,7 @@ import (
 // Staged is the configuration with what a draft changes, as Intent shows it. Without such a
 // draft it is what is configured.
 func (a *Agent) Staged(ctx context.Context, id string) (lb.Intent, error) {
-	in, err := a.Intent(context.WithValue(ctx, draftKey{}, id))
+	in, err := a.Intent(context.WithValue(withOpenDraft(ctx), draftKey{}, id))
 	if errors.As(err, new(*lb.NotFoundError)) {
 		return a.Intent(ctx)
 	}
@@ -27,6 +27,7 @@ func (a *Agent) Staged(ctx context.Context, id string) (lb.Intent, error) {
 // Stage changes a draft, and creates it if there is none: change gets the configuration with the
 // draft, and returns the next one. Stage refuses what the caller may not do.
 func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(lb.Intent) (lb.Intent, error)) error {
+	ctx = withOpenDraft(ctx)
 	in, err := a.views.Intent(ctx)
 	if err != nil {
 		return err
@@ -63,6 +64,7 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 // CommitStaged carries out a draft as one revision and removes it. Without a draft, or if the draft
 // changes nothing, there is no revision. Errors are those of Apply and stage.Draft.Changeset.
 func (a *Agent) CommitStaged(ctx context.Context, id string, by lb.Origin) (lb.Applied, error) {
+	ctx = withOpenDraft(ctx)
 	applied, err := a.commitDraft(ctx, id, by, nil)
 	if missing, ok := errors.AsType[*lb.NotFoundError](err); !ok || missing.ID != "drafts/"+id {
 		return applied, err
@@ -137,4 +139,11 @@ func (a *Agent) CheckPlainBody(c echo.Context) error {
 		return nil
 	}
 	return forbidden("this request does not say which site it is from: send a token in the header Authorization")
+}
+
+// Sees reports whether the caller that a context belongs to may know of an object, such as
+// "backend/live". To others it is missing.
+func Sees(ctx context.Context, id string) bool {
+	s, limited := sightOf(ctx)
+	return !limited || s.grant.Sees(id)
 }

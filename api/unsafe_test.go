@@ -98,3 +98,48 @@ func TestOnlyOwnPagesChangeAnything(t *testing.T) {
 		t.Errorf("a page of another site has changed\n%s\nto\n%s", before, after)
 	}
 }
+
+// No request that changes something takes a body of a type that a page of another site may send,
+// also where no body is read.
+func TestFormsChangeNothing(t *testing.T) {
+	z := newZoo(t, apitest.Limited(t))
+	configured := func() string {
+		in, err := z.Intent(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal([]any{in, z.Snapshot(), z.Canaries.Canaries(), z.pacemaker.Done()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	before := configured()
+	for _, r := range append(routesOf(t), routesOfV1()...) {
+		if r.Method == http.MethodGet {
+			continue
+		}
+		path := r.path(false)
+		for _, media := range []string{
+			"application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "text/plain; charset=utf-16", "application/xml", "nonsense",
+		} {
+			isText := strings.HasPrefix(media, "text/plain") || strings.HasPrefix(media, "multipart/")
+			if isText && (path == "/import/haproxy" || path == "/v1/controller/upload" || path == "/v1/haproxy/configuration/pending") ||
+				media == "application/xml" && strings.HasPrefix(path, "/cluster/config/") && r.Method == http.MethodPut {
+				continue // it is the type of what they take
+			}
+			q := httptest.NewRequest(r.Method, path, strings.NewReader(r.body(path)))
+			q.Header.Set("Authorization", "Bearer "+apitest.AdminToken)
+			q.Header.Set("Content-Type", media)
+			w := httptest.NewRecorder()
+			z.handler.ServeHTTP(w, q)
+			isNoKind := strings.HasPrefix(path, "/cluster/config/") && w.Code == http.StatusNotFound
+			if w.Code != http.StatusUnsupportedMediaType && !isNoKind && (w.Code != http.StatusBadRequest || !strings.HasPrefix(path, "/v1/")) {
+				t.Errorf("%s %s with %s: %d %s", r.Method, path, media, w.Code, w.Body)
+			}
+		}
+	}
+	if after := configured(); after != before {
+		t.Errorf("a form has changed\n%s\nto\n%s", before, after)
+	}
+}

@@ -113,6 +113,11 @@ func (a *Authority) HasUser(name string) bool {
 	return ok
 }
 
+// MayBeAccount reports whether a name may be that of a user of the system who can log in.
+func (a *Authority) MayBeAccount(name string) bool {
+	return a != nil && a.pam() != nil && isAccountName(name)
+}
+
 // HidesSome reports whether there are callers who may not see all objects.
 func (a *Authority) HidesSome() bool { return a != nil && a.files.Load().access.hidesSome() }
 

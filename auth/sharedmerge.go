@@ -14,6 +14,9 @@ type Merged struct {
 	Ended []Session
 	// Again: the store does not have this node's last document, so it has to be written again.
 	Again bool
+	// Unsettled: the store has an older document of this node, perhaps only because the last one
+	// was written while it was read.
+	Unsettled bool
 	// Over are the nodes whose documents have contained nothing valid for an hour.
 	Over []string
 }
@@ -25,7 +28,8 @@ func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 	now := sh.sessions.now()
 	own := map[string]time.Time{} // last use elsewhere of this node's sessions, by Session.ID
 	sh.mu.Lock()
-	out := Merged{Again: sh.ownDocument(sealed[sh.node], now)}
+	var out Merged
+	out.Again, out.Unsettled = sh.ownDocument(sealed[sh.node], now)
 	changed := sh.accept(sealed, now)
 	ends := sh.nodes.ends(sh.ends, now)
 	for name, n := range sh.nodes {
@@ -58,20 +62,27 @@ func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 
 // ownDocument looks at this node's own document and reports whether it has to be told
 // again; mu is held. One that has just been replaced may still be read.
-func (sh *SharedSessions) ownDocument(sealed []byte, now time.Time) (again bool) {
-	const settles = 5 * time.Second
+func (sh *SharedSessions) ownDocument(sealed []byte, now time.Time) (again, unsettled bool) {
+	const settles = time.Second
 	digest := sha256.Sum256(sealed)
 	switch place := slices.Index(sh.published, digest); {
 	case sealed == nil:
-		return len(sh.published) > 0
+		return len(sh.published) > 0, false
 	case place == 0, digest == sha256.Sum256(sh.sealed):
-		return false
+		return false, false
 	case place > 0:
-		return now.Sub(sh.latest) > settles
+		if now.Sub(sh.latest) <= settles {
+			return false, true
+		}
+		sh.overwritten = now
+		return true, false
+	}
+	if len(sh.published) > 0 {
+		sh.overwritten = now
 	}
 	d, err := openDocument(sh.key, sh.node, sealed)
 	if err != nil {
-		return true
+		return true, false
 	}
 	sh.sequence = max(sh.sequence, d.Sequence)
 	if len(sh.published) == 0 { // of the last run
@@ -81,7 +92,7 @@ func (sh *SharedSessions) ownDocument(sealed []byte, now time.Time) (again bool)
 			}
 		}
 	}
-	return true
+	return true, false
 }
 
 // accept takes over the documents of other nodes that are right and new, and reports

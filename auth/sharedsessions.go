@@ -54,6 +54,7 @@ type SharedSessions struct {
 	away           bool                             // the last attempt to tell failed
 	published      [][sha256.Size]byte              // digests of what was told last, newest first
 	latest         time.Time                        // when that was
+	overwritten    time.Time                        // when somebody else's text was last found in its place
 	left           int                              // sessions that hold on this node alone
 	sealed         []byte                           // this node's last document
 	asking         map[[sha256.Size]byte]time.Time  // when to ask about an account again
@@ -238,6 +239,10 @@ func (sh *SharedSessions) Problems() []string {
 		if skew := sh.nodes[name].skew; skew.Abs() > maxClockDifference {
 			out = append(out, fmt.Sprintf("the clock of node %s differs by %s: sessions may end early or late", name, skew.Round(time.Second)))
 		}
+	}
+	const recent = 10 * time.Minute
+	if !sh.overwritten.IsZero() && sh.sessions.now().Sub(sh.overwritten) < recent {
+		out = append(out, "somebody else writes to the key "+sh.node+" of this node in consul: logouts may reach the other nodes late")
 	}
 	if sh.left > 0 {
 		out = append(out, fmt.Sprintf("%d sessions, or ends of sessions, are known on this node alone: there are too many for the others", sh.left))

@@ -20,8 +20,9 @@ func newJobs(o *onNode) *cobra.Command {
 		Use:   "jobs [ID]",
 		Short: "Show what was asked of the cluster, what was foretold and what happened",
 		Long: `Shows the jobs of the cluster, newest first, or one of them. They are the actions and the
-changes of the configuration that came through the API of any agent. This command asks an
-agent; it needs no Pacemaker on this machine.`,
+changes of the configuration that came through the API of any agent; actions of "thalassa
+cluster" do where an agent answers on their node. This command asks an agent; it needs no
+Pacemaker on this machine.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client(cmd.Context())

@@ -263,7 +263,7 @@ func (o *onNode) act(ctx context.Context, a cluster.Action, p permission) error 
 	if err := o.confirm(a, p); err != nil {
 		return err
 	}
-	v, err := c.Do(ctx, a)
+	v, err := o.carryOut(ctx, c, a)
 	if v.Nodes != nil {
 		if shown := o.showCluster(v); shown != nil {
 			return shown

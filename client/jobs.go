@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"thalassa/cluster"
 )
@@ -35,5 +36,48 @@ func ClusterJob(ctx context.Context, c *Client, id string) (cluster.Job, error) 
 func CancelClusterJob(ctx context.Context, c *Client, id string) (cluster.Job, error) {
 	var out cluster.Job
 	_, _, err := c.transport.change(ctx, call{method: http.MethodPost, path: "/cluster/jobs/" + url.PathEscape(id) + "/cancel"}, &out)
+	return out, err
+}
+
+// BeginClusterAction asks for an action on the cluster, and returns its job when that has
+// begun. The same key again, a random text of 8 to 200 letters, is the same job.
+func BeginClusterAction(ctx context.Context, c *Client, a cluster.Action, key string) (cluster.Job, error) {
+	body := map[string]string{}
+	for name, value := range map[string]string{"node": a.Node, "resource": a.Resource, "ticket": a.Ticket} {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	if a.Wait > 0 {
+		body["wait"] = a.Wait.String()
+	}
+	asked := func(h http.Header) {
+		h.Set("Idempotency-Key", key)
+		h.Set("Prefer", "respond-async")
+	}
+	var out cluster.Job
+	q := call{method: http.MethodPost, path: "/cluster/actions/" + url.PathEscape(a.Kind), body: body, conditions: []Condition{asked}, wait: settleTime}
+	answer, err := c.transport.do(ctx, q)
+	if err != nil {
+		return out, err
+	}
+	return out, answer.decode(&out)
+}
+
+// AwaitClusterJob is ClusterJob when the job is over, or has not ended for a while.
+func AwaitClusterJob(ctx context.Context, c *Client, id string, wait time.Duration) (cluster.Job, error) {
+	var out cluster.Job
+	query := url.Values{"wait": {wait.String()}}
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: withQuery("/cluster/jobs/"+url.PathEscape(id), query), wait: wait})
+	if err != nil {
+		return out, err
+	}
+	return out, a.decode(&out)
+}
+
+// ClusterStatus is the status of the cluster as the agent sees it.
+func ClusterStatus(ctx context.Context, c *Client) (cluster.Status, error) {
+	var out cluster.Status
+	_, err := c.transport.get(ctx, "/cluster", &out)
 	return out, err
 }

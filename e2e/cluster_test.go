@@ -286,6 +286,7 @@ func TestClusterOfOtherReleases(t *testing.T) {
 	}
 	for _, root := range roots {
 		t.Run(filepath.Base(root), func(t *testing.T) {
+			t.Parallel()
 			cfg := clusterConfig(t)
 			cfg.Root = root
 			s := bootCluster(t, cfg, clone)
@@ -294,6 +295,8 @@ func TestClusterOfOtherReleases(t *testing.T) {
 			t.Run("standby", s.standby)
 			t.Run("rollout", s.rollout)
 			t.Run("configuration", s.configuration)
+			t.Run("foresight", s.foresight)
+			t.Run("jobs", func(t *testing.T) { s.jobs(t, true) })
 			t.Run("haproxy killed", func(t *testing.T) {
 				t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed))
 				s.recover()

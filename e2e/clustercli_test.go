@@ -270,6 +270,7 @@ func TestClusterCommands(t *testing.T) {
 			t.Errorf("state %s: %s", v.State, v.Reasons)
 		}
 	})
+	t.Run("actions are jobs", s.testJobsOfCommands)
 	t.Run("a failure is shown and cleaned up", func(t *testing.T) {
 		s.Node("n1").Run("crm_resource", "-r", "haproxy", "-F", "-N", "n1")
 		testkit.Eventually(t, time.Minute, func() error {
@@ -339,6 +340,34 @@ func TestClusterCommands(t *testing.T) {
 
 func (s commandCluster) generation() string {
 	return strings.TrimSpace(s.Any().Run("crm_resource", "-r", "haproxy", "-g", "generation"))
+}
+
+// testJobsOfCommands has an action be a job of the agent, and another one without an agent.
+func (s commandCluster) testJobsOfCommands(t *testing.T) {
+	t.Helper()
+	listed := func() (list []cluster.Job) {
+		t.Helper()
+		out, _ := s.call(0, "jobs", "-o", "json")
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return list
+	}
+	_, words := s.call(0, "unmanage", "haproxy-clone")
+	jobs := listed()
+	if len(jobs) == 0 || !strings.Contains(words, jobs[0].ID) || jobs[0].Kind != cluster.Unmanage || jobs[0].Object != "resource/haproxy-clone" || jobs[0].State != cluster.JobDone {
+		t.Errorf("%q, and the jobs are %+v", words, jobs)
+	}
+	out, err := s.Any().Command(t.Context(), "env", "THALASSA_AGENT=http://127.0.0.1:9", "/run/fixture/thalassa", "cluster", "manage", "haproxy-clone").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "not among the jobs of the cluster: no agent answers on this node") {
+		t.Errorf("without an agent: %v: %s", err, out)
+	}
+	if now := listed(); len(now) != len(jobs) {
+		t.Errorf("a change without an agent is a job: %+v", now)
+	}
+	if v := s.status(); v.State != cluster.StateOK {
+		t.Errorf("state %s: %s", v.State, v.Reasons)
+	}
 }
 
 // testRollout runs rollouts over agents that check the file on their disk.
@@ -447,6 +476,7 @@ func TestClusterCommandsOfOtherReleases(t *testing.T) {
 	for _, program := range programs {
 		root := strings.TrimSuffix(program, "/usr/sbin/pacemakerd")
 		t.Run(filepath.Base(root), func(t *testing.T) {
+			t.Parallel()
 			s := startCommandCluster(t, testcluster.Config{Root: root})
 			s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
 			if v := s.status(); v.State != cluster.StateOK || strings.HasPrefix(v.Version, "2.") || s.holder() != "n2" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	clusterstatus "thalassa/cluster"
 	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
+	"thalassa/internal/testkit/figures"
 )
 
 // jobbed sends a change with headers such as "Idempotency-Key: …" and returns the answer and
@@ -70,22 +72,30 @@ func (s *clusterFixture) jobs(t *testing.T, other bool) {
 	nodes := s.cluster.Up()
 	n1, n2 := nodes[0], nodes[1]
 	s.cluster.AwaitIdle()
-	s.change(t, n1, "POST", "/changes", `{"edits":[
-		{"method":"PUT","path":"/cluster/config/primitives/web","body":{"agent":"ocf:pacemaker:Dummy","params":{"op_sleep":"2","passwd":"canary-5ecret-77"},"ops":[{"name":"monitor","interval":"10s"}]}},
-		{"method":"PUT","path":"/cluster/config/primitives/quick","body":{"agent":"ocf:pacemaker:Dummy","ops":[{"name":"monitor","interval":"10s"}]}},
-		{"method":"PUT","path":"/cluster/config/tickets/quick-T","body":{"ticket":"T","rsc":"quick","loss-policy":"stop"}}]}`)
+	s.twoResources(t, n1)
 	t.Run("each action", func(t *testing.T) { s.eachAction(t, n1, n2) })
 	if other { // what the agents do among themselves is the same
-		t.Run("prediction", func(t *testing.T) { s.foretold(t, nodes, 15*time.Second) })
+		t.Run("prediction", func(t *testing.T) { s.foretold(t, nodes, 4) })
 	} else {
 		t.Run("once", func(t *testing.T) { s.once(t, n1, n2) })
+		t.Run("canceled", func(t *testing.T) { s.canceled(t, n1, n2) })
 		t.Run("agent killed", func(t *testing.T) { s.agentKilled(t, n1, n2) })
-		t.Run("prediction", func(t *testing.T) { s.foretold(t, nodes, 40*time.Second) })
+		t.Run("node killed", func(t *testing.T) { s.nodeKilled(t, n2, n1) })
+		t.Run("prediction", func(t *testing.T) { s.foretold(t, nodes, 8) })
 		t.Run("secrets", func(t *testing.T) { s.canary(t, n1, "canary-5ecret-77") })
 	}
 	s.change(t, n1, "DELETE", "/config/primitives/web?cascade=1", "")
 	s.change(t, n1, "DELETE", "/config/primitives/quick?cascade=1", "")
 	s.onAll()
+}
+
+// twoResources are web, whose operations take two seconds, and quick, which needs ticket T.
+func (s *clusterFixture) twoResources(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	s.change(t, n, "POST", "/changes", `{"edits":[
+		{"method":"PUT","path":"/cluster/config/primitives/web","body":{"agent":"ocf:pacemaker:Dummy","params":{"op_sleep":"2","passwd":"canary-5ecret-77"},"ops":[{"name":"monitor","interval":"10s"}]}},
+		{"method":"PUT","path":"/cluster/config/primitives/quick","body":{"agent":"ocf:pacemaker:Dummy","ops":[{"name":"monitor","interval":"10s"}]}},
+		{"method":"PUT","path":"/cluster/config/tickets/quick-T","body":{"ticket":"T","rsc":"quick","loss-policy":"stop"}}]}`)
 }
 
 // eachAction has one of each; its job is on another node, and says what has happened.
@@ -170,21 +180,47 @@ func (s *clusterFixture) once(t *testing.T, n1, n2 *cluster.Node) {
 	}
 }
 
-// agentKilled kills the agent between the two writes of a restart: another node starts the
-// resource again, and the same request is answered with the same job.
-func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
+// halfway asks n for a restart of web, and returns its job when the first of its two writes is
+// made.
+func (s *clusterFixture) halfway(t *testing.T, n, other *cluster.Node, key string) (job string) {
 	t.Helper()
-	const key = "Idempotency-Key: 77aa-killed"
-	answer, id, err := s.jobbed(n1, "/actions/restart", `{"resource":"web"}`, key, "Prefer: respond-async")
+	answer, id, err := s.jobbed(n, "/actions/restart", `{"resource":"web"}`, key, "Prefer: respond-async")
 	if err != nil || answer.status != http.StatusAccepted {
 		t.Fatalf("%v, %d %s", err, answer.status, answer.body)
 	}
-	testkit.Eventually(t, 20*time.Second, func() error { // the first write is made
-		if out := n2.Run("cibadmin", "-Ql"); !strings.Contains(out, id+".0") {
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if out := other.Run("cibadmin", "-Ql"); !strings.Contains(out, id+".0") {
 			return fmt.Errorf("no mark of job %s", id)
 		}
 		return nil
 	})
+	return id
+}
+
+// madeOnce checks that each of the two writes of a job was made once, and that web runs.
+func (s *clusterFixture) madeOnce(t *testing.T, n *cluster.Node, id string) {
+	t.Helper()
+	testkit.Eventually(t, 2*time.Minute, func() error {
+		if out := n.Run("crm_resource", "--resource", "web", "--locate"); !strings.Contains(out, "running on") {
+			return fmt.Errorf("web: %s", out)
+		}
+		return nil
+	})
+	cib := n.Run("cibadmin", "-Ql", "-o", "configuration")
+	if strings.Count(cib, id+".0") != 1 || strings.Count(cib, id+".1") != 1 || strings.Contains(cib, id+".2") {
+		t.Errorf("the writes of job %s are not there once each: %s", id, cib)
+	}
+	if strings.Contains(n.Run("crm_resource", "--resource", "web", "--query-xml"), `value="Stopped"`) {
+		t.Error("web is to be stopped")
+	}
+}
+
+// agentKilled kills the agent between the two writes of a restart: another node, or the next
+// agent, starts the resource again, and the same request is answered with the same job.
+func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
+	const key = "Idempotency-Key: 77aa-killed"
+	id := s.halfway(t, n1, n2, key)
 	n1.KillProcess(t, "thalassa")
 	begun := time.Now()
 	repeated, same, err := s.jobbed(n2, "/actions/restart", `{"resource":"web"}`, key)
@@ -195,53 +231,183 @@ func (s *clusterFixture) agentKilled(t *testing.T, n1, n2 *cluster.Node) {
 	if err != nil || j.State != clusterstatus.JobDone {
 		t.Errorf("%v, %+v", err, j)
 	}
-	if out := n2.Run("crm_resource", "--resource", "web", "--locate"); !strings.Contains(out, "running on") {
-		t.Errorf("web: %s", out)
-	}
+	s.madeOnce(t, n2, id)
 	t.Logf("finished by %s %s after the agent was killed: %s", j.Node, time.Since(begun).Round(time.Millisecond), j.Result)
 }
 
-// foretold makes random changes, one after the other, and compares what happened with what
-// was foretold.
-func (s *clusterFixture) foretold(t *testing.T, nodes []*cluster.Node, long time.Duration) {
+// nodeKilled switches a whole node off between the two writes of a restart that its agent
+// carries out. The cluster fences it, another node finishes the job, and all know how it ended:
+// the lost node, too, when it is back.
+func (s *clusterFixture) nodeKilled(t *testing.T, lost, left *cluster.Node) {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
-	begun, n, wrong := time.Now(), 0, 0
-	for ; n < 200 && time.Since(begun) < long; n++ {
-		node := nodes[random.IntN(len(nodes))]
-		r := []string{"web", "quick"}[random.IntN(2)]
-		actions := []string{"stop", "start", "restart", "ban", "clear", "move", "standby", "online", "unmanage", "manage"}
-		action, body := actions[random.IntN(len(actions))], `{"resource":"`+r+`"}`
-		switch action {
-		case "ban", "move":
-			body = `{"resource":"` + r + `","node":"` + node.Name + `"}`
-		case "standby", "online":
-			body = `{"node":"` + nodes[0].Name + `"}`
+	const key = "Idempotency-Key: 91c0-node-killed"
+	id := s.halfway(t, lost, left, key)
+	begun := time.Now()
+	lost.Kill()
+	var j clusterstatus.Job
+	over := func(n *cluster.Node) func() error {
+		return func() error {
+			var err error
+			if j, err = s.job(n, id, "?wait=10s"); err == nil && !j.Over() {
+				err = fmt.Errorf("on %s it is %s, carried out by %s", n.Name, j.State, j.Node)
+			}
+			return err
 		}
-		answer, id, err := s.jobbed(nodes[random.IntN(len(nodes))], "/actions/"+action, body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id == "" {
-			continue // it was refused by what was foretold, or by the state
-		}
-		testkit.Eventually(t, 20*time.Second, func() error {
-			j, err := s.job(nodes[1], id, "?wait=10s")
-			if err == nil && len(j.Deviations) > 0 {
-				wrong++
-				t.Errorf("%d: %s %s: %d, foretold %v, happened %v: %q", n, action, body, answer.status, j.Predicted, j.Actual, j.Deviations)
+	}
+	testkit.Eventually(t, 2*time.Minute, over(left))
+	if j.State != clusterstatus.JobDone || j.Node == lost.Name || j.Attempts != 1 {
+		t.Errorf("after the loss of %s: %+v", lost.Name, j)
+	}
+	t.Logf("finished by %s %s after the node was killed: %s", j.Node, time.Since(begun).Round(time.Millisecond), j.Result)
+	s.cluster.Fences(t, lost.Name, begun)
+	s.madeOnce(t, left, id)
+	before := epoch(left.Run("cibadmin", "-Ql", "-n"))
+	repeated, same, err := s.jobbed(left, "/actions/restart", `{"resource":"web"}`, key)
+	if err != nil || repeated.status != http.StatusOK || same != id {
+		t.Errorf("sent again: %v, %d, job %s, was %s: %s", err, repeated.status, same, id, repeated.body)
+	}
+	if now := epoch(left.Run("cibadmin", "-Ql", "-n")); now != before {
+		t.Errorf("sent again, it has changed the configuration from %s to %s", before, now)
+	}
+	by := j.Node
+	s.cluster.AwaitAll()
+	testkit.Eventually(t, 2*time.Minute, over(lost))
+	if j.State != clusterstatus.JobDone || j.Node != by {
+		t.Errorf("%s, back again, has %+v", lost.Name, j)
+	}
+	s.cluster.AwaitIdle()
+}
+
+// canceled cancels a restart between its two writes: the job stops waiting, the resource is
+// started again, and all nodes know who wanted that.
+func (s *clusterFixture) canceled(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
+	const key = "Idempotency-Key: 5e1d-canceled"
+	id := s.halfway(t, n1, n2, key)
+	answer, _, err := s.jobbed(n1, "/jobs/"+id+"/cancel", "")
+	if err != nil || answer.status != http.StatusAccepted {
+		t.Fatalf("%v, %d %s", err, answer.status, answer.body)
+	}
+	for _, n := range []*cluster.Node{n1, n2} {
+		testkit.Eventually(t, 2*time.Minute, func() error {
+			j, err := s.job(n, id, "?wait=10s")
+			if err == nil && !j.Over() {
+				err = fmt.Errorf("on %s it is %s", n.Name, j.State)
+			} else if err == nil && (j.State != clusterstatus.JobCanceled || j.CanceledBy == "" || !strings.Contains(j.Result, "the change has been made")) {
+				t.Errorf("on %s: %+v", n.Name, j)
 			}
 			return err
 		})
 	}
-	t.Logf("seed %d: %d random actions in %s, %d not as foretold", seed, n, time.Since(begun).Round(time.Second), wrong)
+	s.madeOnce(t, n1, id)
+	repeated, same, err := s.jobbed(n2, "/actions/restart", `{"resource":"web"}`, key)
+	if err != nil || repeated.status != http.StatusConflict || same != id && same != "" || !strings.Contains(string(repeated.body), "canceled") {
+		t.Errorf("sent again: %v, %d, job %s, was %s: %s", err, repeated.status, same, id, repeated.body)
+	}
+	if again, _, err := s.jobbed(n2, "/jobs/"+id+"/cancel", ""); err != nil || again.status != http.StatusConflict {
+		t.Errorf("canceled again: %v, %d %s", err, again.status, again.body)
+	}
+	s.cluster.AwaitIdle()
+}
+
+// foretold makes random changes, one after the other, and compares what happened with what
+// was foretold.
+func (s *clusterFixture) foretold(t *testing.T, nodes []*cluster.Node, changes int) {
+	t.Helper()
+	seed, begun := uint64(time.Now().UnixNano()), time.Now()
+	random := rand.New(rand.NewPCG(seed, 0))
+	done := map[string]int{"changes": 0, "refused": 0, "not as foretold": 0}
+	figures.Append(t, "foretold", begun, seed, func() map[string]int { return done })
+	for tries := 0; done["changes"] < changes && tries < 20*changes; tries++ {
+		path, body := randomChange(random, nodes)
+		answer, id, err := s.jobbed(nodes[random.IntN(len(nodes))], path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id == "" { // it was refused by what was foretold, or by the state
+			if answer.status/100 != 4 {
+				t.Errorf("%s %s: %d %s", path, body, answer.status, answer.body)
+			}
+			done["refused"]++
+			continue
+		}
+		done["changes"]++
+		testkit.Eventually(t, 20*time.Second, func() error {
+			j, err := s.job(nodes[1], id, "?wait=10s")
+			if err != nil || !j.Over() {
+				return fmt.Errorf("%w, job %s", err, j.State)
+			}
+			if len(j.Deviations) > 0 {
+				done["not as foretold"]++
+				t.Errorf("%s %s: %d, foretold %v, happened %v: %q", path, body, answer.status, j.Predicted, j.Actual, j.Deviations)
+			}
+			return nil
+		})
+	}
+	if done["changes"] == 0 {
+		t.Error("no change was possible")
+	}
+	t.Logf("seed %d, %s: %v", seed, time.Since(begun).Round(time.Second), done)
 	for _, r := range []string{"web", "quick"} {
 		for _, action := range []string{"manage", "clear", "start"} {
 			_, _, _ = s.jobbed(nodes[0], "/actions/"+action, `{"resource":"`+r+`"}`)
 		}
 	}
 	_, _, _ = s.jobbed(nodes[0], "/actions/online", `{"node":"`+nodes[0].Name+`"}`)
+}
+
+// randomChange is an action or an edit of the configuration.
+func randomChange(random *rand.Rand, nodes []*cluster.Node) (path, body string) {
+	node := nodes[random.IntN(len(nodes))].Name
+	r := []string{"web", "quick"}[random.IntN(2)]
+	edit := func(method, object, document string) (path, body string) {
+		if document != "" {
+			document = `,"body":` + document
+		}
+		return "/changes", `{"edits":[{"method":"` + method + `","path":"/cluster/config/` + object + `"` + document + `}]}`
+	}
+	kinds := []string{"stop", "start", "restart", "ban", "clear", "move", "standby", "online", "unmanage", "manage", "prefer", "anywhere", "together", "apart", "priority"}
+	switch kind := kinds[random.IntN(len(kinds))]; kind {
+	case "ban", "move":
+		return "/actions/" + kind, `{"resource":"` + r + `","node":"` + node + `"}`
+	case "standby", "online":
+		return "/actions/" + kind, `{"node":"` + nodes[0].Name + `"}`
+	case "prefer":
+		return edit("PUT", "locations/"+r+"-home", `{"rsc":"`+r+`","node":"`+node+`","score":"`+[]string{"50", "INFINITY", "-INFINITY"}[random.IntN(3)]+`"}`)
+	case "anywhere":
+		return edit("DELETE", "locations/"+r+"-home", "")
+	case "together":
+		return edit("PUT", "colocations/both", `{"rsc":"quick","with-rsc":"web","score":"`+[]string{"INFINITY", "-INFINITY"}[random.IntN(2)]+`"}`)
+	case "apart":
+		return edit("DELETE", "colocations/both", "")
+	case "priority":
+		return edit("PATCH", "primitives/"+r, `{"meta":{"priority":"`+strconv.Itoa(random.IntN(9))+`"}}`)
+	default:
+		return "/actions/" + kind, `{"resource":"` + r + `"}`
+	}
+}
+
+// TestClusterForetold makes as many random changes as THALASSA_FORETOLD says, as make foretold
+// does; TestClusterJobs makes a few.
+func TestClusterForetold(t *testing.T) {
+	text := os.Getenv("THALASSA_FORETOLD")
+	if text == "" {
+		t.Skip("make foretold runs it")
+	}
+	changes, err := strconv.Atoi(text)
+	if err != nil || changes < 1 {
+		t.Fatalf("THALASSA_FORETOLD is %q, expected a number above 0", text)
+	}
+	cfg := clusterConfig(t)
+	cfg.Life = 2 * time.Hour
+	s := bootCluster(t, cfg, clone)
+	s.onAll()
+	s.cluster.AwaitIdle()
+	s.twoResources(t, s.cluster.Nodes[0])
+	if answer, _, err := s.jobbed(s.cluster.Nodes[0], "/actions/grant", `{"ticket":"T"}`); err != nil || answer.status != http.StatusOK {
+		t.Fatalf("%v, %d %s", err, answer.status, answer.body)
+	}
+	s.foretold(t, s.cluster.Nodes, changes)
 }
 
 // canary looks for a secret in everything that agents tell or keep.
@@ -292,22 +458,11 @@ func (s *clusterFixture) canary(t *testing.T, n *cluster.Node, secret string) {
 	}
 }
 
-// TestClusterJobs is about Pacemaker 2.1 here, and about other releases where they are
-// installed.
+// TestClusterJobs is about the installed release of Pacemaker; TestClusterOfOtherReleases is
+// about jobs, too.
 func TestClusterJobs(t *testing.T) {
 	t.Parallel()
-	for _, root := range append([]string{""}, cluster.Roots()...) {
-		name := "installed"
-		if root != "" {
-			name = filepath.Base(root)
-		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := clusterConfig(t)
-			cfg.Root = root
-			s := bootCluster(t, cfg, clone)
-			s.onAll()
-			s.jobs(t, root != "")
-		})
-	}
+	s := newClusterFixture(t, clone)
+	s.onAll()
+	s.jobs(t, false)
 }

@@ -31,8 +31,12 @@ const floatingAddress = `<primitive id="vip" class="ocf" provider="heartbeat" ty
 // Nobody logs in again when the floating IP moves, and a logout there counts on the node
 // before, too.
 func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
+	t.Parallel()
 	access := filepath.Join(t.TempDir(), "access.yaml")
 	accessUser(t, access, "ann", "--role", "admin")
+	for _, role := range []string{"read", "deploy", "operate", "admin"} { // users of secretsStay
+		accessUser(t, access, role, "--role", role)
+	}
 	users, err := os.ReadFile(access)
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +123,7 @@ func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
 	t.Logf("from %s to %s: still logged in %s after the move began", first, second, time.Since(begun).Round(time.Millisecond))
 
 	t.Run("history", func(t *testing.T) { sharedHistory(t, s, cookies[0], client) })
+	t.Run("secrets", func(t *testing.T) { secretsStay(t, s, client) })
 
 	// The first node has the session, too, until it ends on the second.
 	before := s.cluster.Node(first).Address()

@@ -42,6 +42,7 @@ func (f *follower) view() cluster.Status {
 
 // After any of Pacemaker's daemons is killed, the watcher is fresh again.
 func TestWatcherIsNeverStale(t *testing.T) {
+	t.Parallel()
 	// Without fencing: a node whose daemon dies on a busy machine may be fenced, and
 	// the watcher with it.
 	s := startCommandCluster(t, testcluster.Config{NoFencing: true})

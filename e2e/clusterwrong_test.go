@@ -50,7 +50,7 @@ func (s *clusterFixture) wrongInputs(t *testing.T) {
 // nodeByNode changes parameters that need a restart, and one that needs none, on a serving
 // cluster.
 func (s *clusterFixture) nodeByNode(t *testing.T) {
-	apply := []string{"apply", "--ip", cluster.Floating + "/24"}
+	apply := s.apply()
 	before := s.processes()
 	client := s.cluster.Probe(cluster.Floating+":80", 10*time.Second)
 	s.answered(client, 20)

@@ -76,7 +76,7 @@ func TestRoutes(t *testing.T) {
 	}
 
 	outside := t.TempDir()
-	if err := os.WriteFile(outside+"/a.txt", []byte("a file"), 0o600); err != nil {
+	if err := os.WriteFile(outside+"/a.txt", []byte("a file"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	files := fmt.Sprintf(images, outside)

@@ -165,10 +165,8 @@ func (r *Runner) submit(ctx context.Context, t *task) (*task, cluster.Job, error
 // start begins a task, or finds the one, or the record of a job that is over, with the same
 // id.
 func (r *Runner) start(ctx context.Context, t *task) (running *task, former record, err error) {
-	select {
-	case <-r.ready:
-	case <-ctx.Done():
-		return nil, record{}, ctx.Err()
+	if err := r.loaded(ctx); err != nil {
+		return nil, record{}, err
 	}
 	if t.order.Key != "" && r.ledger.job(t.rec.ID).ID == "" {
 		r.share.listen(ctx) // somebody else may have said a moment ago that it has begun
@@ -199,12 +197,36 @@ func (r record) failure() error {
 	return nil
 }
 
-// Jobs are the jobs that a query selects, the newest first.
-func (r *Runner) Jobs(q cluster.JobQuery) []cluster.Job { return r.ledger.list(q) }
+// loaded waits until the stored jobs have been read. The error is an *lb.UnavailableError.
+func (r *Runner) loaded(ctx context.Context) error {
+	select {
+	case <-r.ready:
+		return nil
+	default:
+	}
+	select {
+	case <-r.ready:
+		return nil
+	case <-ctx.Done():
+		return &lb.UnavailableError{What: "the stored jobs of the cluster have not been read yet"}
+	}
+}
 
-// Job is one job. It waits until the job is over, or ctx ends, which is no error. The error is
-// an *lb.NotFoundError.
+// Jobs are the jobs that a query selects, the newest first, when the stored ones have been
+// read. The error is an *lb.UnavailableError.
+func (r *Runner) Jobs(ctx context.Context, q cluster.JobQuery) ([]cluster.Job, error) {
+	if err := r.loaded(ctx); err != nil {
+		return nil, err
+	}
+	return r.ledger.list(q), nil
+}
+
+// Job is one job. It waits until the job is over, or ctx ends, which is no error once the
+// stored jobs have been read. Errors: *lb.NotFoundError, *lb.UnavailableError.
 func (r *Runner) Job(ctx context.Context, id string) (cluster.Job, error) {
+	if err := r.loaded(ctx); err != nil {
+		return cluster.Job{}, err
+	}
 	for {
 		next := r.ledger.changed.Next()
 		j := r.ledger.job(id)
@@ -226,6 +248,9 @@ func (r *Runner) Job(ctx context.Context, id string) (cluster.Job, error) {
 // again, in any case. The node of the job hears of it in a moment. Errors: *lb.NotFoundError,
 // *lb.ConflictError if the job is over.
 func (r *Runner) Cancel(ctx context.Context, id, author string) (cluster.Job, error) {
+	if err := r.loaded(ctx); err != nil {
+		return cluster.Job{}, err
+	}
 	rec, known := r.ledger.cancel(id, author)
 	switch {
 	case !known:

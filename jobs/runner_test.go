@@ -156,8 +156,8 @@ func TestARequestIsCarriedOutOnce(t *testing.T) {
 	if _, j, err := again.Do(ctx, standby, order); err != nil || j.ID != id || j.Node != "n1" {
 		t.Errorf("after a restart: %+v, %v", j, err)
 	}
-	if list := again.Jobs(cluster.JobQuery{Author: "ann"}); len(list) != 1 || list[0].ID != id {
-		t.Errorf("after a restart: %+v", list)
+	if list, err := again.Jobs(ctx, cluster.JobQuery{Author: "ann"}); err != nil || len(list) != 1 || list[0].ID != id {
+		t.Errorf("after a restart: %+v, %v", list, err)
 	}
 }
 
@@ -185,4 +185,53 @@ func TestTheJobOfALostNodeIsEnded(t *testing.T) {
 	if now := c.epoch(t); now != before {
 		t.Errorf("the CIB has version %v, expected %v", now, before)
 	}
+}
+
+// Nobody is told that there is no such job while the stored ones are being read.
+func TestStoredJobsAreAwaited(t *testing.T) {
+	const id = "bbbbbbbbbbbbbbbbbbbb"
+	store := &slowDisk{disk: disk{docs: map[string][]byte{id: []byte(`{"id":"` + id + `","kind":"standby","state":"done","node":"n1","version":2,"action":{"node":"n3"}}`)}}, read: make(chan struct{})}
+	n1, _ := newTwo(t).start(t, "n1", store)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	now, end := context.WithCancel(ctx)
+	end()
+	if j, err := n1.Job(now, id); !errors.As(err, new(*lb.UnavailableError)) {
+		t.Errorf("before they are read: %+v, %v", j, err)
+	}
+	if list, err := n1.Jobs(now, cluster.JobQuery{}); !errors.As(err, new(*lb.UnavailableError)) {
+		t.Errorf("before they are read: %+v, %v", list, err)
+	}
+	if _, err := n1.Cancel(now, id, "ann"); !errors.As(err, new(*lb.UnavailableError)) {
+		t.Errorf("canceling before they are read: %v", err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		if j, err := n1.Job(ctx, id); err != nil || j.ID != id {
+			t.Errorf("%+v, %v", j, err)
+		}
+	})
+	all.Go(func() {
+		if list, err := n1.Jobs(ctx, cluster.JobQuery{}); err != nil || len(list) != 1 {
+			t.Errorf("%+v, %v", list, err)
+		}
+	})
+	close(store.read)
+	all.Wait()
+}
+
+// slowDisk is a store that is read when somebody says so.
+type slowDisk struct {
+	disk
+
+	read chan struct{}
+}
+
+func (m *slowDisk) Load(ctx context.Context) (map[string][]byte, error) {
+	select {
+	case <-m.read:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return m.disk.Load(ctx)
 }

@@ -2,9 +2,11 @@ package pacemaker_test
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -76,6 +78,7 @@ func schedulerCase(t *testing.T, cib, summary string) {
 		noSecrets(t, cib, err)
 		return
 	}
+	sameAsMonitor(t, path, v)
 	before, _, _ := strings.Cut(summary, "Transition Summary:")
 	_, decided, _ := strings.Cut(summary, "Transition Summary:")
 	decided, _, _ = strings.Cut(decided, "Executing Cluster Transition:")
@@ -106,6 +109,70 @@ func schedulerCase(t *testing.T, cib, summary string) {
 		note(c.Predict(t.Context(), cluster.Action{Kind: cluster.Move, Node: v.Nodes[0].Name, Resource: v.FloatingIPs[0].Resource}))
 	}
 	noSecrets(t, cib, said...)
+}
+
+// shownXML is any element of what crm_mon shows, without a model of what is in what.
+type shownXML struct {
+	XMLName  xml.Name
+	Attrs    []xml.Attr `xml:",any,attr"`
+	Elements []shownXML `xml:",any"`
+}
+
+func (e shownXML) attr(name string) string {
+	for _, a := range e.Attrs {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// sameAsMonitor checks that a status has the nodes of crm_mon, which of them are up, and what
+// runs on which.
+func sameAsMonitor(t *testing.T, path string, v cluster.Status) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/usr/sbin/crm_mon", "--one-shot", "--inactive", "--output-as=xml")
+	cmd.Env = []string{"CIB_file=" + path, "LC_ALL=C"}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("crm_mon: %v: %.300s", err, out)
+		return
+	}
+	var root shownXML
+	if err := xml.Unmarshal(out, &root); err != nil {
+		t.Fatal(err)
+	}
+	instance := regexp.MustCompile(`:\d+$`)
+	want, got := map[string]bool{}, map[string]bool{}
+	var walk func(e shownXML, in string)
+	walk = func(e shownXML, in string) {
+		switch {
+		case e.XMLName.Local == "node" && in == "nodes":
+			want["node "+e.attr("name")+" up "+e.attr("online")] = true
+		case e.XMLName.Local == "resource":
+			for _, n := range e.Elements {
+				if n.XMLName.Local == "node" {
+					want[instance.ReplaceAllString(e.attr("id"), "")+" on "+n.attr("name")] = true
+				}
+			}
+		}
+		for _, child := range e.Elements {
+			walk(child, e.XMLName.Local)
+		}
+	}
+	walk(root, "")
+	for _, n := range v.Nodes {
+		up := n.State != "offline" && !(n.State == "unclean" && want["node "+n.Name+" up false"])
+		got[fmt.Sprintf("node %s up %t", n.Name, up)] = true
+	}
+	for _, r := range v.Resources {
+		for _, node := range r.Nodes() {
+			got[r.ID+" on "+node] = true
+		}
+	}
+	if !maps.Equal(want, got) {
+		t.Errorf("crm_mon shows %q, the status %q", slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
+	}
 }
 
 // decisionLine is a decision in a summary: "  * Start   rsc1:0   ( node1 )".

@@ -25,6 +25,10 @@ const (
 	// settleBefore is how long a changing cluster may go on before the failure of its nodes is
 	// computed nevertheless.
 	settleBefore = 15 * time.Second
+	// quietBefore is how long nothing of it must have changed before that, or twice as long as
+	// the last results took, up to settleBefore. Many changes come one after the other, and
+	// each agent runs the scheduler a dozen times for each.
+	quietBefore = 2 * time.Second
 )
 
 // A Foresight tells what the cluster would do: after a change, and if nodes fail. Its methods
@@ -105,11 +109,13 @@ func (f *Foresight) asked(ctx context.Context, q config.Question) (*CIB, error) 
 
 // Losses are what is known about the failure of nodes.
 func (f *Foresight) Losses() cluster.Losses {
+	key := keyOf(f.watcher.View())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := cluster.Losses{Epoch: f.kept.epoch, Time: f.kept.at, List: slices.Clone(f.kept.list), Computing: f.kept.next() >= 0}
+	out := cluster.Losses{Epoch: f.kept.epoch, Time: f.kept.at, List: slices.Clone(f.kept.list)}
+	out.Computing = f.kept.next() >= 0 || f.kept.key == "" || key != "" && key != f.kept.key // it is about to begin
 	if out.List == nil {
-		out.List, out.Computing = []cluster.Loss{}, f.kept.key == ""
+		out.List = []cluster.Loss{}
 	}
 	out.Summarize()
 	return out
@@ -120,17 +126,26 @@ func (f *Foresight) Losses() cluster.Losses {
 // which is not an error.
 func (f *Foresight) Run(ctx context.Context) error {
 	var seen string
-	var patience <-chan time.Time
+	var quiet, patience <-chan time.Time
+	var spent, cost time.Duration // on the results of this state, and on those of the last ones
 	for ctx.Err() == nil {
 		changed := f.watcher.Changed()
 		v := f.watcher.View()
 		key := keyOf(v)
 		if key != seen {
-			seen, patience = key, time.After(settleBefore)
+			spent, cost = 0, max(spent, cost/2)
+			quiet, patience = time.After(max(quietBefore, 2*cost)), time.After(settleBefore)
+			if seen == "" {
+				quiet = nil
+			}
+			seen = key
 		}
-		if key != "" && (v.Settled && v.State != cluster.StateChanging || f.isBegun(key)) {
+		if key != "" && (v.Settled && v.State != cluster.StateChanging && quiet == nil || f.isBegun(key)) {
 			f.begin(v, key)
-			if f.step(ctx) {
+			begun := f.now()
+			more := f.step(ctx)
+			spent += f.now().Sub(begun)
+			if more {
 				continue
 			}
 			patience = nil
@@ -138,6 +153,8 @@ func (f *Foresight) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-changed:
+		case <-quiet:
+			quiet = nil
 		case <-patience:
 			patience = nil
 			if key != "" {

@@ -63,6 +63,7 @@ func (c *Cluster) askNodes(ctx context.Context, q question) ([]NodeAnswer, error
 	limited, cancel := context.WithTimeout(ctx, q.within)
 	defer cancel()
 	for {
+		asked := time.Now()
 		cib, err := c.Query(limited)
 		if ctx.Err() != nil {
 			return answers, ctx.Err()
@@ -74,7 +75,7 @@ func (c *Cluster) askNodes(ctx context.Context, q question) ([]NodeAnswer, error
 		if !open || limited.Err() != nil {
 			return answers, nil
 		}
-		_ = wake.Pause(limited, settleEvery) // its end is checked above
+		_ = wake.Pause(limited, pauseAfter(time.Since(asked))) // its end is checked above
 	}
 }
 

@@ -10,11 +10,19 @@ import (
 )
 
 const (
-	// settleEvery is the pause between two checks of a busy cluster.
-	settleEvery = 20 * time.Millisecond
+	// settleEvery and settleSlowly are the shortest and the longest pause between two checks of
+	// a busy cluster, see pauseAfter.
+	settleEvery, settleSlowly = 20 * time.Millisecond, 250 * time.Millisecond
+	// settleAnyway is after how long the scheduler is asked again about a CIB that has not
+	// changed, for rules with dates.
+	settleAnyway = time.Second
 	// settleWithin is the default time limit for the cluster to settle.
 	settleWithin = 2 * time.Minute
 )
+
+// pauseAfter is the pause after a check that has taken so long. The nodes are at work then:
+// half of the time is theirs.
+func pauseAfter(took time.Duration) time.Duration { return min(max(took, settleEvery), settleSlowly) }
 
 // Settled waits until the cluster has nothing left to do, and returns its status. The
 // scheduler decides that from the CIB, independently of the DC: a change that the DC
@@ -29,10 +37,12 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 	var last cluster.Status
 	var lastErr error
 	begun := time.Now()
+	r := stateReader{cluster: c}
 	for {
 		// Read the status early, and again near the end, for a caller that times out.
 		want := last.State == "" || time.Since(begun) > within-within/4
-		view, busy, err := c.readState(limited, want)
+		read := time.Now()
+		view, busy, err := r.read(limited, want)
 		switch {
 		case ctx.Err() != nil:
 			return last, ctx.Err()
@@ -48,7 +58,7 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 				return last, err
 			}
 		}
-		if wake.Pause(limited, settleEvery) == nil {
+		if wake.Pause(limited, pauseAfter(time.Since(read))) == nil {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -59,12 +69,24 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 	}
 }
 
-// readState returns the status of the cluster and whether it is busy. If it is, the
-// status is only read if wanted.
-func (c *Cluster) readState(ctx context.Context, want bool) (view cluster.Status, busy bool, err error) {
+// A stateReader reads the state of a cluster until it is not busy. It asks the scheduler when
+// the CIB has changed.
+type stateReader struct {
+	cluster *Cluster
+	busy    cluster.Epoch // of the last CIB about which the scheduler had something to do
+	asked   time.Time
+}
+
+// read returns the status of the cluster and whether it is busy. If it is, the status is only
+// read if wanted.
+func (r *stateReader) read(ctx context.Context, want bool) (view cluster.Status, busy bool, err error) {
+	c := r.cluster
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return cluster.Status{}, false, err
+	}
+	if !want && cib.Epoch == r.busy && time.Since(r.asked) < settleAnyway {
+		return cluster.Status{}, true, nil
 	}
 	var s simulationXML
 	if err := withFile(cib.data, func(path string) error {
@@ -72,6 +94,9 @@ func (c *Cluster) readState(ctx context.Context, want bool) (view cluster.Status
 		return err
 	}); err != nil {
 		return cluster.Status{}, false, err
+	}
+	if s.busy() {
+		r.busy, r.asked = cib.Epoch, time.Now()
 	}
 	if s.busy() && !want {
 		return cluster.Status{}, true, nil

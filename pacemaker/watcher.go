@@ -14,11 +14,12 @@ const (
 	// pollEvery is the pause between two requests for the CIB's version while no
 	// stream reports changes. A request takes about 17 ms.
 	pollEvery = 250 * time.Millisecond
-	// refreshPace is the minimum time between two refreshes. Each runs two of
-	// Pacemaker's tools, with about 40 ms of CPU time, on every node, just when
+	// refreshPace is the minimum time between two refreshes. Each runs four of
+	// Pacemaker's tools, with about 80 ms of CPU time, on every node, just when
 	// Pacemaker is busiest: a failover has dozens of changes. After a pause, the first
-	// change causes a refresh at once.
-	refreshPace = 250 * time.Millisecond
+	// change causes a refresh at once. On a machine so busy that a refresh takes longer, the
+	// pause after it is as long, up to refreshRest.
+	refreshPace, refreshRest = 250 * time.Millisecond, time.Second
 	// checkEvery replaces pollEvery while a stream reports changes, to detect one that
 	// hangs.
 	checkEvery = 5 * time.Second
@@ -96,6 +97,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 	for {
 		begun := time.Now()
 		fresh := w.join(ctx) && w.refresh(ctx)
+		next := begun.Add(refreshPace)
+		if rested := time.Now().Add(min(time.Since(begun), refreshRest)); time.Since(begun) > refreshPace {
+			next = rested
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -103,7 +108,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if fresh {
 			failures = 0
 		}
-		if !w.pause(ctx, failures) || wake.Pause(ctx, time.Until(begun.Add(refreshPace))) != nil {
+		if !w.pause(ctx, failures) || wake.Pause(ctx, time.Until(next)) != nil {
 			return nil
 		}
 	}

@@ -41,8 +41,11 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 	secrets := s.cfg.secrets()
 	f, info, err := s.open(name, secrets)
 	if err != nil {
-		if errors.Is(err, errLinked) || errors.Is(err, errSecretAbove) {
+		switch {
+		case errors.Is(err, errLinked), errors.Is(err, errSecretAbove):
 			s.refuse(r, "", err.Error())
+		case errors.Is(err, errPrivateAbove):
+			s.refuse(r, name, err.Error())
 		}
 		return fileFailure(err)
 	}
@@ -71,13 +74,17 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 	return nil
 }
 
-// refusal says why a file is not served; empty: it is. A file that has a second name may be
-// any file of the machine: whoever may write a directory may make a hard link there to a
-// file that is read by the agent's user alone, unless the kernel forbids it
-// (fs.protected_hardlinks).
+// refusal says why a file is not served; empty: it is. The agent can read what others cannot,
+// and whoever may write a directory can bring such a file into it: by a rename, or by a hard
+// link, unless the kernel forbids it (fs.protected_hardlinks). So only what every user of the
+// machine may read is served. All secrets of the agent are private files, whatever their names
+// become. A file that has a second name may be any file of the machine.
 func refusal(info fs.FileInfo, secrets []fs.FileInfo) string {
 	if isSecret(info, secrets) {
 		return "it is a secret of the agent"
+	}
+	if info.Mode().Perm()&0o004 == 0 {
+		return fmt.Sprintf("its mode %04o does not let every user read it, expected 0644 or the like", info.Mode().Perm())
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Nlink > 1 {
 		return "it has several names (hard links), expected a copy"
@@ -139,7 +146,7 @@ func (s fileServer) open(name string, secrets []fs.FileInfo) (*os.File, fs.FileI
 		err = fs.ErrNotExist
 	}
 	if err == nil {
-		err = checkPlace(f, secrets)
+		err = checkPlace(f, root, secrets)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())

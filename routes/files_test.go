@@ -127,7 +127,7 @@ func TestSecretsAreNotServed(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	secret := filepath.Join(elsewhere, "tokens")
 	for path, text := range map[string]string{secret: "admin ops secret", filepath.Join(dir, "page.txt"): "page", filepath.Join(dir, "later.txt"): "later"} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -254,7 +254,7 @@ func TestHardLinksAreNotServed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(outside, []byte("userlist"), 0o600); err != nil {
+	if err := os.WriteFile(outside, []byte("userlist"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Link(outside, filepath.Join(dir, "cfg.txt")); err != nil {
@@ -276,4 +276,55 @@ func TestHardLinksAreNotServed(t *testing.T) {
 	if res, body := get(t, s, "/img/cfg.txt"); res.StatusCode != http.StatusOK || body != "userlist" {
 		t.Errorf("with one name: %d %q", res.StatusCode, body)
 	}
+}
+
+// What only the agent may read is not served, however it has come into the directory.
+func TestPrivateFilesAreNotServed(t *testing.T) {
+	t.Parallel()
+	dir, db := t.TempDir(), filepath.Join(t.TempDir(), "db")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(path string, mode os.FileMode) {
+		t.Helper()
+		must(os.MkdirAll(filepath.Dir(path), 0o755))
+		must(os.WriteFile(path, []byte("text"), mode))
+		must(os.Chmod(path, mode))
+	}
+	write(filepath.Join(db, "thalassa.db"), 0o600)
+	write(filepath.Join(db, "haproxy.cfg"), 0o640)
+	write(filepath.Join(db, "keys", "public.txt"), 0o644)
+	must(os.Chmod(filepath.Join(db, "keys"), 0o750))
+	write(filepath.Join(dir, "page.txt"), 0o644)
+	write(filepath.Join(dir, "open", "page.txt"), 0o444)
+	write(filepath.Join(dir, "odd", "page.txt"), 0o604)
+	must(os.Chmod(filepath.Join(dir, "odd"), 0o711))
+	must(os.Symlink(filepath.Join("moved", "thalassa.db"), filepath.Join(dir, "link.txt")))
+	// A hard link becomes the only name when the file is replaced.
+	must(os.Link(filepath.Join(db, "haproxy.cfg"), filepath.Join(dir, "cfg.txt")))
+	write(filepath.Join(db, "new"), 0o640)
+	must(os.Rename(filepath.Join(db, "new"), filepath.Join(db, "haproxy.cfg")))
+	must(os.Rename(db, filepath.Join(dir, "moved")))
+	var log strings.Builder
+	s := site(t, routes.Config{Secrets: func() []string { return []string{db} }, Logger: slog.New(slog.NewTextHandler(&log, nil))}, routes.Entry{Path: "/img/", Files: dir})
+	shows := func(path string, status int) {
+		t.Helper()
+		if res, _ := get(t, s, "/img/"+path); res.StatusCode != status {
+			t.Errorf("%s: %d, want %d", path, res.StatusCode, status)
+		}
+	}
+	for _, path := range []string{"page.txt", "open/page.txt", "odd/page.txt"} {
+		shows(path, http.StatusOK)
+	}
+	for _, path := range []string{"moved/thalassa.db", "moved/haproxy.cfg", "moved/keys/public.txt", "link.txt", "cfg.txt"} {
+		shows(path, http.StatusNotFound)
+	}
+	if text := log.String(); !strings.Contains(text, "its mode 0640 does not let every user read it") || !strings.Contains(text, "in a directory that is not for every user") {
+		t.Errorf("log: %s", text)
+	}
+	must(os.Chmod(dir, 0o750)) // as when the database takes the place of the directory
+	shows("page.txt", http.StatusNotFound)
 }

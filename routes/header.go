@@ -7,24 +7,11 @@ import (
 	"strings"
 )
 
-// isIdentity reports whether a header of a request tells an application who the client is,
-// or where it comes from. Some applications regard an underscore as a hyphen.
-func isIdentity(name string) bool {
-	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	return slices.ContainsFunc([]string{
-		"x-forwarded", "x-original-", "x-remote-", "remote-", "x-webauth-", "x-auth-", "x-authentik-", "x-authenticated-", "x-ssl-", "ssl-client-",
-	}, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) ||
-		slices.Contains([]string{
-			"forwarded", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip", "cf-connecting-ip", "x-cluster-client-ip",
-			"x-user", "x-email", "x-rewrite-url", "x-scheme", "x-host", "proxy",
-		}, name)
-}
-
 // cleanRequest removes the caller's credentials for the API from the headers of a request, and all
-// headers that claim to identify the caller.
-func cleanRequest(h http.Header, by Caller) {
+// headers that claim to identify the caller, unless the route lets one through.
+func (r Route) cleanRequest(h http.Header, by Caller) {
 	for name := range h {
-		if isIdentity(name) {
+		if plain := plainHeader(name); r.DropHeaders.has(plain) || isIdentity(plain) && !r.PassHeaders.has(plain) {
 			delete(h, name)
 		}
 	}
@@ -116,10 +103,19 @@ func unescaped(text string) string {
 }
 
 // forbiddenAnswers are headers by which an application would change what browsers do with
-// the other pages of this address.
+// the other pages of this address: how they connect, what they report and to whom, what they
+// send, and what they have stored.
 func forbiddenAnswers() []string {
-	return []string{"Alt-Svc", "Clear-Site-Data", "Public-Key-Pins", "Service-Worker-Allowed", "Strict-Transport-Security"}
+	return []string{
+		"Accept-Ch", "Accept-Ch-Lifetime", "Alt-Svc", "Alternate-Protocol", "Clear-Site-Data", "Critical-Ch", "Expect-Ct", "Nel", "Origin-Agent-Cluster",
+		"Origin-Isolation", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Report-To", "Reporting-Endpoints", "Sec-Session-Challenge",
+		"Sec-Session-Registration", "Secure-Session-Challenge", "Secure-Session-Registration", "Service-Worker-Allowed", "Set-Cookie2", "Set-Login",
+		"Strict-Transport-Security", "Use-As-Dictionary",
+	}
 }
+
+// forbiddenAnswersBelow are beginnings of further such headers.
+func forbiddenAnswersBelow() []string { return []string{"Attribution-Reporting-"} }
 
 // cleanResponse removes the headers of an answer that affect more than the route.
 func (p *proxy) cleanResponse(res *http.Response) {
@@ -127,6 +123,11 @@ func (p *proxy) cleanResponse(res *http.Response) {
 	h.Del("Trailer")
 	for _, name := range forbiddenAnswers() {
 		h.Del(name)
+	}
+	for name := range h {
+		if slices.ContainsFunc(forbiddenAnswersBelow(), func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+			delete(h, name)
+		}
 	}
 	p.confineCookies(h, exchangeOf(res.Request).by.Cookies)
 	if location := h.Get("Location"); location != "" && p.route.Strip {
@@ -142,44 +143,63 @@ func (p *proxy) cleanResponse(res *http.Response) {
 }
 
 // confineCookies limits the cookies that an application sets to its route. It drops those that
-// would be read as the API's own.
+// would be read as the API's own, and those that browsers take for all paths of the address alone.
 func (p *proxy) confineCookies(h http.Header, ours []string) {
 	lines := h.Values("Set-Cookie")
 	h.Del("Set-Cookie")
 	for _, line := range lines {
 		pair, attributes, _ := strings.Cut(line, ";")
-		if name, _, ok := strings.Cut(pair, "="); !ok || strings.TrimSpace(name) == "" || isNamed(strings.TrimSpace(pair), ours) {
-			continue
+		pair = strings.TrimSpace(pair)
+		name, _, ok := strings.Cut(pair, "=")
+		switch name = strings.TrimSpace(name); {
+		case !ok || name == "" || isNamed(pair, ours):
+		case hasPrefixFold(name, "__Host-"):
+			if name = name[:min(len(name), maxHeaderName)]; p.told.isNew("cookie " + name) {
+				p.logger.Warn("cookie of an application dropped: browsers take it for the whole address only", "route", p.route.Path, "cookie", name)
+			}
+		default:
+			h.Add("Set-Cookie", p.confined(pair, attributes))
 		}
-		h.Add("Set-Cookie", p.confined(pair, attributes))
 	}
 }
 
-// confined is a cookie that browsers send to this host, and to the route alone. A name that
-// begins with __Host- means the path /, or browsers refuse the cookie.
+// hasPrefixFold is strings.HasPrefix where case does not matter, as for browsers.
+func hasPrefixFold(text, prefix string) bool {
+	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
+}
+
+// confined is a cookie that browsers send to this host, and to the route alone. Of several
+// paths the last one counts, as for browsers (RFC 6265, 5.3).
 func (p *proxy) confined(pair, attributes string) string {
-	out := []string{strings.TrimSpace(pair)}
-	path := ""
+	out := []string{pair}
+	path, isSecure := "", false
 	for attribute := range strings.SplitSeq(attributes, ";") {
 		attribute = strings.TrimSpace(attribute)
 		name, value, _ := strings.Cut(attribute, "=")
 		switch strings.ToLower(strings.TrimSpace(name)) {
 		case "path":
 			path = strings.TrimSpace(value)
+			continue
 		case "domain", "":
-		default:
-			out = append(out, attribute)
+			continue
+		case "secure":
+			isSecure = true
 		}
+		out = append(out, attribute)
 	}
 	switch route := p.route.Path; {
-	case len(pair) > 7 && strings.EqualFold(strings.TrimSpace(pair)[:7], "__Host-"):
-		path = "/"
+	case p.route.Strip && path == "/":
+		path = route
 	case p.route.Strip && strings.HasPrefix(path, "/") && !strings.HasPrefix(path, route):
 		path = route[:len(route)-1] + path
 	case !strings.HasPrefix(path, route):
 		path = route
 	}
-	return strings.Join(append(out, "Path="+path), "; ")
+	out = append(out, "Path="+path)
+	if !isSecure && hasPrefixFold(pair, "__Secure-") { // else browsers refuse it
+		out = append(out, "Secure")
+	}
+	return strings.Join(out, "; ")
 }
 
 // relocated is where the application sends the client, as the client sees it. host is that

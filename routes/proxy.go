@@ -27,6 +27,8 @@ type proxy struct {
 	route     Route
 	transport *http.Transport
 	reverse   *httputil.ReverseProxy
+	logger    *slog.Logger
+	told      said // what has been logged
 }
 
 // exchangeKey is where the context of a request holds its *exchange.
@@ -50,22 +52,22 @@ func newProxy(cfg Config, route Route, socket *watchedPath) *proxy {
 	dialer := &net.Dialer{Timeout: dialTime, ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
 		return refuse(cfg, route, network, address)
 	}}
-	told := &said{}
-	p := &proxy{route: route, transport: &http.Transport{
+	p := &proxy{route: route, logger: cfg.Logger}
+	p.transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			connect := func(address string) (net.Conn, error) { return dialer.DialContext(ctx, route.Proxy.Network, address) }
 			if socket == nil {
 				return connect(route.Proxy.Address)
 			}
 			conn, err := socket.dial(cfg.secrets(), connect)
-			if (errors.Is(err, errLinked) || errors.Is(err, errNoSocket)) && told.isNew(err.Error()) {
+			if (errors.Is(err, errLinked) || errors.Is(err, errNoSocket)) && p.told.isNew(err.Error()) {
 				cfg.Logger.WarnContext(ctx, "socket of a route not used", "route", route.Path, "socket", route.Proxy.Address, "reason", err)
 			}
 			return conn, err
 		},
 		MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTime, ResponseHeaderTimeout: route.Timeout,
 		ExpectContinueTimeout: expectContinueFor, MaxResponseHeaderBytes: maxAnswerHeader, DisableCompression: true,
-	}}
+	}
 	p.reverse = &httputil.ReverseProxy{
 		Transport: finalAnswers{p.transport}, FlushInterval: -1, Rewrite: p.rewrite, ModifyResponse: p.modify,
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) { exchangeOf(r).failed = err },
@@ -150,7 +152,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	out.URL.Scheme, out.URL.Host = "http", "application"
 	out.Host = pr.In.Host
 	out.Trailer = nil // else it would be announced, and not come
-	cleanRequest(out.Header, by)
+	p.route.cleanRequest(out.Header, by)
 	if p.route.Strip {
 		out.URL.Path, out.URL.RawPath = stripped(out.URL.Path, p.route.Path), stripped(out.URL.RawPath, p.route.Path)
 		out.Header.Set("X-Forwarded-Prefix", p.route.Path[:len(p.route.Path)-1])

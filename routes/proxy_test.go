@@ -87,7 +87,15 @@ func TestProxyKeepsAnswersToTheRoute(t *testing.T) {
 		{"/app/", "Set-Cookie: a=1", "Set-Cookie", "a=1; Path=/app/"},
 		{"/whole/", "Set-Cookie: a=1; path=/; Domain=example.com", "Set-Cookie", "a=1; Path=/whole/"},
 		{"/whole/", "Set-Cookie: a=1; Path=/whole/x", "Set-Cookie", "a=1; Path=/whole/x"},
-		{"/whole/", "Set-Cookie: __Host-a=1; Secure; Path=/", "Set-Cookie", "__Host-a=1; Secure; Path=/"},
+		{"/whole/", "Set-Cookie: __Host-a=1; Secure; Path=/", "Set-Cookie", ""}, // browsers take it for the path / alone
+		{"/app/", "Set-Cookie: __host-a=1; Secure; Path=/", "Set-Cookie", ""},
+		{"/app/", "Set-Cookie: __Host-Http-a=1; Secure; HttpOnly; Path=/", "Set-Cookie", ""},
+		{"/app/", "Set-Cookie: __Secure-a=1; Secure; Path=/", "Set-Cookie", "__Secure-a=1; Secure; Path=/app/"},
+		{"/app/", "Set-Cookie: __Secure-a=1; Path=/", "Set-Cookie", "__Secure-a=1; Path=/app/; Secure"},
+		{"/app/", "Set-Cookie: a=1; Path=/x; Path=/", "Set-Cookie", "a=1; Path=/app/"},
+		{"/app/", "Set-Cookie: a=1; Path=x", "Set-Cookie", "a=1; Path=/app/"},
+		{"/app/", "Set-Cookie: a=1; Path=\"/x\"", "Set-Cookie", "a=1; Path=/app/"},
+		{"/app/", "Set-Cookie: a=1; Path", "Set-Cookie", "a=1; Path=/app/"},
 		{"/whole/", "Set-Cookie: thalassa_session=evil", "Set-Cookie", ""},
 		{"/whole/", "Set-Cookie: __Host-thalassa_session=evil; Path=/", "Set-Cookie", ""},
 		{"/whole/", "Set-Cookie: =thalassa_session=evil", "Set-Cookie", ""},
@@ -101,12 +109,25 @@ func TestProxyKeepsAnswersToTheRoute(t *testing.T) {
 		{"/whole/", "Clear-Site-Data: \"cookies\"", "Clear-Site-Data", ""},
 		{"/whole/", "Service-Worker-Allowed: /", "Service-Worker-Allowed", ""},
 		{"/whole/", "Alt-Svc: h3=\":1\"", "Alt-Svc", ""},
+		{"/whole/", "NEL: {}", "Nel", ""},
+		{"/whole/", "Report-To: {}", "Report-To", ""},
+		{"/whole/", "Reporting-Endpoints: a=\"/x\"", "Reporting-Endpoints", ""},
+		{"/whole/", "Set-Login: logged-out", "Set-Login", ""},
+		{"/whole/", "Origin-Agent-Cluster: ?0", "Origin-Agent-Cluster", ""},
+		{"/whole/", "Accept-CH: Device-Memory", "Accept-Ch", ""},
+		{"/whole/", "Critical-CH: Device-Memory", "Critical-Ch", ""},
+		{"/whole/", "Public-Key-Pins-Report-Only: x", "Public-Key-Pins-Report-Only", ""},
+		{"/whole/", "Use-As-Dictionary: match=\"/*\"", "Use-As-Dictionary", ""},
+		{"/whole/", "Sec-Session-Registration: (ES256)", "Sec-Session-Registration", ""},
+		{"/whole/", "Secure-Session-Registration: (ES256)", "Secure-Session-Registration", ""},
+		{"/whole/", "Attribution-Reporting-Register-Source: {}", "Attribution-Reporting-Register-Source", ""},
+		{"/whole/", "Set-Cookie2: a=1", "Set-Cookie2", ""},
 		{"/whole/", "Content-Security-Policy: default-src 'self'", "Content-Security-Policy", "default-src 'self'"},
 		{"/whole/", "X: y", "Content-Security-Policy", ""},
 		{"/whole/", "X: y", "Cache-Control", "no-store"},
 		{"/whole/", "Cache-Control: max-age=5", "Cache-Control", "max-age=5"},
 	} {
-		res, _ := get(t, s, c.route+"?set="+strings.NewReplacer(" ", "+", ";", "%3B", "=", "%3D", "&", "%26").Replace(c.set))
+		res, _ := get(t, s, c.route+"?set="+strings.NewReplacer(" ", "+", ";", "%3B", "=", "%3D", "&", "%26", `"`, "%22").Replace(c.set))
 		if got := strings.Join(res.Header.Values(c.name), " | "); got != c.want {
 			t.Errorf("%s at %s: %s is %q, want %q", c.set, c.route, c.name, got, c.want)
 		}

@@ -37,6 +37,10 @@ type Entry struct {
 	Scripts     bool   `json:"scripts,omitempty"     yaml:"scripts"`     // of files
 	Connections int    `json:"connections,omitempty" yaml:"connections"` // maximum number; 0: 256
 	Timeout     string `json:"timeout,omitempty"     yaml:"timeout"`     // of a proxy; empty: 1m
+	// Of a proxy: headers of a request that the application does not get, and those that it
+	// gets although they may name a user or an address. A name may end with *.
+	DropHeaders []string `json:"dropHeaders,omitempty" yaml:"dropHeaders"`
+	PassHeaders []string `json:"passHeaders,omitempty" yaml:"passHeaders"`
 }
 
 // A Route is files or an application at a path. It is immutable.
@@ -59,6 +63,8 @@ type Route struct {
 	Strip bool
 	// Timeout is how long the application may take to begin its answer.
 	Timeout time.Duration
+	// DropHeaders are removed from requests, and PassHeaders are not, whatever they name.
+	DropHeaders, PassHeaders HeaderNames
 
 	// page makes the route read-only; nil: it is not.
 	page *page
@@ -138,8 +144,8 @@ func (r Route) withFiles(e Entry) (Route, error) {
 	switch {
 	case !filepath.IsAbs(e.Files):
 		return Route{}, fmt.Errorf("files: %q is not the absolute path of a directory", e.Files)
-	case e.Strip || e.Timeout != "":
-		return Route{}, errors.New("strip, timeout: are for a proxy, and this route has files")
+	case e.Strip || e.Timeout != "" || len(e.DropHeaders)+len(e.PassHeaders) > 0:
+		return Route{}, errors.New("strip, timeout, dropHeaders, passHeaders: are for a proxy, and this route has files")
 	}
 	r.Files = filepath.Clean(e.Files)
 	return r, nil
@@ -152,6 +158,12 @@ func (r Route) withProxy(e Entry) (Route, error) {
 	}
 	if e.Scripts {
 		return Route{}, errors.New("scripts: is for files, and this route has a proxy")
+	}
+	if r.DropHeaders, err = parseHeaderNames(e.DropHeaders); err != nil {
+		return Route{}, fmt.Errorf("dropHeaders: %w", err)
+	}
+	if r.PassHeaders, err = parsePassHeaders(e.PassHeaders); err != nil {
+		return Route{}, fmt.Errorf("passHeaders: %w", err)
 	}
 	if e.Timeout != "" {
 		r.Timeout, err = time.ParseDuration(e.Timeout)

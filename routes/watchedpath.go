@@ -50,9 +50,10 @@ func (w *watchedPath) look() {
 
 // Errors of watched paths, which are clauses for the log.
 var (
-	errLinked      = errors.New("its path has a symbolic link that was not there when the settings were read")
-	errSecretAbove = errors.New("it is a directory of which nothing is served, or below one")
-	errNoSocket    = errors.New("it is no socket that a route may lead to")
+	errLinked       = errors.New("its path has a symbolic link that was not there when the settings were read")
+	errSecretAbove  = errors.New("it is a directory of which nothing is served, or below one")
+	errPrivateAbove = errors.New("it is in a directory that is not for every user, expected mode 0755 or the like")
+	errNoSocket     = errors.New("it is no socket that a route may lead to")
 )
 
 // openDirectory opens what is the directory now, unless it is one of the secrets, or below
@@ -147,15 +148,20 @@ func isBelow(dir int, some []fs.FileInfo) (bool, error) {
 	if len(wanted) == 0 {
 		return false, nil
 	}
-	dir, err := unix.Openat(dir, ".", above, 0)
+	return climb(dir, func(stat unix.Stat_t) bool { return wanted[identity{stat.Dev, stat.Ino}] })
+}
+
+// climb looks at a directory and those above it, up to the first that is one to stop at.
+func climb(dir int, stop func(unix.Stat_t) bool) (found bool, err error) {
+	dir, err = unix.Openat(dir, ".", above, 0)
 	for last := (identity{}); err == nil; {
 		var stat unix.Stat_t
 		if err = unix.Fstat(dir, &stat); err != nil {
 			return false, errors.Join(err, unix.Close(dir))
 		}
 		now := identity{stat.Dev, stat.Ino}
-		if now == last || wanted[now] { // the parent of the root is the root
-			return wanted[now], unix.Close(dir)
+		if isRoot := now == last; stop(stat) || isRoot { // the parent of the root is the root
+			return !isRoot, unix.Close(dir)
 		}
 		last = now
 		next, errOpen := unix.Openat(dir, "..", above, 0)
@@ -166,8 +172,10 @@ func isBelow(dir int, some []fs.FileInfo) (bool, error) {
 }
 
 // checkPlace refuses an open file or directory that lies below a directory of secrets, whatever
-// links have led to it: the directory of a route may have one in it by now.
-func checkPlace(f *os.File, secrets []fs.FileInfo) error {
+// links have led to it: the directory of a route may have one in it by now. It also refuses what
+// is in a directory that not every user may enter, from that of the route on: another directory
+// may have been renamed into it.
+func checkPlace(f *os.File, root *os.Root, secrets []fs.FileInfo) error {
 	place, err := os.Readlink(self(int(f.Fd()))) //nolint:gosec // a descriptor
 	if err != nil {
 		return err
@@ -179,6 +187,34 @@ func checkPlace(f *os.File, secrets []fs.FileInfo) error {
 	defer unix.Close(dir) //nolint:errcheck // opened to look only
 	if isSecret, err := isBelow(dir, secrets); err != nil || isSecret {
 		return cmp.Or(err, errSecretAbove)
+	}
+	top, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	return checkForOthers(dir, top)
+}
+
+// checkForOthers refuses a directory if not every user may enter it and those above it, up to
+// and with top.
+func checkForOthers(dir int, top fs.FileInfo) error {
+	wanted := identities([]fs.FileInfo{top})
+	if top.Mode().Perm()&0o001 == 0 {
+		return errPrivateAbove
+	}
+	isPrivate := false
+	isThere, err := climb(dir, func(stat unix.Stat_t) bool {
+		isTop := wanted[identity{stat.Dev, stat.Ino}]
+		isPrivate = isPrivate || !isTop && stat.Mode&0o001 == 0
+		return isTop || isPrivate
+	})
+	switch {
+	case err != nil:
+		return err
+	case isPrivate:
+		return errPrivateAbove
+	case !isThere: // it is not below top any more
+		return fs.ErrNotExist
 	}
 	return nil
 }

@@ -134,15 +134,16 @@ func (c *Cluster) Begin(ctx context.Context, a cluster.Action, o cluster.Order) 
 }
 
 // Jobs are those of Do.
-func (c *Cluster) Jobs(cluster.JobQuery) []cluster.Job {
+func (c *Cluster) Jobs(context.Context, cluster.JobQuery) ([]cluster.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.jobs)
+	return slices.Clone(c.jobs), nil
 }
 
 // Job is one of them.
-func (c *Cluster) Job(_ context.Context, id string) (cluster.Job, error) {
-	for _, j := range c.Jobs(cluster.JobQuery{}) {
+func (c *Cluster) Job(ctx context.Context, id string) (cluster.Job, error) {
+	list, _ := c.Jobs(ctx, cluster.JobQuery{}) // never fails
+	for _, j := range list {
 		if j.ID == id {
 			return j, nil
 		}

@@ -73,6 +73,9 @@ func (d *Dialect) Problem() string {
 // Owns reports whether a path belongs to the dialect.
 func (d *Dialect) Owns(path string) bool { return path == "/v1" || strings.HasPrefix(path, "/v1/") }
 
+// attachPath is that of a pool of a gateway.
+const attachPath = "/v1/gateways/{gateway}/pools/{pool}"
+
 // Routes lists the routes of the dialect.
 func (d *Dialect) Routes(a *api.Agent) []api.Route {
 	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
@@ -93,9 +96,9 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 		{Method: put, Path: "/v1/gateways/{gateway}/endpoints/{endpoint}", Need: auth.Admin, On: gateway, Summary: "create or change an endpoint in the draft", Handle: gateways.putEndpoint},
 		{Method: del, Path: "/v1/gateways/{gateway}/endpoints/{endpoint}", Need: auth.Admin, On: gateway, Summary: "remove an endpoint in the draft", Handle: gateways.deleteEndpoint},
 		{Method: get, Path: "/v1/gateways/{gateway}/pools", Need: auth.Read, On: gateway, Summary: "the names of its pools", Handle: gateways.listPools},
-		{Method: get, Path: "/v1/gateways/{gateway}/pools/{pool}", Need: auth.Read, On: gateway, Summary: "the name of the pool below /v1/pools", Handle: gateways.showPool},
-		{Method: put, Path: "/v1/gateways/{gateway}/pools/{pool}", Need: auth.Admin, On: gateway, Summary: "attach a pool in the draft", Handle: gateways.attach},
-		{Method: del, Path: "/v1/gateways/{gateway}/pools/{pool}", Need: auth.Admin, On: gateway, Summary: "detach a pool in the draft", Handle: gateways.detach},
+		{Method: get, Path: attachPath, Need: auth.Read, On: gateway, Summary: "the name of the pool below /v1/pools", Handle: gateways.showPool},
+		{Method: put, Path: attachPath, Need: auth.Admin, On: gateway, Summary: "attach a pool in the draft", Handle: gateways.attach},
+		{Method: del, Path: attachPath, Need: auth.Admin, On: gateway, Summary: "detach a pool in the draft", Handle: gateways.detach},
 		{Method: get, Path: "/v1/gateways/pools", Need: auth.Read, On: api.OnMany, Summary: "the names of all pools", Handle: pools.list},
 		{Method: get, Path: "/v1/gateways/pools/{pool}", Need: auth.Read, On: pool, Summary: "one pool", Handle: pools.show},
 		{Method: put, Path: "/v1/gateways/pools/{pool}", Need: auth.Admin, On: pool, Summary: "create or change a pool in the draft", Handle: pools.put},
@@ -141,6 +144,12 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 		{Method: get, Path: "/v1/haproxy/configuration/variables", Need: auth.Read, On: api.OnNode, Summary: "the variables of texts of haproxy.cfg", Handle: files.variables},
 		{Method: get, Path: "/v1/haproxy/variables", Need: auth.Read, On: api.OnNode, Summary: "the same", Handle: files.variables},
 	}
+}
+
+// ChecksMedia reports whether a route checks the Content-Type of its body, as those of PUT that
+// read one do.
+func (d *Dialect) ChecksMedia(r api.Route) bool {
+	return r.Method == http.MethodPut && r.Path != attachPath || r.Path == "/v1/controller/upload"
 }
 
 // Render answers with a failure.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/api"
 	"thalassa/gateway"
 )
 
@@ -304,11 +305,17 @@ func (h gatewayHandlers) inBoth(c echo.Context, change func(m *gateway.Model, na
 		if _, isThere := m.Gateway(name); !isThere {
 			return &missingError{noGateway, name}
 		}
-		if _, isThere := m.Pool(pool); !isThere {
+		if !hasPool(c, m, pool) {
 			return &missingError{noPool, pool}
 		}
 		return change(m, name, pool)
 	})
+}
+
+// hasPool reports whether there is a pool that the caller may know of.
+func hasPool(c echo.Context, m *gateway.Model, pool string) bool {
+	_, isThere := m.Pool(pool)
+	return isThere && api.Sees(c.Request().Context(), "backend/"+pool)
 }
 
 func (h gatewayHandlers) attach(c echo.Context) error {

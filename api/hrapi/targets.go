@@ -98,7 +98,7 @@ func (h targetHandlers) put(c echo.Context) error {
 	var isNew bool
 	err = h.change(c, func(m *gateway.Model) (err error) {
 		for _, p := range []string{pool, change.Pool} {
-			if _, isThere := m.Pool(p); !isThere {
+			if !hasPool(c, m, p) {
 				return &missingError{noPool2, p}
 			}
 		}

@@ -26,6 +26,11 @@ const (
 	readPause    = 30 * time.Millisecond  // between two rounds of reading
 	rewriteAfter = 2 * time.Second        // of an acknowledgement that somebody else has replaced
 	firstBackoff = 250 * time.Millisecond
+	// Between two times that this node writes its document because somebody else has: the first
+	// pause, the longest, and the time after which it is the first again.
+	firstRewrite = 100 * time.Millisecond
+	lastRewrite  = 2 * time.Second
+	rewriteCalm  = 10 * time.Second
 	lastBackoff  = 15 * time.Second
 )
 
@@ -170,12 +175,12 @@ func (c *Carrier) round(ctx context.Context, keys Keys) (pause time.Duration, er
 			return 0, err
 		}
 	}
-	c.merge(ctx, found)
+	isUnsettled := c.merge(ctx, found)
 	isGone, err := c.exchangeAcks(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if isGone {
+	if isGone || isUnsettled {
 		pause = min(pause, moreIn)
 	}
 	looked, err := c.meet(ctx, look, found)
@@ -290,7 +295,8 @@ func (c *Carrier) acknowledge(ctx context.Context, isGone bool) error {
 	return nil
 }
 
-func (c *Carrier) merge(ctx context.Context, found found) {
+// merge merges what was read. isUnsettled: look at this node's own document again soon.
+func (c *Carrier) merge(ctx context.Context, found found) (isUnsettled bool) {
 	merged := c.cfg.Sessions.Merge(found.documents)
 	c.tell(merged.Ended)
 	c.tell(c.cfg.Sessions.Sweep())
@@ -312,6 +318,7 @@ func (c *Carrier) merge(ctx context.Context, found found) {
 		}
 		cancel()
 	}
+	return merged.Unsettled
 }
 
 func (c *Carrier) tell(ended []auth.Session) {
@@ -331,9 +338,9 @@ func (c *Carrier) writeAgain() {
 func (c *Carrier) write(ctx context.Context) {
 	used := time.NewTicker(auth.UseGranularity)
 	defer used.Stop()
-	var again <-chan time.Time // after a failure
+	var again, rewrite <-chan time.Time // after a failure, and after somebody else has written
 	backoff, repeated := firstBackoff, firstBackoff
-	var last time.Time
+	var last, rewritten time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -342,12 +349,18 @@ func (c *Carrier) write(ctx context.Context) {
 		case <-used.C:
 		case <-again:
 		case <-c.again: // somebody else writes it, or it cannot be read: not too often
-			_ = wake.Pause(ctx, repeated-time.Since(last))
-			if repeated = min(2*repeated, time.Minute); time.Since(last) > 2*time.Minute {
-				repeated = firstBackoff
+			if rewrite != nil {
+				continue
 			}
+			if repeated = min(2*repeated, lastRewrite); time.Since(rewritten) > rewriteCalm {
+				repeated = firstRewrite
+			}
+			rewrite = time.After(repeated) // what happens here meanwhile does not wait for that
+			continue
+		case <-rewrite:
+			rewritten = time.Now()
 		}
-		again = nil
+		again, rewrite = nil, nil
 		_ = wake.Pause(ctx, leastPause-time.Since(last))
 		last = time.Now()
 		if err := c.publish(ctx); err != nil && ctx.Err() == nil {

@@ -203,8 +203,51 @@ func TestSessionsOverConsul(t *testing.T) {
 	b.holds(t, id, true)
 	server.StartAgain()
 	b.holds(t, late, true)
-	a.hasProblem(t, "")
+	testkit.Eventually(t, 30*time.Second, func() error { // it goes on to warn of what was forged
+		if all := a.carrier.Problems(); len(all) != 1 || !strings.Contains(all[0], "somebody else writes to the key a") {
+			return fmt.Errorf("problems: %q", all)
+		}
+		return nil
+	})
 	b.hasProblem(t, "")
+}
+
+// Whoever writes to the key of a node again and again does not delay its logouts much: the node
+// writes its document again soon, tells of a logout at once, and warns.
+func TestGarbageDoesNotDelayLogouts(t *testing.T) {
+	t.Parallel()
+	server := testkit.Consul(t)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("a random text of more than 32 characters: 8fj2Lq0z"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, b := start(t, server.Address(), key, t.TempDir(), "a"), start(t, server.Address(), key, t.TempDir(), "b")
+	id := a.login(t)
+	b.holds(t, id, true)
+	for i := range 6 {
+		garbage := fmt.Sprint("garbage ", i)
+		server.Do("PUT", "/v1/kv/thalassa/sessions/a", garbage)
+		testkit.Eventually(t, 5*time.Second, func() error {
+			if value := server.Do("GET", "/v1/kv/thalassa/sessions/a?raw", nil); strings.Contains(string(value), garbage) {
+				return fmt.Errorf("still %q", value)
+			}
+			return nil
+		})
+	}
+	server.Do("PUT", "/v1/kv/thalassa/sessions/a", "garbage")
+	time.Sleep(300 * time.Millisecond) // a has seen it
+	begun := time.Now()
+	a.sessions.End(id)
+	b.holds(t, id, false)
+	took := time.Since(begun)
+	t.Logf("ended on the other node after %s", took.Round(time.Millisecond))
+	if took > 1500*time.Millisecond {
+		t.Errorf("a logout takes %s", took)
+	}
+	if reach := a.reach(t); reach != auth.ReachAll {
+		t.Errorf("it is known to %s", reach)
+	}
+	a.hasProblem(t, "somebody else writes to the key a of this node")
 }
 
 // reach is where what has just happened on a node is known within two seconds.

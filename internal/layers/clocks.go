@@ -37,7 +37,7 @@ func clocks() map[string]string {
 		"client/streams.go": measures, "consul/query.go": measures, "discovery/watcher.go": measures, "haproxy/apply.go": measures,
 		"haproxy/reload.go": measures, "haproxy/signal.go": measures, "internal/heartbeat/heartbeat.go": measures,
 		"internal/logqueue/queue.go": measures, "ocf/monitor.go": measures, "pacemaker/history/recorder.go": measures, "pacemaker/reload.go": measures,
-		"jobs/share.go": measures, "pacemaker/settle.go": measures, "pacemaker/watcher.go": measures, "stats/reader.go": measures, "store/health.go": measures,
+		"cli/clusteract.go": measures, "jobs/share.go": measures, "pacemaker/question.go": measures, "pacemaker/settle.go": measures, "pacemaker/watcher.go": measures, "stats/reader.go": measures, "store/health.go": measures,
 
 		"agent/certificates.go": paces, "agent/drift.go": paces, "agent/localuse.go": paces, "agent/monitor.go": paces, "agent/oldworkers.go": paces,
 		"agent/reloads.go": paces, "auth/access.go": paces, "auth/accounts.go": paces, "auth/reloaded.go": paces,

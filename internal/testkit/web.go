@@ -36,22 +36,22 @@ func StartWeb(tb testing.TB, line string) *Web {
 func (w *Web) Close() { _ = w.server.Close() }
 
 // Eventually polls until ok returns nil, and fails the test with its last error
-// when that takes longer than patience.
+// when that takes longer than patience. It polls every 5 ms, and pauses as long as ok took
+// where that is longer, half a second at most: what it waits for is often at work on the same
+// machine.
 func Eventually(tb testing.TB, patience time.Duration, ok func() error) {
 	tb.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	var err error
+	deadline := time.Now().Add(patience)
 	for {
-		if err = ok(); err == nil {
+		begun := time.Now()
+		err := ok()
+		if err == nil {
 			return
 		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
+		now := time.Now()
+		if !now.Before(deadline) {
 			tb.Fatalf("not within %s: %v", patience, err)
 		}
+		<-time.After(min(max(now.Sub(begun), 5*time.Millisecond), 500*time.Millisecond, deadline.Sub(now)))
 	}
 }

@@ -23,8 +23,8 @@ const Env = "THALASSA_FIGURES"
 
 // A Run is what one run of a test has measured.
 type Run struct {
-	// What the run was: "fuzz", "soak", "staged", "linearizable", "faults", "damage" or
-	// "memory".
+	// What the run was: "fuzz", "soak", "staged", "linearizable", "foretold", "faults",
+	// "damage" or "memory".
 	What string `json:"what"`
 	// Target is the fuzz target, as package.Name.
 	Target string    `json:"target,omitempty"`
@@ -112,6 +112,7 @@ func Page(runs []Run) []byte {
 		{"soak", "[Soak](testing.md#soak)"},
 		{"staged", "[Drafts and revisions](testing.md#drafts-and-revisions)"},
 		{"linearizable", "[Linearizability](testing.md#linearizability)"},
+		{"foretold", "[What was foretold](testing.md#what-was-foretold)"},
 		{"faults", "[Faults](faults.md)"},
 		{"damage", "Damaged databases"},
 		{"memory", "[Little memory](testing.md#little-memory)"},
@@ -170,7 +171,8 @@ What long runs of the tests have measured so far, on machines with two cores. Ea
 appends a line to [bench/reliability.jsonl](../bench/reliability.jsonl) with its date, commit, time
 and seed, whether it passed or failed:
 
-- ` + "`make soak`, `make staged`, `make linearizable`, `make faults`, `make memory`, `make fuzz`" + `
+- ` + "`make soak`, `make staged`, `make linearizable`, `make foretold`, `make faults`, `make memory`," + `
+  ` + "`make fuzz`" + `
 
 ` + "`make figures`" + ` writes this page from that file, and a test compares the two. [Testing](testing.md)
 explains what the tests do, [Faults](faults.md) and [When Consul fails](reliability.md) list single
