@@ -22,7 +22,7 @@ var errUnchanged = errors.New("nothing has changed")
 // After an error the stored intent is as it was. The one exception is a disk
 // that fails to confirm the very last write of the transaction: then ask Load what is stored.
 func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error) {
-	editions, err := editionsOf(d.stored(base), proposals)
+	editions, err := editionsOf(storedAs(d, base), proposals)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +155,8 @@ func editionOf(before *lb.Intent, next lb.Intent) (edition, error) {
 	return e, nil
 }
 
-// stored is the intent that is stored as the revision base, if it is remembered; nil: it is not.
-func (d *DB) stored(base uint64) *lb.Intent {
+// storedAs is the intent that is stored as the revision base, if it is remembered; nil: it is not.
+func storedAs(d *DB, base uint64) *lb.Intent {
 	if in := d.newest.Load(); in != nil && in.Revision == base && d.usable() {
 		return in
 	}
