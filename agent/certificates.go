@@ -28,16 +28,13 @@ type certificateFiles struct {
 // sweepCertificatesEvery is the time between two looks for files that nothing names any more.
 const sweepCertificatesEvery = 5 * time.Minute
 
-// sweep writes the files again that are missing, and removes those that neither what HAProxy runs nor haproxy.cfg on disk names. Only
+// sweep removes the files that neither what HAProxy runs nor haproxy.cfg on disk names. Only
 // the persister calls it, once haproxy.cfg is written.
 func (c *certificateFiles) sweep(ctx context.Context, now *effective) {
 	if c.cfg.Certificates == nil || now == nil || time.Since(c.swept) < sweepCertificatesEvery {
 		return
 	}
 	c.swept = time.Now()
-	if err := c.put(ctx, now.config); err != nil && ctx.Err() == nil { // somebody may have removed some
-		c.cfg.Logger.WarnContext(ctx, "certificates not written again", "error", err)
-	}
 	kept := map[string]bool{}
 	for _, f := range now.config.TLSFiles() {
 		kept[f.Name] = true
@@ -52,14 +49,6 @@ func (c *certificateFiles) put(ctx context.Context, config lb.Config) error {
 		return nil
 	}
 	return c.cfg.Certificates.PutFiles(ctx, c.of(config, nil))
-}
-
-// putNew is put before a change at run time, of a HAProxy that has loaded the other files.
-func (c *certificateFiles) putNew(ctx context.Context, config lb.Config) error {
-	if c.cfg.Certificates == nil || !usesCertificates(config) {
-		return nil
-	}
-	return c.cfg.Certificates.PutNewFiles(ctx, c.of(config, nil))
 }
 
 // of are the files that a configuration names; texts on trial are not stored.
@@ -172,7 +161,7 @@ func changedRoles(before *lb.Config, after lb.Config) map[string]bool {
 	}
 	for _, cert := range after.Certificates {
 		old, isThere := before.Certificate(cert.Key)
-		if !isThere || old.SharesFiles(cert) {
+		if !isThere {
 			continue
 		}
 		former := map[string]string{}
@@ -182,27 +171,6 @@ func changedRoles(before *lb.Config, after lb.Config) map[string]bool {
 		for _, f := range cert.TLSFiles() {
 			if digest, was := former[f.Role]; was && digest != f.Digest {
 				out[f.Role] = true
-			}
-		}
-	}
-	return out
-}
-
-// added are the entries that lists gain, by frontend.
-func added(before, after []lb.CertificateList) map[lb.Name][]string {
-	had := map[lb.Name][]string{}
-	for _, list := range before {
-		had[list.Frontend] = list.Entries
-	}
-	out := map[lb.Name][]string{}
-	for _, list := range after {
-		former := make(map[string]bool, len(had[list.Frontend]))
-		for _, role := range had[list.Frontend] {
-			former[role] = true
-		}
-		for _, role := range list.Entries {
-			if !former[role] {
-				out[list.Frontend] = append(out[list.Frontend], role)
 			}
 		}
 	}
@@ -271,7 +239,7 @@ type certificateUpdater struct {
 // install puts the files of a target on disk. They are written before the running HAProxy changes,
 // so that a HAProxy that is started or reloaded meanwhile serves the new certificates.
 func (u *certificateUpdater) install(ctx context.Context, t target) error {
-	if err := u.files.putNew(ctx, t.config); err != nil {
+	if err := u.files.put(ctx, t.config); err != nil {
 		return err
 	}
 	rendered, err := u.renderer.of(t.template, t.config)
@@ -287,7 +255,7 @@ func (u *certificateUpdater) serve(ctx context.Context, running *lb.Config, want
 	defer u.beat.Step("a change of certificates at run time", 2*u.cfg.LongestChange)()
 	s := u.files.serving(wanted)
 	if s.Changed = changedRoles(running, wanted); running != nil {
-		s.Compared, s.Added = map[string]bool{}, added(running.CertificateLists(), s.Lists)
+		s.Compared = map[string]bool{}
 	}
 	if done, err = u.cfg.Certificates.Serve(ctx, s); err != nil {
 		return done, err

@@ -95,7 +95,7 @@ func (c *changes) avoidReload(p *pendingChange) (applied lb.Applied, isDone bool
 	if c.needsReload(candidate) {
 		return lb.Applied{}, false, nil
 	}
-	if err := c.inputs.files.putNew(p.ctx, candidate); err != nil {
+	if err := c.inputs.files.put(p.ctx, candidate); err != nil {
 		return lb.Applied{}, true, err
 	}
 	c.carryOut(p.ctx, before, []*pendingChange{p}, []lb.Proposal{{Intent: next, Origin: p.by}})

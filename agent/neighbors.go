@@ -52,8 +52,6 @@ type Runtime interface {
 type Certificates interface {
 	// PutFiles returns when all of the files are on disk, where haproxy.cfg may name them.
 	PutFiles(ctx context.Context, files []haproxy.CertificateFile) error
-	// PutNewFiles is PutFiles that does not look again at files that were right once.
-	PutNewFiles(ctx context.Context, files []haproxy.CertificateFile) error
 	// Try lends a folder in the place of lb.Process.CertificateDir, and removes it.
 	Try(ctx context.Context, use func(dir string, put haproxy.PutFiles) error) error
 	// SweepFiles removes files that nothing names any more, except those to keep.

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,13 +54,6 @@ func (c *Certificates) PutFiles(ctx context.Context, files []CertificateFile) er
 		return fmt.Errorf("writing certificates for haproxy: %w", err)
 	}
 	return nil
-}
-
-// PutNewFiles is PutFiles that does not look again at files that this process has written or found
-// right. It is for changes at run time, where HAProxy has loaded the others: of thousands of files
-// one is new.
-func (c *Certificates) PutNewFiles(ctx context.Context, files []CertificateFile) error {
-	return c.PutFiles(ctx, c.files.unknown(files))
 }
 
 // SweepFiles removes the files in CertificateDir that neither haproxy.cfg nor the last good one
@@ -182,13 +174,6 @@ func (c *certificateFiles) putOne(path string, f CertificateFile) (wrote bool, e
 	}
 	c.verified[f.Name] = inodeAt(path)
 	return wrote, nil
-}
-
-// unknown are the files that have not been verified.
-func (c *certificateFiles) unknown(files []CertificateFile) []CertificateFile {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(files), func(f CertificateFile) bool { return c.verified[f.Name] != inode{} })
 }
 
 func (c *certificateFiles) isVerified(path string) bool {

@@ -28,9 +28,6 @@ type Serving struct {
 	// Changed are the roles of files whose content has changed. Compared are the roles of files
 	// whose content is compared, and replaced if it differs; nil: all.
 	Changed, Compared map[string]bool
-	// Added are the roles that lists gain since they were last as wanted, by frontend. They are
-	// added before the lists are read, so that a long one is read once.
-	Added map[lb.Name][]string
 }
 
 // A ServedFile is a certificate file that HAProxy has loaded or should load.
@@ -117,9 +114,8 @@ type serving struct {
 	isDry   bool // nothing is changed
 	done    []string
 
-	loaded  map[string]map[string]string // paths by kind and role
-	lists   map[string]string            // paths by role
-	changed []lb.CertificateList         // since they were read
+	loaded map[string]map[string]string // paths by kind and role
+	lists  map[string]string            // paths by role
 }
 
 func (v *serving) serve(ctx context.Context) error {
@@ -131,15 +127,8 @@ func (v *serving) serve(ctx context.Context) error {
 		return err
 	}
 	for _, list := range v.Lists {
-		if err := v.addExpected(ctx, list); err != nil {
-			return err
-		}
-		before := len(v.done)
 		if err := v.serveList(ctx, list); err != nil {
 			return err
-		}
-		if len(v.done) > before {
-			v.changed = append(v.changed, list)
 		}
 	}
 	if v.isDry {
@@ -355,29 +344,6 @@ func (v *serving) command(ctx context.Context, success, command string) error {
 	return nil
 }
 
-// addExpected adds lines to a list without a look at it. What HAProxy refuses is left to
-// serveList, which reads it.
-func (v *serving) addExpected(ctx context.Context, list lb.CertificateList) error {
-	path, ok := v.lists[lb.ListRole(list.Frontend)]
-	if v.isDry || !ok {
-		return nil
-	}
-	for _, role := range v.Added[list.Frontend] {
-		file, isLoaded := v.loaded[lb.KindCert][role]
-		if !isLoaded {
-			continue
-		}
-		err := v.command(ctx, "Success!", "add ssl crt-list "+path+" "+file)
-		switch {
-		case err == nil:
-			v.done = append(v.done, "frontend/"+string(list.Frontend)+" +"+role)
-		case !errors.As(err, new(*CertificatesError)):
-			return err
-		}
-	}
-	return nil
-}
-
 // serveList makes the lines of a list those wanted. It adds new ones first, so that no client is
 // without a certificate in between.
 func (v *serving) serveList(ctx context.Context, list lb.CertificateList) error {
@@ -449,8 +415,7 @@ func (v *serving) removeUnused(ctx context.Context) error {
 	return nil
 }
 
-// readBack makes sure that the worker has the content of files, and the lines of lists that
-// have changed since they were read.
+// readBack makes sure that the worker has the content of files, and the lines of lists.
 func (v *serving) readBack(ctx context.Context, touched []ServedFile) error {
 	different, err := v.compare(ctx, touched)
 	if err != nil {
@@ -461,7 +426,7 @@ func (v *serving) readBack(ctx context.Context, touched []ServedFile) error {
 	}
 	dry := *v
 	dry.isDry, dry.done, dry.Changed, dry.Compared = true, nil, nil, map[string]bool{}
-	for _, list := range v.changed {
+	for _, list := range v.Lists {
 		if err := dry.serveList(ctx, list); err != nil {
 			return err
 		}
