@@ -23,6 +23,8 @@ type ClusterView interface {
 	Changed() <-chan struct{}
 	// MaskedCIB is the CIB as XML, without secrets.
 	MaskedCIB() ([]byte, error)
+	// Operations are the results of operations that the cluster remembers, the latest last.
+	Operations() ([]cluster.OperationResult, error)
 }
 
 // ClusterActions acts on the cluster, as *pacemaker.Cluster does.

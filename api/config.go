@@ -169,6 +169,8 @@ type Config struct {
 	ClusterJobs          ClusterJobs
 	// ClusterForesight simulates the cluster; nil with the others.
 	ClusterForesight ClusterForesight
+	// ClusterAgents knows the resource agents of this node; nil with the others.
+	ClusterAgents ClusterAgents
 	// ClusterHistory tells what the cluster went through; nil: none is kept.
 	ClusterHistory ClusterHistory
 	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.

@@ -60,6 +60,8 @@ var requests = []struct {
 	{"GET", "/cluster", "", 1},
 	{"GET", "/cluster/nodes", "", 1},
 	{"GET", "/cluster/resources", "", 1},
+	{"GET", "/cluster/nodes/n1", "", 1},
+	{"GET", "/cluster/resources/vip", "", 1},
 	{"GET", "/cluster/cib.xml", "", 1},
 	{"GET", "/cluster/config", "", 1},
 	{"GET", "/cluster/config/primitives", "", 1},
@@ -92,6 +94,8 @@ var requests = []struct {
 	{"POST", "/cluster/drafts/1/rebase", "", 4},
 	{"POST", "/cluster/drafts/1/commit", "", 4},
 	{"DELETE", "/cluster/drafts/1", "", 4},
+	{"GET", "/cluster/agents", "", 1},
+	{"GET", "/cluster/agents/ocf:heartbeat:IPaddr2", "", 1},
 	{"GET", "/cluster/history", "", 1},
 	{"GET", "/cluster/history/operations", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition, "", 1},
@@ -213,7 +217,7 @@ func TestRoles(t *testing.T) {
 		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/v1/") { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "history/{id}", "history/"+apitest.SecondTransition, "jobs/{id}", "jobs/00000000000000000001", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "nodes/{name}", "nodes/n1", "{agent}", "ocf:heartbeat:IPaddr2", "resources/{id}", "resources/vip", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "history/{id}", "history/"+apitest.SecondTransition, "jobs/{id}", "jobs/00000000000000000001", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -140,11 +140,14 @@ func (d *nodeDialect) foresightRoutes() []Route {
 	}
 }
 
-// pastRoutes are those of the history of the Pacemaker cluster.
+// pastRoutes are those of the history of the Pacemaker cluster, and of its agents.
 func (d *nodeDialect) pastRoutes() []Route {
 	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
 	const transition = clusterHistoryPath + "/{id}"
+	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
 	return []Route{
+		{get, clusterAgentsPath, auth.Read, OnNode, "the resource agents and fence agents of this node; query: class", agents.list},
+		{get, clusterAgentsPath + "/{agent}", auth.Read, OnNode, "the parameters of one of them", agents.show},
 		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, limit", past.list},
 		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
 		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
@@ -165,7 +168,9 @@ func (d *nodeDialect) clusterRoutes() []Route {
 	return []Route{
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
+		{get, "/cluster/nodes/{name}", auth.Read, OnNode, "one node: state, configuration, results of operations, failures, actions that are offered", objects.showNode},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},
+		{get, "/cluster/resources/{id}", auth.Read, OnNode, "one resource, in the same way, with its constraints", objects.showResource},
 		{get, "/cluster/cib.xml", auth.Read, OnNode, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
 		{post, "/cluster/actions/{action}", auth.Operate, OnNode, "act on the cluster; answered when the action is done", cluster.act},
 		{post, "/cluster/simulate/{action}", auth.Operate, OnNode, "what the cluster would do after that action", cluster.simulate},

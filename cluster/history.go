@@ -51,6 +51,8 @@ type OperationResult struct {
 	Call       int    `json:"call"`
 	Code       int    `json:"code"`   // the agent's exit code
 	Status     int    `json:"status"` // of the execution: 0 done, 1 canceled, 2 timed out …
+	// Meaning has both in words: "not running", "timed out".
+	Meaning string `json:"meaning"`
 	// Failed: Pacemaker takes it for a failure. A probe that finds out whether something
 	// runs is none.
 	Failed bool `json:"failed"`

@@ -281,12 +281,28 @@ func (w *Watcher) isDown() bool {
 // MaskedCIB returns the CIB of the view as XML without secrets. If Pacemaker does not
 // answer, the error is a *cluster.Error or another one.
 func (w *Watcher) MaskedCIB() ([]byte, error) {
-	cib, err := w.CIB()
+	cib, err := w.known()
 	if err != nil {
 		return nil, err
 	}
-	if cib == nil {
-		return nil, &lb.UnavailableError{What: "the status of the cluster is not known yet"}
-	}
 	return cib.Masked(), nil
+}
+
+// Operations are the results of operations in the CIB of the view, the latest last, without
+// secrets. Errors are those of MaskedCIB.
+func (w *Watcher) Operations() ([]cluster.OperationResult, error) {
+	cib, err := w.known()
+	if err != nil {
+		return nil, err
+	}
+	return cib.Operations(), nil
+}
+
+// known is the CIB of the view, or the error that says why there is none.
+func (w *Watcher) known() (*CIB, error) {
+	cib, err := w.CIB()
+	if err == nil && cib == nil {
+		err = &lb.UnavailableError{What: "the status of the cluster is not known yet"}
+	}
+	return cib, err
 }

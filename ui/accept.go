@@ -13,7 +13,7 @@ const home = "/overview"
 // draftsPage is the list of drafts; each has a page below it.
 const draftsPage = "/drafts"
 
-// pages are the paths of pages, besides those of objects below home.
+// pages are the paths of pages, besides those of single objects.
 func pages() []string {
 	return []string{"/", home, "/activity", "/config", "/certificates", draftsPage, "/cluster", "/simulator", "/history", "/login", "/account", "/access", "/audit", "/openapi"}
 }
@@ -27,7 +27,7 @@ func IsPage(path string) bool {
 	if slices.Contains(pages(), path) {
 		return true
 	}
-	for _, kind := range []string{home + "/backends/", home + "/frontends/", draftsPage + "/"} {
+	for _, kind := range []string{home + "/backends/", home + "/frontends/", draftsPage + "/", "/cluster/resources/", "/cluster/nodes/"} {
 		if key, ok := strings.CutPrefix(path, kind); ok {
 			return key != "" && !strings.Contains(key, "/")
 		}

@@ -26,6 +26,7 @@ type Cluster struct {
 	done          []cluster.Action
 	jobs          []cluster.Job
 	configuration *cibxml.Element
+	operations    []cluster.OperationResult
 }
 
 // NewCluster makes one of two nodes, of which n1 has the floating IP.
@@ -100,6 +101,20 @@ func (c *Cluster) MaskedCIB() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return []byte(c.cib), c.trouble
+}
+
+// SetOperations makes the results of operations that the cluster remembers, the latest last.
+func (c *Cluster) SetOperations(list ...cluster.OperationResult) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.operations = list
+}
+
+// Operations are those of SetOperations.
+func (c *Cluster) Operations() ([]cluster.OperationResult, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.operations, c.trouble
 }
 
 // Predict predicts one move, and the view as it is.

@@ -85,7 +85,7 @@ func formOf(name string) *regexp.Regexp {
 }
 
 func isHarmlessPair(set, name, value string) bool {
-	if isSecret(name) {
+	if IsSecret(name) {
 		return false
 	}
 	switch {

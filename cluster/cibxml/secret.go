@@ -15,9 +15,9 @@ const secretPattern = `(?i)\b\w*(pass(w|wd|word|phrase)?|pwd|secret|token|api_?k
 // MaskText masks the secrets in a message of a tool or of a resource agent.
 func MaskText(text string) string { return holdsSecret.ReplaceAllString(text, Masked) }
 
-// isSecret reports whether a parameter of that name is masked. passw* is Pacemaker's
+// IsSecret reports whether a parameter of that name is masked. passw* is Pacemaker's
 // own list for its log; the others are parameters of fence agents and cloud agents.
-func isSecret(name string) bool {
+func IsSecret(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range []string{"passw", "passphrase", "secret", "token", "credential", "private", "community", "api_key", "apikey", "access_key", "login_key", "auth_key", "snmp_priv", "snmp_auth"} {
 		if strings.Contains(name, word) {

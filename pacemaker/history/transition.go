@@ -53,7 +53,7 @@ func read(name string, data []byte, kept time.Time) (cluster.Transition, error) 
 		File: name, Tag: map[string]string{"input": "input", "warn": "warning", "error": "error"}[parts[1]],
 		Time: secondsOr(root.Attr("execution-date"), kept), DC: nodeName(root, root.Attr("dc-uuid")),
 		Epoch: cib.Epoch, Quorum: cibxml.IsTrue(root.Attr("have-quorum")), Change: change(root),
-		Operations: operations(cib),
+		Operations: cib.Operations(),
 	}
 	sum := sha256.Sum256(text)
 	t.ID = t.Time.Format("20060102T150405Z") + "-" + t.Tag + "-" + parts[2] + "-" + hex.EncodeToString(sum[:4])
@@ -118,56 +118,6 @@ func change(root *cibxml.Element) *cluster.ConfigurationChange {
 		return nil
 	}
 	return &cluster.ConfigurationChange{Time: at.UTC(), User: root.Attr("update-user"), Client: root.Attr("update-client"), Node: root.Attr("update-origin")}
-}
-
-// operations are the results in an input, the latest last.
-func operations(cib *pacemaker.CIB) []cluster.OperationResult {
-	var out []cluster.OperationResult
-	for _, state := range cib.Root().Child("status").Descendants("node_state") {
-		for _, r := range state.Descendants("lrm_resource") {
-			for _, op := range r.Descendants("lrm_rsc_op") {
-				if o := operation(op); o.Status >= 0 { // else it has not ended
-					o.Node, o.Resource, o.Reason = state.Attr("uname"), r.Attr("id"), cib.Hide(o.Reason)
-					out = append(out, o)
-				}
-			}
-		}
-	}
-	slices.SortStableFunc(out, func(a, b cluster.OperationResult) int { return a.Time.Compare(b.Time) })
-	return out
-}
-
-func operation(e *cibxml.Element) cluster.OperationResult {
-	number := func(name string) int {
-		n, _ := strconv.Atoi(e.Attr(name)) // 0 if there is none
-		return n
-	}
-	o := cluster.OperationResult{
-		Name: e.Attr("operation"), IntervalMS: number("interval"), Call: number("call-id"), Code: number("rc-code"), Status: number("op-status"),
-		Time: secondsOr(e.Attr("last-rc-change"), time.Time{}), DurationMS: number("exec-time"), QueuedMS: number("queue-time"),
-		Reason: e.Attr("exit-reason"),
-	}
-	o.Failed = o.Status > endedOnPurpose || !slices.Contains(expected(e, o), o.Code)
-	return o
-}
-
-// endedOnPurpose is the status of an operation that was canceled; 0 is that of one that
-// was carried out (pcmk_exec_status in crm/common/results.h).
-const endedOnPurpose = 1
-
-// expected are the exit codes of an operation that are no failure: the one that the scheduler
-// expected, the third number of the transition key; those of something that runs in a
-// degraded way; those of a probe.
-func expected(e *cibxml.Element, o cluster.OperationResult) []int {
-	codes := []int{190, 193}
-	if o.Name == "monitor" && o.IntervalMS == 0 {
-		codes = append(codes, 0, 7, 8)
-	}
-	code := 0
-	if parts := strings.Split(e.Attr("transition-key"), ":"); len(parts) == 4 {
-		code, _ = strconv.Atoi(parts[2]) // 0: success
-	}
-	return append(codes, code)
 }
 
 // news are the operations of a transition that another does not have.

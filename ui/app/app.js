@@ -8,6 +8,7 @@ import { APIPage } from "./apipage.js";
 import { AuditPage } from "./audit.js";
 import { CertificatesPage } from "./certificates.js";
 import { ClusterPage } from "./cluster.js";
+import { NodePage, ResourcePage } from "./clusterdetail.js";
 import { ConfigPage } from "./config.js";
 import { Detail } from "./detail.js";
 import { DraftBar } from "./draftbar.js";
@@ -61,7 +62,7 @@ export function App() {
     document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
   });
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
-  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster" });
+  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster", resource: "cluster", node: "cluster" });
   const lost = connection.value.state === "lost";
   return html`
     <a class="skip" href="#main" data-plain>Skip to content</a>
@@ -91,6 +92,10 @@ function Page() {
       return html`<${DraftPage} key=${at.key} id=${at.key} />`;
     case "cluster":
       return html`<${ClusterPage} />`;
+    case "resource":
+      return html`<${ResourcePage} key=${at.key} id=${at.key} />`;
+    case "node":
+      return html`<${NodePage} key=${at.key} name=${at.key} />`;
     case "history":
       return html`<${HistoryPage} />`;
     case "simulator":

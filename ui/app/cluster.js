@@ -1,28 +1,21 @@
 // The cluster page: the nodes and resources of the Pacemaker cluster, and actions on them.
 
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
+import { ActionDialog } from "./clusteraction.js";
+import { NodeLink, ResourceLink } from "./clusterdetail.js";
+import { actionOf, kindOf } from "./clusterwords.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { list, now, object } from "./live.js";
 import { LossPanel } from "./losses.js";
 import { Notice } from "./notices.js";
-import { Badge, Button, Dialog, Empty, Loading, Problem, sentence, Title, toast } from "./parts.js";
-import { call } from "./rest.js";
+import { Badge, Button, Empty, Loading, sentence, Title } from "./parts.js";
 import { seesNode } from "./session.js";
 
 /** @typedef {import("./types.js").Cluster} Cluster
  *  @typedef {import("./types.js").ClusterNode} ClusterNode
  *  @typedef {import("./types.js").ClusterResource} ClusterResource
- *  @typedef {{kind: string, node?: string, resource?: string, title: string, label: string, done: string}} Action
- * kind: as the API calls it; title: of the dialog; label: of its button; done: the message afterwards */
-
-/** The color of a state of a cluster, node or resource.
- * @param {string} state */
-function kindOf(state) {
-  if (["ok", "online", "started"].includes(state)) return "good";
-  if (["errors", "no-quorum", "offline", "unclean", "failed", "blocked"].includes(state)) return "bad";
-  return ["stopped", "disabled"].includes(state) ? "" : "fair";
-}
+ *  @typedef {import("./clusterwords.js").Action} Action */
 
 export function ClusterPage() {
   /** @type {Cluster|undefined} */
@@ -70,7 +63,7 @@ export function Matrix({ cluster: c, onAction }) {
     <div class="scroll" tabindex="0" role="region" aria-label="Table of nodes and resources"><table class="matrix">
       <thead><tr><th scope="col">Resource</th>${c.nodes.map((n) => html`<th key=${n.name} scope="col"><${NodeHead} cluster=${c} node=${n} onAction=${onAction} /></th>`)}</tr></thead>
       <tbody>${c.resources.map((r) => html`<tr key=${r.id}>
-        <th scope="row"><b>${r.id}</b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
+        <th scope="row"><b><${ResourceLink} id=${r.id} /></b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
           <span class="sub">${r.agent}</span>${(r.why ?? []).map((w) => html` <span key=${w} class="sub">${sentence(w)}</span>`)}</th>
         ${c.nodes.map((n) => html`<td key=${n.name}><${Cell} resource=${r} node=${n.name} /></td>`)}
       </tr>`)}</tbody>
@@ -89,10 +82,10 @@ function Cell({ resource: r, node }) {
 function NodeHead({ cluster: c, node: n, onAction }) {
   const holds = c.floatingIPs.some((ip) => ip.haproxy && ip.node === n.name);
   const out = n.state === "standby" || n.state === "maintenance";
-  return html`<div class="node"><b>${n.name}</b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}</div>
+  return html`<div class="node"><b><${NodeLink} name=${n.name} /></b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}</div>
     ${onAction && html`<div class="node">
-      ${out ? html`<${Button} role="operate" label=${`Online ${n.name}`} onClick=${() => onAction({ kind: "online", node: n.name, title: `Bring ${n.name} online?`, label: "Bring online", done: `${n.name} is online.` })}>Online…</${Button}>`
-        : html`<${Button} role="operate" label=${`Standby ${n.name}`} onClick=${() => onAction({ kind: "standby", node: n.name, title: `Put ${n.name} in standby?`, label: "Standby", done: `${n.name} is in standby.` })}>Standby…</${Button}>`}
+      ${out ? html`<${Button} role="operate" label=${`Online ${n.name}`} onClick=${() => onAction(actionOf("online", { node: n.name }))}>Online…</${Button}>`
+        : html`<${Button} role="operate" label=${`Standby ${n.name}`} onClick=${() => onAction(actionOf("standby", { node: n.name }))}>Standby…</${Button}>`}
       ${!holds && c.floatingIPs.some((ip) => ip.haproxy) && n.state === "online" && html`<${Button} role="operate" label=${`Move here: ${n.name}`}
         onClick=${() => onAction({ kind: "move", node: n.name, title: `Move the floating IP to ${n.name}?`, label: "Move", done: `The floating IP is on ${n.name}.` })}>Move here…</${Button}>`}
     </div>`}`;
@@ -104,47 +97,9 @@ function Failures({ cluster: c, onAction }) {
     <div class="scroll" tabindex="0" role="region" aria-label="Table of failures"><table>
       <thead><tr><th scope="col">When</th><th scope="col">Node</th><th scope="col">Resource</th><th scope="col">Operation</th><th scope="col">Result</th><th scope="col">Reason</th></tr></thead>
       <tbody>${c.failures.map((f) => html`<tr key=${f.node + f.resource + f.operation + f.call}>
-        <td>${Date.parse(f.time) > 0 ? format.clock(f.time, now.peek()) : format.unknown}</td><td>${f.node}</td><td>${f.resource}</td><td>${f.operation}</td>
+        <td>${Date.parse(f.time) > 0 ? format.clock(f.time, now.peek()) : format.unknown}</td><td><${NodeLink} name=${f.node} /></td><td><${ResourceLink} id=${f.resource.split(":")[0]} /></td><td>${f.operation}</td>
         <td>${f.code} ${f.meaning}</td><td>${f.reason || (f.status === "complete" ? format.unknown : f.status)}</td></tr>`)}</tbody>
     </table></div>
     <p><${Button} role="operate" onClick=${() => onAction({ kind: "cleanup", title: "Clean up all failures?", label: "Clean up", done: "The failures are cleared." })}>Clean up…</${Button}></p>
   </section>`;
-}
-
-/** Shows what Pacemaker will do, and asks for confirmation.
- * @param {{action: Action, onClose: () => void}} props */
-function ActionDialog({ action, onClose }) {
-  const { kind, node, resource } = action;
-  const [prediction, setPrediction] = useState(/** @type {string[]|null} */ (null));
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState(/** @type {any} */ (null));
-  useEffect(() => {
-    const stop = new AbortController();
-    call("POST", `/cluster/simulate/${kind}`, { body: { node, resource }, signal: stop.signal }).then(
-      ({ data }) => setPrediction(data.text),
-      (failure) => stop.signal.aborted || setError(failure),
-    );
-    return () => stop.abort();
-  }, []);
-  const confirm = async () => {
-    setBusy(true);
-    try {
-      await call("POST", `/cluster/actions/${kind}`, { body: { node, resource } });
-      toast({ text: action.done, kind: "good" });
-      onClose();
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
-  };
-  return html`<${Dialog} title=${action.title} busy=${busy} onClose=${onClose}>
-    <div class="body">
-      ${prediction === null ? !error && html`<${Loading} lines=${2} />` : prediction.length === 0 ? html`<p>Pacemaker predicts: no resource starts, stops or moves.</p>`
-        : html`<p class="muted">Pacemaker predicts:</p><ul class="consequences">${prediction.map((s) => html`<li key=${s}>${s}</li>`)}</ul>`}
-      <${Problem} error=${error} />
-      ${busy && html`<p role="status" class="muted">Waiting for the cluster to settle…</p>`}
-    </div>
-    <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-      <${Button} kind="primary" role="operate" busy=${busy} disabled=${prediction === null} onClick=${confirm}>${action.label}</${Button}></footer>
-  </${Dialog}>`;
 }

@@ -13,6 +13,7 @@ export function parse(url) {
   if (page === "overview" && key && rest.length === 0 && (kinds === "backends" || kinds === "frontends")) {
     return { page: "detail", kind: kinds === "backends" ? "backend" : "frontend", key, query };
   }
+  if (page === "cluster" && key && rest.length === 0 && (kinds === "resources" || kinds === "nodes")) return { page: kinds.slice(0, -1), key, query };
   if (page === "drafts" && kinds && key === undefined) return { page: "draft", key: kinds, query };
   return { page: kinds === undefined ? page || "overview" : "missing", query };
 }

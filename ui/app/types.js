@@ -184,8 +184,8 @@
  * @property {ClusterFailure[]} failures
  * @property {boolean} settled
  *
- * @typedef {{name: string, type?: string, state: string, dc: boolean, resources: string[], attributes: Record<string, string>}} ClusterNode
- * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, why?: string[], places: {node: string, state: string}[]}} ClusterResource
+ * @typedef {{name: string, type?: string, host?: string, state: string, dc: boolean, resources: string[], attributes: Record<string, string>, utilization?: Record<string, string>}} ClusterNode
+ * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, why?: string[], places: {node: string, state: string, role?: string}[], utilization?: Record<string, string>}} ClusterResource
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, code: number, status: string, meaning: string, reason: string, call: number, time: string}} ClusterFailure
  *
  * @typedef {object} FieldError
@@ -265,6 +265,14 @@ export {};
  *   objects: string[], conflicts: string[], inject: Injection[], at?: string}} ClusterDraft */
 
 /** What the cluster went through.
- * @typedef {{node: string, resource: string, operation: string, intervalMs: number, call: number, code: number, status: number, failed: boolean, time: string, durationMs: number, queuedMs: number, reason?: string}} OperationResult
+ * @typedef {{node: string, resource: string, operation: string, intervalMs: number, call: number, code: number, status: number, meaning: string, failed: boolean, time: string, durationMs: number, queuedMs: number, reason?: string}} OperationResult
  * @typedef {{id: string, time: string, tag: string, file: string, dc: string, epoch: string, quorum: boolean, known: boolean, decisions?: Decision[], operations?: OperationResult[], before?: string, after?: string,
  *   change?: {time: string, user?: string, client?: string, node?: string}}} PastTransition */
+
+/** A resource or a node of the cluster with everything about it.
+ * @typedef {{kind: string, through?: string, object: Record<string, any>}} RelatedConstraint
+ * @typedef {{operations: OperationResult[], failures: ClusterFailure[], failCounts: {resource: string, node: string, count: number, threshold: number}[],
+ *   bans: {id: string, resource: string, node: string, score: string, promotedOnly: boolean}[], constraints: RelatedConstraint[], actions: string[]}} ClusterDetail
+ * @typedef {ClusterDetail & {id: string, kind: string, object: Record<string, any>, meta: Record<string, string>, containers: string[], tags: string[], resources: ClusterResource[]}} ResourceDetail
+ * @typedef {ClusterDetail & {name: string, node: ClusterNode, object?: Record<string, any>,
+ *   fencing: {node: string, action: string, status: string, device: string, reason: string, time: string}[]}} NodeDetail */

@@ -1,0 +1,36 @@
+package api_test
+
+import (
+	"slices"
+	"testing"
+
+	"thalassa/cluster"
+)
+
+func TestAgentsOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	var list struct{ Agents []string }
+	s.get("/cluster/agents").wants(t, 200, &list)
+	if len(list.Agents) != 3 {
+		t.Errorf("agents: %v", list.Agents)
+	}
+	s.get("/cluster/agents?class=stonith").wants(t, 200, &list)
+	if !slices.Equal(list.Agents, []string{"stonith:external/ipmi"}) {
+		t.Errorf("fence agents: %v", list.Agents)
+	}
+	for _, path := range []string{"ocf:heartbeat:IPaddr2", "stonith:external%2Fipmi"} {
+		var a cluster.Agent
+		s.get("/cluster/agents/"+path).wants(t, 200, &a)
+		if len(a.Parameters) < 3 || !a.Parameters[0].Required {
+			t.Errorf("%s: %+v", path, a)
+		}
+	}
+	for path, status := range map[string]int{
+		"?class=x": 400, "/IPaddr2": 400, "/-x:y": 400, "/ocf:..:x": 400, "/ocf:heartbeat:..%2F..%2Fx": 400, "/lsb:a%20b": 400, "/ocf:heartbeat:nope": 404,
+	} {
+		if r := s.get("/cluster/agents" + path); r.status != status {
+			t.Errorf("%s: %d, expected %d: %s", path, r.status, status, r.body)
+		}
+	}
+	newFixture(t).get("/cluster/agents").refused(t, 404, "not_found")
+}

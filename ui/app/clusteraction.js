@@ -1,0 +1,56 @@
+// The dialog of an action on the cluster.
+
+import { useEffect, useState } from "preact/hooks";
+import { Field } from "./fields.js";
+import { html } from "./html.js";
+import { Button, Dialog, Loading, Problem, toast } from "./parts.js";
+import { call } from "./rest.js";
+
+/** @typedef {import("./clusterwords.js").Action} Action */
+
+/** Shows what Pacemaker will do, and asks for confirmation.
+ * @param {{action: Action, nodes?: string[], onClose: () => void}} props nodes: to choose from, if the action asks for one */
+export function ActionDialog({ action, nodes = [], onClose }) {
+  const { kind, resource } = action;
+  const [node, setNode] = useState(action.node ?? "");
+  const [prediction, setPrediction] = useState(/** @type {string[]|null} */ (null));
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const body = { ...(node ? { node } : {}), ...(resource ? { resource } : {}) };
+  const lacks = action.choose === "node" && node === "";
+  useEffect(() => {
+    if (lacks) return undefined;
+    const stop = new AbortController();
+    setPrediction(null);
+    setError(null);
+    call("POST", `/cluster/simulate/${kind}`, { body, signal: stop.signal }).then(
+      ({ data }) => setPrediction(data.text),
+      (failure) => stop.signal.aborted || setError(failure),
+    );
+    return () => stop.abort();
+  }, [node]);
+  const confirm = async () => {
+    setBusy(true);
+    try {
+      await call("POST", `/cluster/actions/${kind}`, { body });
+      toast({ text: action.done, kind: "good" });
+      onClose();
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  const options = /** @type {[string, string][]} */ ([["", action.choose === "node" ? "choose…" : "all nodes"], ...nodes.map((n) => [n, n])]);
+  return html`<${Dialog} title=${action.title} busy=${busy} onClose=${onClose}>
+    <div class="body">
+      ${action.danger && html`<p><b>${action.danger}</b></p>`}
+      ${action.choose && html`<${Field} path="node" label="Node" value=${node} options=${options} disabled=${busy} errors=${[]} onChange=${setNode} />`}
+      ${lacks ? null : prediction === null ? !error && html`<${Loading} lines=${2} />` : prediction.length === 0 ? html`<p>Pacemaker predicts: no resource starts, stops or moves.</p>`
+        : html`<p class="muted">Pacemaker predicts:</p><ul class="consequences">${prediction.map((s) => html`<li key=${s}>${s}</li>`)}</ul>`}
+      <${Problem} error=${error} />
+      ${busy && html`<p role="status" class="muted">Waiting for the cluster to settle…</p>`}
+    </div>
+    <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
+      <${Button} kind=${action.danger ? "primary danger" : "primary"} role="operate" busy=${busy} disabled=${lacks || prediction === null} onClick=${confirm}>${action.label}</${Button}></footer>
+  </${Dialog}>`;
+}
