@@ -64,7 +64,8 @@ func (s simulationXML) busy() bool {
 func (s simulationXML) consequences() []cluster.Consequence {
 	out := make([]cluster.Consequence, 0, len(s.Actions.Nodes)+len(s.Actions.Resources))
 	for _, n := range s.Actions.Nodes {
-		out = append(out, cluster.Consequence{Action: n.Task, Node: n.Node, Reason: n.Reason})
+		node, _, _ := strings.Cut(n.Node, " (resource: ") // of a guest: its container is listed, too
+		out = append(out, cluster.Consequence{Action: n.Task, Node: node, Reason: n.Reason})
 	}
 	for _, r := range s.Actions.Resources {
 		c := cluster.Consequence{Action: strings.ToLower(r.Action), Resource: base(r.Resource), Node: r.Node, Reason: r.Reason}
