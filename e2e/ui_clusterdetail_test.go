@@ -66,7 +66,10 @@ func TestClusterDetailPages(t *testing.T) {
 
 	// What happens meanwhile shows.
 	c.SetOperations(cluster.OperationResult{Node: "n1", Resource: "haproxy", Name: "stop", Code: 1, Status: 2, Failed: true, Meaning: "timed out", Time: time.Now()})
-	c.Change(func(v *cluster.Status) { v.Epoch.Updates++; v.Resources[0].State, v.Resources[0].Places = "stopped", []cluster.Placement{} })
+	c.Change(func(v *cluster.Status) {
+		v.Epoch.Updates++
+		v.Resources[0].State, v.Resources[0].Places = "stopped", []cluster.Placement{}
+	})
 	p.reads(`[aria-label="Operations"]`, "stop", "timed out")
 	p.reads(`[aria-label="Where it runs"]`, "nowhere")
 	p.sees(`(b => b.includes("Start…") && !b.includes("Stop…"))([...document.querySelectorAll(".actions button")].map(b => b.innerText))`)

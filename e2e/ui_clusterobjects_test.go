@@ -72,7 +72,8 @@ func TestClusterObjectsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.click("dialog .primary")
-	p.reads("dialog .conflict", "Somebody else changed this object", "description", "theirs")
+	p.reads("dialog .conflict", "Somebody else changed this object")
+	p.reads("dialog .conflict tbody", "description", "not set", "********")
 	p.shot("conflict")
 	p.click(p.button("dialog .conflict", "Overwrite theirs with mine"))
 	p.reads(".toasts", "primitives/web is saved")
