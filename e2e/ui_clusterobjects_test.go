@@ -20,7 +20,6 @@ const formConfiguration = `<configuration>
 // A user creates, edits and deletes objects in forms, at once or in a draft; nothing that a form
 // does not draw is lost, and nobody's change is.
 func TestClusterObjectsPage(t *testing.T) {
-	t.Parallel()
 	testkit.Tool(t, "chromium")
 	c := apitest.NewCluster()
 	if err := c.SetConfiguration(formConfiguration); err != nil {
