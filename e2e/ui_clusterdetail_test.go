@@ -21,7 +21,6 @@ const detailConfiguration = `<configuration>
 // A user goes from the cluster to a resource and a node, reads why things are as they are, and
 // acts there.
 func TestClusterDetailPages(t *testing.T) {
-	t.Parallel()
 	testkit.Tool(t, "chromium")
 	c := apitest.NewCluster()
 	if err := c.SetConfiguration(detailConfiguration); err != nil {
