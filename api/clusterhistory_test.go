@@ -132,9 +132,9 @@ func TestLogsOfTheCluster(t *testing.T) {
 		}
 	}
 	for path, status := range map[string]int{
-		"/cluster/history/x/log":                                                         404,
-		"/cluster/history/log":                                                           400,
-		"/cluster/history/log?from=2026-11-29T12:00:00Z":                                 400,
+		"/cluster/history/x/log":                         404,
+		"/cluster/history/log":                           400,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z": 400,
 		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
 		"/cluster/history/log?from=2026-11-27T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
 		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z&limit=0": 400,
