@@ -37,7 +37,7 @@ func (h backendHandlers) setMember(c echo.Context) error {
 		return err
 	}
 	var ifNew bool
-	if change.IfMatch, ifNew, err = conditions(c.Request()); err != nil {
+	if change.IfMatch, ifNew, err = h.agent.conditions(c, lb.Backend{Key: key}.ID()); err != nil {
 		return err
 	}
 	switch {
@@ -49,6 +49,9 @@ func (h backendHandlers) setMember(c echo.Context) error {
 	change.Origin = h.agent.Origin(c)
 	member, applied, err := h.changeMember.SetMember(c.Request().Context(), change)
 	if err != nil {
+		return err
+	}
+	if applied, err = h.agent.seenApplied(c.Request().Context(), applied); err != nil {
 		return err
 	}
 	in, err := h.agent.Intent(c.Request().Context())
