@@ -22,6 +22,7 @@ type Auditor interface {
 const (
 	objectKey   = "object"   // id of the object that the request concerns
 	revisionKey = "revision" // that the request has made
+	jobKey      = "job"      // id of the job of the cluster
 	refusalKey  = "refusal"  // code of the error
 	loginKey    = "login"    // the caller of a login
 	exportKey   = "export"   // true: everything that is configured was read at once
@@ -48,6 +49,7 @@ func (s *Server) audit(c echo.Context) {
 	}
 	record.Object, _ = c.Get(objectKey).(string)
 	record.Revision, _ = c.Get(revisionKey).(uint64)
+	record.Job, _ = c.Get(jobKey).(string)
 	if !proven && record.How == "" {
 		record.How = shownBy(r)
 	}
@@ -123,8 +125,8 @@ type auditHandlers struct{ log Auditor }
 
 // list answers a query of the audit log, newest first.
 func (h auditHandlers) list(c echo.Context) error {
-	p := parameters(c.Request(), "name", "since", "before", "limit")
-	q := audit.Query{Name: p.text("name"), Before: p.before(), Limit: p.limit()}
+	p := parameters(c.Request(), "name", "job", "since", "before", "limit")
+	q := audit.Query{Name: p.text("name"), Job: p.text("job"), Before: p.before(), Limit: p.limit()}
 	q.Since = p.time("since")
 	if err := p.err(); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -31,6 +32,11 @@ type ClusterHistory interface {
 	Predicted(ctx context.Context, id string) (cluster.Prediction, error)
 	// Difference is what became of the configuration from one transition to another.
 	Difference(from, to string) ([]config.Difference, error)
+	// Authors are who changed the configuration between them.
+	Authors(from, to string) []cluster.Authorship
+	// Log is what was logged on this node in an interval; LogOf is that of a transition.
+	Log(ctx context.Context, from, to time.Time, limit int) cluster.Logged
+	LogOf(id string) (from, to time.Time, err error)
 	MaskedCIB(id string) ([]byte, error)
 	// File is the input as Pacemaker has kept it, with secrets.
 	File(id string) (name string, data []byte, err error)
@@ -60,7 +66,7 @@ func (h clusterHistoryHandlers) past() (ClusterHistory, error) {
 // those of all lists.
 func (h clusterHistoryHandlers) chosen(c echo.Context, further ...string) (ClusterHistory, cluster.HistoryFilter, int, error) {
 	p := parameters(c.Request(), append([]string{"from", "to", "node", "resource", "limit"}, further...)...)
-	f := cluster.HistoryFilter{From: p.time("from"), To: p.time("to"), Node: p.text("node"), Resource: p.text("resource"), Tag: p.text("tag")}
+	f := cluster.HistoryFilter{From: p.time("from"), To: p.time("to"), Node: p.text("node"), Resource: p.text("resource"), Tag: p.text("tag"), Author: p.text("author")}
 	limit := p.limit()
 	err := p.err()
 	if err == nil {
@@ -75,7 +81,7 @@ func (h clusterHistoryHandlers) chosen(c echo.Context, further ...string) (Clust
 
 // list answers with transitions, without their operations.
 func (h clusterHistoryHandlers) list(c echo.Context) error {
-	past, f, limit, err := h.chosen(c, "tag")
+	past, f, limit, err := h.chosen(c, "tag", "author")
 	if err != nil {
 		return err
 	}
@@ -173,9 +179,11 @@ func (h clusterHistoryHandlers) diff(c echo.Context) error {
 		From    string                       `json:"from"` // empty: there is none before
 		To      string                       `json:"to"`
 		Change  *cluster.ConfigurationChange `json:"change,omitempty"`
+		Authors []cluster.Authorship         `json:"authors"` // of the versions between them
 		Objects []config.Difference          `json:"objects"`
-	}{other, t.ID, t.Change, []config.Difference{}}
+	}{other, t.ID, t.Change, []cluster.Authorship{}, []config.Difference{}}
 	if other != "" {
+		out.Authors = past.Authors(other, t.ID)
 		if out.Objects, err = past.Difference(other, t.ID); err != nil {
 			return err
 		}
@@ -184,6 +192,59 @@ func (h clusterHistoryHandlers) diff(c echo.Context) error {
 		out.Change = nil // it is older
 	}
 	return respond(c, http.StatusOK, out)
+}
+
+// maxLogInterval bounds the interval of a log.
+const maxLogInterval = 24 * time.Hour
+
+// log answers with what was logged on this node in an interval.
+func (h clusterHistoryHandlers) log(c echo.Context) error {
+	p := parameters(c.Request(), "from", "to", "limit")
+	from, to, limit := p.time("from"), p.time("to"), p.limit()
+	if from.IsZero() {
+		p.add("from", "is missing", "a time, RFC 3339")
+	}
+	if to.IsZero() {
+		p.add("to", "is missing", "a time, RFC 3339")
+	}
+	if interval := to.Sub(from); !from.IsZero() && !to.IsZero() && (interval < 0 || interval > maxLogInterval) {
+		p.add("to", "is not in the day after from", "a time after from, at most 24 hours later")
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	return h.logged(c, limit, func(ClusterHistory) (time.Time, time.Time, error) { return from, to, nil })
+}
+
+// logOf answers with what was logged on this node around a transition.
+func (h clusterHistoryHandlers) logOf(c echo.Context) error {
+	p := parameters(c.Request(), "limit")
+	limit := p.limit()
+	if err := p.err(); err != nil {
+		return err
+	}
+	return h.logged(c, limit, func(past ClusterHistory) (time.Time, time.Time, error) { return past.LogOf(c.Param("id")) })
+}
+
+func (h clusterHistoryHandlers) logged(c echo.Context, limit int, interval func(past ClusterHistory) (from, to time.Time, err error)) error {
+	v, err := h.status()
+	if err != nil {
+		return err
+	}
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, _ string) (any, error) {
+		from, to, err := interval(past)
+		if err != nil {
+			return nil, err
+		}
+		log := past.Log(ctx, from, to, limit)
+		log.Node, log.Missing = v.Self, []string{}
+		for _, n := range v.Nodes {
+			if n.Name != v.Self {
+				log.Missing = append(log.Missing, n.Name)
+			}
+		}
+		return log, nil
+	})
 }
 
 // cib answers with the input as XML, without secrets.

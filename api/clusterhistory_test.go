@@ -27,6 +27,11 @@ func TestHistoryOfTheCluster(t *testing.T) {
 	if len(list.Transitions) != 1 || list.Transitions[0].ID != apitest.SecondTransition {
 		t.Errorf("about vip on n1: %+v", list)
 	}
+	for author, n := range map[string]int{"ann": 1, "root": 1, "eve": 0} {
+		if s.get("/cluster/history?author="+author).wants(t, 200, &list); len(list.Transitions) != n {
+			t.Errorf("what %s did: %+v", author, list)
+		}
+	}
 	var results struct {
 		Operations []cluster.OperationResult
 		More       bool
@@ -68,6 +73,7 @@ func TestHistoryDifferences(t *testing.T) {
 	type diff struct {
 		From, To string
 		Change   *cluster.ConfigurationChange
+		Authors  []cluster.Authorship
 		Objects  []config.Difference
 	}
 	for query, want := range map[string]struct {
@@ -81,6 +87,9 @@ func TestHistoryDifferences(t *testing.T) {
 	} {
 		var d diff
 		s.get("/cluster/history/"+want.id).wants(t, 200, &d)
+		if d.Authors == nil || (len(d.Authors) == 2) != want.changed {
+			t.Errorf("%s: authors %+v", query, d.Authors)
+		}
 		if d.From != want.from || len(d.Objects) != want.objects || (d.Change != nil) != want.changed {
 			t.Errorf("%s: %+v", query, d)
 		}
@@ -105,5 +114,33 @@ func TestHistoryThatThereIsNot(t *testing.T) {
 	}
 	if r := newFixture(t).get("/cluster/history"); r.status != 404 {
 		t.Errorf("without a cluster: %d %s", r.status, r.body)
+	}
+}
+
+func TestLogsOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	for path, lines := range map[string]int{
+		"/cluster/history/" + apitest.SecondTransition + "/log":                          1,
+		"/cluster/history/" + apitest.FirstTransition + "/log?limit=10":                  0,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z":         1,
+		"/cluster/history/log?from=2026-11-29T12:02:00Z&to=2026-11-29T12:05:00Z&limit=5": 0,
+	} {
+		var log cluster.Logged
+		s.get(path).wants(t, 200, &log)
+		if len(log.Lines) != lines || log.Node != "n1" || len(log.Missing) != 1 || log.Missing[0] != "n2" || len(log.Sources) != 2 {
+			t.Errorf("%s: %+v", path, log)
+		}
+	}
+	for path, status := range map[string]int{
+		"/cluster/history/x/log":                                                         404,
+		"/cluster/history/log":                                                           400,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z":                                 400,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
+		"/cluster/history/log?from=2026-11-27T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
+		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z&limit=0": 400,
+	} {
+		if r := s.get(path); r.status != status {
+			t.Errorf("%s: %d, expected %d: %s", path, r.status, status, r.body)
+		}
 	}
 }

@@ -125,9 +125,10 @@ func isAsync(r *http.Request) bool {
 	return false
 }
 
-// setJob says in the answer which job it is about.
+// setJob says in the answer, and in the audit log, which job it is about.
 func setJob(c echo.Context, j cluster.Job) {
 	if j.ID != "" {
+		c.Set(jobKey, j.ID)
 		c.Response().Header().Set(echo.HeaderLocation, jobsPath+"/"+j.ID)
 	}
 }

@@ -57,9 +57,11 @@ func TestEditsOfOthersStay(t *testing.T) {
 	}
 	s.put("/haproxy/global?draft=d", `{"natives":["maxconn 100"]}`)
 	s.do("POST", "/drafts/d/undo", "", bearer(apitest.ShopAdminToken)).refused(t, 403, "forbidden")
+	s.get("/drafts/d/edits", bearer(apitest.BlindReadToken)).refused(t, 404, "not_found")
+	s.put("/backends/shop-new?draft=d", `{"type":"static"}`) // of hidden objects alone, the draft is not there
 	var edits []node.DraftEdit
 	s.get("/drafts/d/edits", bearer(apitest.BlindReadToken)).wants(t, 200, &edits)
-	if len(edits) != 0 {
+	if len(edits) != 1 || !slices.Equal(edits[0].Objects, []string{"backend/shop-new"}) {
 		t.Errorf("a blind caller sees %+v", edits)
 	}
 }

@@ -26,6 +26,8 @@ type Record struct {
 	Status  int    `json:"status"`           // of the answer
 	// Revision that the request made; 0: none.
 	Revision uint64 `json:"revision,omitempty"`
+	// Job of the cluster that the request has begun, or that answers it; empty: none.
+	Job string `json:"job,omitempty"`
 	// Refusal is the code of the error, e.g. "forbidden"; empty: it was carried out.
 	Refusal string `json:"refusal,omitempty"`
 	// Suppressed is how many refusals of the same caller, or of unknown callers, were not
@@ -61,7 +63,7 @@ const maxField = 256
 
 // bounded is the record with texts of limited length and valid characters.
 func (r Record) bounded() Record {
-	for _, text := range []*string{&r.Name, &r.From, &r.How, &r.Session, &r.Method, &r.Path, &r.Object, &r.Refusal} {
+	for _, text := range []*string{&r.Name, &r.From, &r.How, &r.Session, &r.Method, &r.Path, &r.Object, &r.Job, &r.Refusal} {
 		if len(*text) > maxField {
 			*text = (*text)[:maxField] + "…"
 		}
@@ -81,6 +83,7 @@ const (
 // A Query selects records, newest first. The zero value asks for the newest DefaultLimit.
 type Query struct {
 	Name   string    // that a record must have; empty: any
+	Job    string    // likewise
 	Since  time.Time // excludes records before it; zero: none
 	Before uint64    // excludes the record of that Seq and newer ones; 0: none
 	Limit  int       // at most MaxLimit; 0: DefaultLimit
@@ -89,7 +92,7 @@ type Query struct {
 // match reports whether a record is in the answer. The times of records may be in any
 // order: clocks are set.
 func (q Query) match(r Record) bool {
-	return !r.Time.Before(q.Since) && (q.Before == 0 || r.Seq < q.Before) && (q.Name == "" || r.Name == q.Name)
+	return !r.Time.Before(q.Since) && (q.Before == 0 || r.Seq < q.Before) && (q.Name == "" || r.Name == q.Name) && (q.Job == "" || r.Job == q.Job)
 }
 
 func (q Query) size() int {

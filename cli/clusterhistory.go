@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +18,9 @@ import (
 
 // clusterPast is what the command asks about.
 type clusterPast struct {
-	from, to, node, resource, tag, with string
-	limit                               int
-	operations                          bool
+	from, to, node, resource, tag, author, with string
+	limit                                       int
+	operations, log                             bool
 }
 
 func newClusterHistory(o *onNode) *cobra.Command {
@@ -33,8 +35,9 @@ has what its node saw while it was the DC, and what the other nodes have told it
 were.`,
 		Example: `  thalassa cluster history --since 24h
   thalassa cluster history --resource vip --from 2026-11-29T13:00:00Z --to 2026-11-29T15:00:00Z
+  thalassa cluster history --author ann
   thalassa cluster history --operations --node lb2
-  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d`,
+  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d --log`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.console(cmd)
@@ -42,6 +45,8 @@ were.`,
 				return err
 			}
 			switch {
+			case past.log:
+				return o.showLog(cmd, c, args, past)
 			case len(args) == 1:
 				return o.showTransition(cmd, c, args[0], past)
 			case past.with != "":
@@ -60,10 +65,13 @@ were.`,
 	f.StringVar(&past.node, "node", "", "`node` that it is about")
 	f.StringVar(&past.resource, "resource", "", "`resource` that it is about")
 	f.StringVar(&past.tag, "tag", "", "`tag`: input, warning or error")
+	f.StringVar(&past.author, "author", "", "`name` of who changed the configuration")
 	f.StringVar(&past.with, "with", "", "`transition` to compare the configuration with (default: the one before)")
 	f.IntVar(&past.limit, "limit", 50, "maximum `number` of them")
 	f.BoolVar(&past.operations, "operations", false, "list results of operations instead")
+	f.BoolVar(&past.log, "log", false, "show lines of this node's logs instead")
 	cmd.MarkFlagsMutuallyExclusive("from", "since")
+	cmd.MarkFlagsMutuallyExclusive("log", "operations")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("since") {
 			past.from = time.Now().Add(-since).UTC().Format(time.RFC3339)
@@ -77,7 +85,7 @@ were.`,
 // query are the parameters of a list.
 func (p clusterPast) query() string {
 	q := url.Values{"limit": {strconv.Itoa(p.limit)}}
-	for name, value := range map[string]string{"from": p.from, "to": p.to, "node": p.node, "resource": p.resource, "tag": p.tag} {
+	for name, value := range map[string]string{"from": p.from, "to": p.to, "node": p.node, "resource": p.resource, "tag": p.tag, "author": p.author} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -97,14 +105,38 @@ func (o *onNode) listTransitions(cmd *cobra.Command, c client.Cluster, p cluster
 		return err
 	}
 	return o.show(answer, func(w io.Writer) {
-		row(w, "TIME", "DC", "TAG", "TRANSITION", "DECISIONS")
+		row(w, "TIME", "DC", "TAG", "TRANSITION", "CHANGED BY", "DECISIONS")
 		for _, t := range answer.Transitions {
-			row(w, localTime(t.Time), t.DC, t.Tag, t.ID, decided(t))
+			row(w, localTime(t.Time), t.DC, t.Tag, t.ID, changedBy(t), decided(t))
 		}
 		if answer.More {
 			row(w, "(there are more: --limit, --to)")
 		}
 	})
+}
+
+// changedBy are those who changed the configuration, in one line.
+func changedBy(t cluster.Transition) string {
+	var names []string
+	for _, a := range t.Authors {
+		if name := cmp.Or(a.Name, "somebody"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return cmp.Or(strings.Join(names, ", "), "-")
+}
+
+// authored is a change of the configuration in one line.
+func authored(a cluster.Authorship) string {
+	switch {
+	case a.Job != "" && a.Kind == "":
+		return "job " + a.Job + ", which is not kept any more"
+	case a.Job != "":
+		return fmt.Sprintf("%s %s: %s %s by the agent of %s, job %s", localTime(a.Time), cmp.Or(a.Name, "somebody"), a.Kind, a.Object, a.Node, a.Job)
+	case a.Client != "":
+		return fmt.Sprintf("%s %s: with %s on %s", localTime(a.Time), cmp.Or(a.Name, "somebody"), a.Client, a.Node)
+	}
+	return fmt.Sprintf("versions of which Pacemaker has not kept who made them: %d", a.Versions)
 }
 
 // decided is what the scheduler decided in one line.
@@ -120,6 +152,42 @@ func decided(t cluster.Transition) string {
 		return "nothing"
 	}
 	return strings.Join(list, "; ")
+}
+
+// showLog shows what was logged around a transition, or in an interval.
+func (o *onNode) showLog(cmd *cobra.Command, c client.Cluster, args []string, p clusterPast) error {
+	q := url.Values{"limit": {strconv.Itoa(p.limit)}}
+	path := "/cluster/history/log"
+	if len(args) == 1 {
+		path = "/cluster/history/" + url.PathEscape(args[0]) + "/log"
+	} else {
+		if p.from == "" {
+			return mistake(cmd, "--log: expected a transition, or --from or --since")
+		}
+		q.Set("from", p.from)
+		q.Set("to", cmp.Or(p.to, time.Now().UTC().Format(time.RFC3339)))
+	}
+	var answer cluster.Logged
+	if err := c.Get(cmd.Context(), path+"?"+q.Encode(), &answer); err != nil {
+		return err
+	}
+	return o.show(answer, func(w io.Writer) {
+		if answer.More {
+			row(w, "(there are more before: --limit, --to)")
+		}
+		row(w, "TIME", "PROGRAM", "SEVERITY", "TEXT")
+		for _, l := range answer.Lines {
+			row(w, l.Time.Local().Format("2006-01-02 15:04:05.000"), cmp.Or(l.Daemon, l.Source), cmp.Or(l.Severity, "-"), l.Text)
+		}
+		for _, s := range answer.Sources {
+			if s.Problem != "" {
+				row(w, "("+s.Name+" was not read: "+s.Problem+")")
+			}
+		}
+		if len(answer.Missing) > 0 {
+			row(w, "(the logs of "+strings.Join(answer.Missing, ", ")+" are on those nodes)")
+		}
+	})
 }
 
 func (o *onNode) listOperations(cmd *cobra.Command, c client.Cluster, p clusterPast) error {
@@ -163,6 +231,7 @@ func (o *onNode) showTransition(cmd *cobra.Command, c client.Cluster, id string,
 			From    string                       `json:"from"`
 			To      string                       `json:"to"`
 			Change  *cluster.ConfigurationChange `json:"change,omitempty"`
+			Authors []cluster.Authorship         `json:"authors"`
 			Objects []struct {
 				Object string `json:"object"`
 				Before string `json:"before"`
@@ -191,9 +260,12 @@ func (o *onNode) showTransition(cmd *cobra.Command, c client.Cluster, id string,
 		for _, d := range answer.Decisions.Actions {
 			row(w, "  "+strings.Join(cluster.Summarize([]cluster.Consequence{d}), ""), d.Reason)
 		}
-		if change := answer.Diff.Change; change != nil {
+		if len(answer.Diff.Authors)+len(answer.Diff.Objects) > 0 {
 			row(w, "")
-			row(w, fmt.Sprintf("Configuration, changed %s by %s with %s on %s:", localTime(change.Time), change.User, change.Client, change.Node))
+			row(w, "Configuration:")
+		}
+		for _, a := range answer.Diff.Authors {
+			row(w, "  "+authored(a))
 		}
 		for _, d := range answer.Diff.Objects {
 			row(w, "  "+d.Object)

@@ -27,6 +27,14 @@ type Transition struct {
 	Quorum bool   `json:"quorum"`
 	// Change is the last change of the configuration before; nil: the input does not tell.
 	Change *ConfigurationChange `json:"change,omitempty"`
+	// Versions is how many versions of the configuration were made since the input before;
+	// 0: none, or nobody knows.
+	Versions uint64 `json:"versions,omitempty"`
+	// Jobs are those that made some of them, by the marks that they leave in the
+	// configuration: one that has written twice is there twice.
+	Jobs []string `json:"jobs,omitempty"`
+	// Authors made the versions, see Authored. It is not stored.
+	Authors []Authorship `json:"authors,omitempty"`
 	// Operations have ended since the input before, the latest last.
 	Operations []OperationResult `json:"operations,omitempty"`
 	// Decisions are what the scheduler decided. Known is false until it has been asked.
@@ -74,6 +82,8 @@ type HistoryFilter struct {
 	// Node and Resource choose what the transition decides about them, or reports of them.
 	Node, Resource string
 	Tag            string // input, warning or error
+	// Author chooses transitions before which the configuration was changed by them.
+	Author string
 }
 
 // Check reports a tag that there is not. The error is an *lb.InvalidError.
@@ -91,6 +101,8 @@ func (f HistoryFilter) Check() error {
 func (f HistoryFilter) Includes(t Transition) bool {
 	switch {
 	case !f.From.IsZero() && t.Time.Before(f.From), !f.To.IsZero() && t.Time.After(f.To), f.Tag != "" && f.Tag != t.Tag:
+		return false
+	case f.Author != "" && !slices.ContainsFunc(t.Authors, func(a Authorship) bool { return a.Name == f.Author }):
 		return false
 	case f.Node == "" && f.Resource == "":
 		return true

@@ -11,10 +11,12 @@ import (
 	"net/http/cookiejar"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	clusterstatus "thalassa/cluster"
 	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
 )
@@ -123,6 +125,7 @@ func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
 	t.Logf("from %s to %s: still logged in %s after the move began", first, second, time.Since(begun).Round(time.Millisecond))
 
 	t.Run("history", func(t *testing.T) { sharedHistory(t, s, cookies[0], client) })
+	t.Run("author", func(t *testing.T) { namedAuthor(t, s, cookies[0], client) })
 	t.Run("secrets", func(t *testing.T) { secretsStay(t, s, client) })
 
 	// The first node has the session, too, until it ends on the second.
@@ -160,6 +163,87 @@ func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
 		return nil
 	})
 	t.Logf("the first node refuses %s after the logout", time.Since(begun).Round(time.Millisecond))
+}
+
+// namedAuthor changes the configuration on one node as ann, and looks whether each agent
+// knows that she did.
+func namedAuthor(t *testing.T, s *clusterFixture, session *http.Cookie, client *http.Client) {
+	t.Helper()
+	ask := func(n *cluster.Node, method, path, body string, v any) error {
+		req, err := http.NewRequest(method, "https://"+n.Address()+":10000"+path, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.AddCookie(session)
+		res, err := (&http.Client{Transport: client.Transport, Timeout: 30 * time.Second}).Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %d %s %w", n.Name, res.StatusCode, text, err)
+		}
+		return json.Unmarshal(text, v)
+	}
+	writer := s.cluster.Any()
+	if err := ask(writer, "PUT", "/cluster/config/locations/vip-home", `{"rsc":"vip","node":"`+writer.Name+`","score":"1"}`, &struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, time.Minute, func() error {
+		for _, n := range s.cluster.Up() {
+			var list struct {
+				Transitions []struct {
+					ID      string
+					Authors []struct{ Name, Job, Object, Node string }
+				}
+			}
+			if err := ask(n, "GET", "/cluster/history?author=ann", "", &list); err != nil {
+				return err
+			}
+			if len(list.Transitions) != 1 || len(list.Transitions[0].Authors) != 1 {
+				return fmt.Errorf("%s: %+v", n.Name, list)
+			}
+			a := list.Transitions[0].Authors[0]
+			if a.Name != "ann" || a.Object != "locations/vip-home" || a.Node != writer.Name {
+				return fmt.Errorf("%s: %+v", n.Name, a)
+			}
+			var job struct{ Author, Result string }
+			if err := ask(n, "GET", "/cluster/jobs/"+a.Job, "", &job); err != nil || job.Author != "ann" || job.Result != "done" {
+				return fmt.Errorf("%s: %+v, %w", n.Name, job, err)
+			}
+			var records []struct{ Name, Path string }
+			if err := ask(n, "GET", "/audit?job="+a.Job, "", &records); err != nil || n == writer && (len(records) != 1 || records[0].Name != "ann") || n != writer && len(records) > 0 {
+				return fmt.Errorf("%s audits %+v, %w", n.Name, records, err)
+			}
+			if err := readsItsLogs(n, list.Transitions[0].ID, ask); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// readsItsLogs reports whether the agent of a node does not show what the node has logged
+// around a transition, and since it was booted.
+func readsItsLogs(n *cluster.Node, transition string, ask func(n *cluster.Node, method, path, body string, v any) error) error {
+	now := time.Now().UTC()
+	for path, daemon := range map[string]string{
+		"/cluster/history/" + transition + "/log?limit=1000":                                                                        "pacemaker-",
+		"/cluster/history/log?limit=1000&from=" + now.Add(-10*time.Minute).Format(time.RFC3339) + "&to=" + now.Format(time.RFC3339): "corosync",
+	} {
+		var log clusterstatus.Logged
+		if err := ask(n, "GET", path, "", &log); err != nil {
+			return err
+		}
+		has := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return strings.HasPrefix(l.Daemon, daemon) && l.PID > 0 })
+		own := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return strings.HasPrefix(l.Text, "Setting thalassa-") })
+		if !has || own || log.Node != n.Name || len(log.Missing) != 2 {
+			return fmt.Errorf("%s of %s: %+v", path, n.Name, log)
+		}
+	}
+	return nil
 }
 
 // sharedHistory looks whether every agent knows the latest transitions of the DC.

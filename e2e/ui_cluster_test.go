@@ -105,7 +105,7 @@ func TestClusterPage(t *testing.T) {
 func inMemory(t *testing.T, c *apitest.Cluster) *node {
 	t.Helper()
 	_, cfg := apitest.Prepare(t)
-	cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = c, c, c
+	cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = c, c, c, c
 	cfg.ClusterForesight, cfg.ClusterDrafts, cfg.ClusterHistory = c, &apitest.ClusterDrafts{}, apitest.ClusterHistory{Cluster: c}
 	cfg.ClusterAgents = apitest.ClusterAgents{}
 	handler := api.New(cfg)

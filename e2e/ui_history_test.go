@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"thalassa/api/apitest"
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
 )
 
@@ -11,11 +12,14 @@ import (
 func TestHistoryPage(t *testing.T) {
 	testkit.Tool(t, "chromium")
 	c := apitest.NewCluster()
+	if _, _, err := c.Do(t.Context(), cluster.Action{Kind: cluster.Standby, Node: "n1"}, cluster.Order{Author: "ann"}); err != nil {
+		t.Fatal(err)
+	}
 	p := openPage(t, inMemory(t, c), "/cluster", look{})
 	p.click(`a[href="/history"]`)
 	p.reads("h1", "History")
 	p.reads("nav [aria-current]", "Cluster")
-	p.reads(`[aria-label="Transitions"]`, "warning", "recover vip on n1", "(the scheduler has not been asked yet)")
+	p.reads(`[aria-label="Transitions"]`, "warning", "ann, root", "recover vip on n1", "(the scheduler has not been asked yet)")
 	p.sees(`document.querySelectorAll(".timeline .dot").length === 2`)
 	p.shot("history")
 	p.barriers(axe(t), "the history", allRules)
@@ -26,7 +30,14 @@ func TestHistoryPage(t *testing.T) {
 	p.click(p.button(".tabs", "Operations"))
 	p.reads(`[aria-label="Operations"]`, "n1", "vip", "monitor every 5 s", "gone")
 	p.click(p.button(".tabs", "Configuration"))
-	p.reads(`[aria-label="Configuration"]`, "by ann with cibadmin on n1", "primitives/vip")
+	p.reads(`[aria-label="Configuration"]`, "ann: configure primitives/vip", "by the agent of n1", "root with crm_resource on n2", "primitives/vip")
+	p.click(`[aria-label="Who"] a[href*="job="]`)
+	p.reads(`[aria-label="Job"]`, "ann: standby", "n1", "done")
+	p.shot("history-configuration")
+	p.barriers(axe(t), "who changed the configuration", allRules)
+	p.click(p.button(".tabs", "Logs"))
+	p.reads(`[aria-label="Logs"]`, "Logs of n1", "pacemaker-schedulerd", "Unexpected result of monitor", "n2 are on those nodes", "journal was not read")
+	p.barriers(axe(t), "the logs", allRules)
 	p.click(p.button(".tabs", "State"))
 	p.reads("main", "This is the past")
 	p.reads(`[aria-label="Nodes and resources"]`, "haproxy", "n2")

@@ -221,6 +221,12 @@ func (r *Runner) Jobs(ctx context.Context, q cluster.JobQuery) ([]cluster.Job, e
 	return r.ledger.list(q), nil
 }
 
+// Known is a job as it is now; false: it is not known.
+func (r *Runner) Known(id string) (cluster.Job, bool) {
+	j := r.ledger.job(id)
+	return j, j.ID != ""
+}
+
 // Job is one job. It waits until the job is over, or ctx ends, which is no error once the
 // stored jobs have been read. Errors: *lb.NotFoundError, *lb.UnavailableError.
 func (r *Runner) Job(ctx context.Context, id string) (cluster.Job, error) {

@@ -274,8 +274,12 @@ const (
 
 // hasMark reports whether a write with that mark was made.
 func hasMark(c *CIB, mark string) bool {
-	return mark != "" && slices.Contains(strings.Fields(marksOf(c)), mark)
+	return mark != "" && slices.Contains(c.Marks(), mark)
 }
+
+// Marks are those of the last writes that jobs made, in order: the ID of the job, a point, and
+// the number of the write.
+func (c *CIB) Marks() []string { return strings.Fields(marksOf(c)) }
 
 func marksOf(c *CIB) string {
 	for _, p := range c.section("crm_config").ByID(markSet).Descendants("nvpair") {
@@ -290,7 +294,7 @@ func marksOf(c *CIB) string {
 func withMark(c, from *CIB, mark string) (*CIB, error) {
 	return from.next(func(configuration *cibxml.Element) error {
 		*configuration = *c.root.Child("configuration").Clone()
-		marks := append(strings.Fields(marksOf(c)), mark)
+		marks := append(c.Marks(), mark)
 		marks = marks[max(0, len(marks)-maxMarks):]
 		properties := configuration.Ensure("crm_config")
 		set := properties.ByID(markSet)

@@ -13,6 +13,8 @@ import (
 const (
 	FirstTransition  = "20261129T120000Z-input-1-00000001"
 	SecondTransition = "20261129T120100Z-warning-1-00000002"
+	// FirstJob is the first one of a Cluster.
+	FirstJob = "00000000000000000001"
 )
 
 // ClusterHistory has two transitions of a Cluster: vip has failed on n1 before the second,
@@ -24,7 +26,12 @@ func (h ClusterHistory) transitions() []cluster.Transition {
 	return []cluster.Transition{
 		{
 			ID: SecondTransition, Time: at, Tag: "warning", File: "pe-warn-1.bz2", DC: "n2", Epoch: cluster.Epoch{Epoch: 12, Updates: 3}, Quorum: true, Known: true,
-			Change:     &cluster.ConfigurationChange{Time: at.Add(-30 * time.Second), User: "ann", Client: "cibadmin", Node: "n1"},
+			Change:   &cluster.ConfigurationChange{Time: at.Add(-30 * time.Second), User: "ann", Client: "cibadmin", Node: "n1"},
+			Versions: 3, Jobs: []string{FirstJob},
+			Authors: []cluster.Authorship{
+				{Name: "ann", Time: at.Add(-40 * time.Second), Job: FirstJob, Kind: cluster.JobConfigure, Object: "primitives/vip", Node: "n1", Versions: 2},
+				{Name: "root", Time: at.Add(-30 * time.Second), Client: "crm_resource", Node: "n2", Versions: 1},
+			},
 			Operations: []cluster.OperationResult{{Node: "n1", Resource: "vip", Name: "monitor", IntervalMS: 5000, Call: 7, Code: 7, Failed: true, Time: at, Reason: "gone"}},
 			Decisions:  []cluster.Consequence{{Action: "recover", Resource: "vip", Node: "n1"}},
 		},
@@ -100,6 +107,29 @@ func (h ClusterHistory) Difference(from, to string) ([]config.Difference, error)
 		return []config.Difference{}, nil
 	}
 	return []config.Difference{{Object: "primitives/vip", Before: `<primitive id="vip"/>`, After: `<primitive id="vip" description="x"/>`}}, nil
+}
+
+// Authors are those of the second.
+func (h ClusterHistory) Authors(from, to string) []cluster.Authorship {
+	if from != FirstTransition || to != SecondTransition {
+		return []cluster.Authorship{}
+	}
+	return h.transitions()[0].Authors
+}
+
+// Log has a line of the scheduler at the second.
+func (h ClusterHistory) Log(_ context.Context, from, to time.Time, _ int) cluster.Logged {
+	out := cluster.Logged{From: from, To: to, Lines: []cluster.LogLine{}, Sources: []cluster.LogSource{{Name: "journal", Problem: "journalctl: not installed"}, {Name: "pacemaker.log"}}}
+	if at := h.transitions()[0].Time; !at.Before(from) && !at.After(to) {
+		out.Lines = append(out.Lines, cluster.LogLine{Time: at, Source: "pacemaker.log", Daemon: "pacemaker-schedulerd", PID: 75, Severity: "warning", Text: "Unexpected result of monitor for vip on n1"})
+	}
+	return out
+}
+
+// LogOf is the minute around it.
+func (h ClusterHistory) LogOf(id string) (from, to time.Time, err error) {
+	t, err := h.Transition(id)
+	return t.Time.Add(-30 * time.Second), t.Time.Add(30 * time.Second), err
 }
 
 // MaskedCIB has no secrets.

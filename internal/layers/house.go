@@ -111,7 +111,7 @@ func rooms() map[string][]string {
 		"store":               {"activity", "backup", "cluster", "cluster/config", "internal/strictjson", "lb", "stage", "internal/wake", "internal/leftover", "internal/safefile"},
 		"consul":              {"internal/safefile", "internal/wake"},
 		"discovery":           {"consul", "lb", "internal/wake"},
-		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/wake", "internal/leftover"},
+		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/safefile", "internal/wake", "internal/leftover"},
 		"jobs":                {"activity", "cluster", "cluster/config", "lb", "pacemaker", "internal/permit", "internal/wake"},
 		"pacemaker/history":   {"cluster", "cluster/cibxml", "cluster/config", "lb", "pacemaker", "internal/safefile", "internal/wake"},
 		"control":             {"lb", "internal/batch", "internal/wake"},

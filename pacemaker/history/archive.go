@@ -57,10 +57,9 @@ type Archive struct {
 	list  []entry // by ID, the oldest first
 	bytes int64
 	lines int // of the index, to see when it is worth writing anew
-	// latest is the input that was read last, and all operations in it: the next one is
-	// mostly compared with it.
-	latest   string
-	latestOf []cluster.OperationResult
+	// latest is the input that was read last, with all that it has: the next one is mostly
+	// compared with it.
+	latest cluster.Transition
 }
 
 // An entry is a transition with the size of its file.
@@ -68,7 +67,12 @@ type entry struct {
 	cluster.Transition
 
 	Size int64 `json:"size"`
+	// Form is indexForm, or the entry is made anew from its input.
+	Form int `json:"form"`
 }
+
+// indexForm grows when an entry says more than it did.
+const indexForm = 2
 
 // Open opens the archive in a directory, which it makes if there is none. An index that is
 // damaged or lacks something is completed from the inputs. What cannot be read as an input
@@ -136,7 +140,7 @@ func (a *Archive) readIndex() map[string]entry {
 	lines.Buffer(nil, 4<<20)
 	for lines.Scan() {
 		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && isID(e.ID) {
+		if json.Unmarshal(lines.Bytes(), &e) == nil && isID(e.ID) && e.Form == indexForm {
 			out[e.ID] = e
 		}
 	}
@@ -151,7 +155,7 @@ func (a *Archive) reread(id string) (entry, bool) {
 		return entry{}, false
 	}
 	a.onlyNews(&t, len(a.list))
-	return entry{Transition: t}, true
+	return entry{Transition: t, Form: indexForm}, true
 }
 
 // reading reads the input of a transition.
@@ -165,19 +169,23 @@ func (a *Archive) reading(id string) (cluster.Transition, error) {
 	return t, err
 }
 
-// onlyNews leaves those operations of a transition, which is to be at a place in the list,
-// that the one before lacks. One that cannot be read lacks all.
+// onlyNews leaves what the transition before, which is at the place before in the list, does
+// not have: operations, and versions of the configuration with the jobs that made them. One
+// that cannot be read has no operations, and an unknown configuration.
 func (a *Archive) onlyNews(t *cluster.Transition, place int) {
-	var before []cluster.OperationResult
+	var before cluster.Transition
 	if place > 0 {
-		if id := a.list[place-1].ID; id == a.latest {
-			before = a.latestOf
-		} else if last, err := a.reading(id); err == nil {
-			before = last.Operations
+		if before = a.latest; before.ID != a.list[place-1].ID {
+			before, _ = a.reading(a.list[place-1].ID)
 		}
 	}
-	a.latest, a.latestOf = t.ID, t.Operations
-	t.Operations = news(t.Operations, before)
+	a.latest = *t
+	t.Operations = news(t.Operations, before.Operations)
+	if before.File == "" {
+		t.Jobs, t.Versions = nil, 0
+		return
+	}
+	t.Jobs, t.Versions = writers(t.Jobs, before.Jobs), versions(before.Epoch, t.Epoch)
 }
 
 // writeIndex writes the index anew. The caller holds mu, or is the only one.
@@ -249,7 +257,7 @@ func (a *Archive) Add(name string, data []byte, kept, now time.Time) (t cluster.
 		return t, false, fmt.Errorf("keeping an input of the scheduler: %w", err)
 	}
 	a.onlyNews(&t, i)
-	e := entry{Transition: t, Size: size}
+	e := entry{Transition: t, Size: size, Form: indexForm}
 	a.list = slices.Insert(a.list, i, e)
 	a.bytes += size
 	err = a.note(e)
@@ -266,7 +274,7 @@ func (a *Archive) follow(i int) error {
 		return nil //nolint:nilerr // it cannot be read: its news stay as they were
 	}
 	a.onlyNews(&next, i)
-	a.list[i].Operations = next.Operations
+	a.list[i].Operations, a.list[i].Jobs, a.list[i].Versions = next.Operations, next.Jobs, next.Versions
 	return a.note(a.list[i])
 }
 

@@ -13,6 +13,9 @@ import (
 // maxDecisions limits the decisions that are kept of a transition.
 const maxDecisions = 500
 
+// maxAuthors limits the authors between two transitions.
+const maxAuthors = 200
+
 // A Past answers questions about an Archive with Pacemaker's tools, which ask no cluster.
 // Its methods are safe for concurrent use. A transition that there is not is an
 // *lb.NotFoundError, a failure of a tool a *cluster.Error.
@@ -20,6 +23,31 @@ type Past struct {
 	*Archive
 
 	Tools pacemaker.Config
+	// Jobs finds a job by its ID; nil: there are none.
+	Jobs func(id string) (cluster.Job, bool)
+}
+
+// Find is that of the Archive, with the authors by their jobs.
+func (p Past) Find(f cluster.HistoryFilter, limit int) (list []cluster.Transition, more bool) {
+	return p.find(f, limit, p.Jobs)
+}
+
+// Transition is that of the Archive, with its authors.
+func (p Past) Transition(id string) (cluster.Transition, error) {
+	t, err := p.Archive.Transition(id)
+	t.Authors = cluster.Authored(t, p.Jobs)
+	return t, err
+}
+
+// Authors are those of all transitions after one, up to another; of many, the last ones.
+func (p Past) Authors(from, to string) []cluster.Authorship {
+	out := []cluster.Authorship{}
+	for _, t := range p.transitions() {
+		if t.ID > from && t.ID <= to {
+			out = append(out, cluster.Authored(t, p.Jobs)...)
+		}
+	}
+	return out[max(0, len(out)-maxAuthors):]
 }
 
 // State is the state of the cluster that the scheduler saw.

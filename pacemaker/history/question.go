@@ -10,8 +10,13 @@ import (
 // Find lists the transitions of a filter, the newest first, up to a number of them; more
 // reports that there are more.
 func (a *Archive) Find(f cluster.HistoryFilter, limit int) (list []cluster.Transition, more bool) {
+	return a.find(f, limit, nil)
+}
+
+func (a *Archive) find(f cluster.HistoryFilter, limit int, jobs func(id string) (cluster.Job, bool)) (list []cluster.Transition, more bool) {
 	list = []cluster.Transition{}
 	for _, t := range slices.Backward(a.transitions()) {
+		t.Authors = cluster.Authored(t, jobs)
 		if !f.Includes(t) {
 			continue
 		}

@@ -53,7 +53,7 @@ func read(name string, data []byte, kept time.Time) (cluster.Transition, error) 
 		File: name, Tag: map[string]string{"input": "input", "warn": "warning", "error": "error"}[parts[1]],
 		Time: secondsOr(root.Attr("execution-date"), kept), DC: nodeName(root, root.Attr("dc-uuid")),
 		Epoch: cib.Epoch, Quorum: cibxml.IsTrue(root.Attr("have-quorum")), Change: change(root),
-		Operations: cib.Operations(),
+		Operations: cib.Operations(), Jobs: cib.Marks(),
 	}
 	sum := sha256.Sum256(text)
 	t.ID = t.Time.Format("20060102T150405Z") + "-" + t.Tag + "-" + parts[2] + "-" + hex.EncodeToString(sum[:4])
@@ -118,6 +118,29 @@ func change(root *cibxml.Element) *cluster.ConfigurationChange {
 		return nil
 	}
 	return &cluster.ConfigurationChange{Time: at.UTC(), User: root.Attr("update-user"), Client: root.Attr("update-client"), Node: root.Attr("update-origin")}
+}
+
+// writers are the jobs of those marks that another transition does not have.
+func writers(marks, before []string) []string {
+	var out []string
+	for _, mark := range marks {
+		if id, _, _ := strings.Cut(mark, "."); !slices.Contains(before, mark) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// versions is how many versions of the configuration there were between two; 0 if the
+// second is not the later one.
+func versions(before, after cluster.Epoch) uint64 {
+	switch {
+	case after.Admin > before.Admin:
+		return 1 // at least: the numbers began anew
+	case after.Admin < before.Admin || after.Epoch < before.Epoch:
+		return 0
+	}
+	return after.Epoch - before.Epoch
 }
 
 // news are the operations of a transition that another does not have.

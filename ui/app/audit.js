@@ -7,19 +7,21 @@ import { get } from "./rest.js";
 import { query, route } from "./router.js";
 
 /** @typedef {{seq: number, time: string, name?: string, from: string, how?: string, action: string, method: string, path: string,
- *   object?: string, status: number, revision?: number, refusal?: string, suppressed?: number}} Entry */
+ *   object?: string, status: number, revision?: number, refusal?: string, suppressed?: number, job?: string}} Entry */
 
 const pageSize = 100;
 
 /** Who asked for what, and what came of it, for admins. */
 export function AuditPage() {
   const name = route.value.query.get("name") ?? "";
+  const job = route.value.query.get("job") ?? "";
   const [entries, setEntries] = useState(/** @type {Entry[]|null} */ (null));
   const [hasMore, setHasMore] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   const load = async (/** @type {Entry[]} */ before) => {
     const q = new URLSearchParams({ limit: String(pageSize) });
     if (name) q.set("name", name);
+    if (job) q.set("job", job);
     if (before.length > 0) q.set("before", String(before[before.length - 1].seq));
     try {
       const more = await get("/audit?" + q);
@@ -30,10 +32,11 @@ export function AuditPage() {
       setError(failure);
     }
   };
-  useEffect(() => void load([]), [name]);
+  useEffect(() => void load([]), [name, job]);
   return html`<div class="head"><${Title}>Audit</${Title}><span class="grow"></span>
       <input type="search" aria-label="Name" placeholder="Name" value=${name} onChange=${(/** @type {any} */ e) => query({ name: e.target.value.trim() })} />
       <${Button} onClick=${() => load([])}>Refresh</${Button}></div>
+    ${job && html`<p class="muted">Requests of the cluster's job ${job} at this node. <a href="/audit">All records</a></p>`}
     <${Problem} error=${error} />
     ${!entries && !error && html`<${Loading} />`}
     ${entries?.length === 0 && html`<${Empty} title="No records">Nothing was changed or refused, and nobody logged in.</${Empty}>`}

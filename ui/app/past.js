@@ -8,23 +8,26 @@ import { useLoaded } from "./loaded.js";
 import { Badge, Empty, Loading, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
 import { query, route } from "./router.js";
+import { seesNode } from "./session.js";
 import { ObjectChanges, Results } from "./simulator.js";
-import { decided, kindOfTag, TimeLine } from "./timeline.js";
+import { authors, decided, kindOfTag, TimeLine } from "./timeline.js";
 
 /** @typedef {import("./types.js").PastTransition} PastTransition
- *  @typedef {import("./types.js").OperationResult} OperationResult */
+ *  @typedef {import("./types.js").OperationResult} OperationResult
+ *  @typedef {import("./types.js").Authorship} Authorship
+ *  @typedef {import("./types.js").Logged} Logged */
 
 /** How many transitions are asked for. */
 const most = 1000;
 
 /** The views of a transition by their names in the address. */
-const tabs = { decisions: "Decisions", state: "State", diff: "Configuration", operations: "Operations" };
+const tabs = { decisions: "Decisions", state: "State", diff: "Configuration", operations: "Operations", log: "Logs" };
 
 export function HistoryPage() {
   const cluster = object("cluster").value;
   const q = route.value.query;
   const chosen = q.get("id") ?? "";
-  const filter = ["node", "resource", "tag"].map((name) => [name, q.get(name) ?? ""]).filter(([, v]) => v);
+  const filter = ["node", "resource", "tag", "author"].map((name) => [name, q.get(name) ?? ""]).filter(([, v]) => v);
   const asked = new URLSearchParams([...filter, ["limit", String(most)]]).toString();
   const found = useLoaded(cluster ? `history ${asked} ${cluster.epoch}` : null, (signal) => get(`/cluster/history?${asked}`, signal));
   const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/cluster">Cluster</a></nav>`;
@@ -37,6 +40,7 @@ export function HistoryPage() {
       <${Choice} name="node" label="Node" all="all nodes" values=${cluster.nodes.map((/** @type {{name: string}} */ n) => n.name)} />
       <${Choice} name="resource" label="Resource" all="all resources" values=${cluster.resources.map((/** @type {{id: string}} */ r) => r.id)} />
       <${Choice} name="tag" label="Kind" all="all kinds" values=${["input", "warning", "error"]} />
+      <${Choice} name="author" label="Changed by" all="anybody" values=${[...new Set(transitions.flatMap((t) => (t.authors ?? []).map((a) => a.name ?? "")))].filter(Boolean).sort()} />
     </div>
     <${Problem} error=${found.error} onRetry=${found.again} />
     ${!found.data && !found.error && html`<${Loading} lines=${4} />`}
@@ -58,10 +62,10 @@ function Choice({ name, label, all, values }) {
 function Transitions({ transitions, more }) {
   return html`<section class="panel" aria-label="Transitions"><h2>Transitions</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of transitions"><table>
-      <thead><tr><th scope="col">Time</th><th scope="col">Kind</th><th scope="col">DC</th><th scope="col">Decided</th></tr></thead>
+      <thead><tr><th scope="col">Time</th><th scope="col">Kind</th><th scope="col">DC</th><th scope="col">Changed by</th><th scope="col">Decided</th></tr></thead>
       <tbody>${transitions.slice(0, 200).map((t) => html`<tr key=${t.id}>
         <td><a href=${here({ id: t.id })}>${format.clock(t.time, now.peek())}</a></td><td><${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}></td>
-        <td>${t.dc || format.unknown}</td><td>${decided(t)}</td></tr>`)}</tbody></table></div>
+        <td>${t.dc || format.unknown}</td><td>${authors(t)}</td><td>${decided(t)}</td></tr>`)}</tbody></table></div>
     ${(more || transitions.length > 200) && html`<p class="muted">There are more: choose a node, a resource or a kind, or a dot above.</p>`}
   </section>`;
 }
@@ -83,15 +87,18 @@ function Chosen({ id }) {
   const path = `/cluster/history/${encodeURIComponent(id)}`;
   const { data: t, error, again } = useLoaded(path, (signal) => get(path, signal));
   const tab = route.value.query.get("tab") ?? "decisions";
+  const job = route.value.query.get("job");
   if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
   if (!t) return html`<${Loading} lines=${4} />`;
-  const step = (/** @type {string} */ to, /** @type {string} */ label) => to ? html`<a class="button" href=${here({ id: to })}>${label}</a>` : html`<span class="muted">${label}</span>`;
+  const step = (/** @type {string} */ to, /** @type {string} */ label) => to ? html`<a class="button" href=${here({ id: to, job: null })}>${label}</a>` : html`<span class="muted">${label}</span>`;
   return html`<section class="strip past" aria-label="The past">
       <span><b>${format.clock(t.time, now.peek())}</b> <${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}> <span class="muted">DC ${t.dc || format.unknown}, ${t.file}, version ${t.epoch}</span></span>
-      <span class="grow"></span>${step(t.before, "Previous")} ${step(t.after, "Next")} <a class="button" href=${here({ id: null })}>Close</a></section>
+      <span class="grow"></span>${step(t.before, "Previous")} ${step(t.after, "Next")} <a class="button" href=${here({ id: null, job: null })}>Close</a></section>
     <div class="toolbar"><div class="tabs" role="group" aria-label="What to show">${Object.entries(tabs).map(([name, title]) => html`
       <button key=${name} type="button" aria-pressed=${tab === name ? "true" : "false"} onClick=${() => query({ tab: name })}>${title}</button>`)}</div></div>
+    ${job && html`<${Job} key=${job} id=${job} />`}
     ${tab === "operations" ? html`<${Operations} results=${t.operations ?? []} />` : tab === "state" ? html`<${State} path=${path} time=${t.time} />`
+      : tab === "log" ? html`<${Log} path=${path} />`
       : tab === "diff" ? html`<${Difference} path=${path} />` : html`<${Decisions} path=${path} />`}`;
 }
 
@@ -116,9 +123,48 @@ function Difference({ path }) {
   const { data, error, again } = useLoaded(path + "/diff", (signal) => get(path + "/diff", signal));
   if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
   if (!data) return html`<${Loading} lines=${3} />`;
-  const by = data.change ? `Changed last ${format.clock(data.change.time, now.peek())} by ${data.change.user || "somebody"} with ${data.change.client || "some program"} on ${data.change.node || "some node"}.` : "";
   if (data.objects.length === 0) return html`<section class="panel" aria-label="Configuration"><h2>Configuration</h2><p>${data.from ? "The configuration is that of the transition before." : "No transition before this one is known."}</p></section>`;
-  return html`<section class="panel" aria-label="Configuration"><h2>Configuration</h2><p>${by}</p><${ObjectChanges} objects=${data.objects} /></section>`;
+  return html`<section class="panel" aria-label="Configuration"><h2>Configuration</h2><${Authors} list=${data.authors} /><${ObjectChanges} objects=${data.objects} /></section>`;
+}
+
+/** Who changed the configuration.
+ * @param {{list: Authorship[]}} props */
+function Authors({ list }) {
+  const audits = seesNode("admin");
+  return html`<ul class="plain links" aria-label="Who">${list.map((a, n) => html`<li key=${n}>
+    ${a.job ? html`<b>${a.name || "Somebody"}</b>: ${a.kind ?? "a job"} ${a.object ?? ""}${a.time ? ` at ${format.clock(a.time, now.peek())}` : ""}${a.node ? ` by the agent of ${a.node}` : ""}, <a href=${here({ job: a.job })}>job ${a.job.slice(0, 8)}</a>${audits && html`, <a href=${`/audit?job=${a.job}`}>in the audit log</a>`}`
+      : a.client ? html`<b>${a.name || "Somebody"}</b> with ${a.client} on ${a.node || "some node"}${a.time ? ` at ${format.clock(a.time, now.peek())}` : ""}`
+        : html`${format.count(a.versions, "more version")}: Pacemaker keeps only who made the last one`}</li>`)}</ul>`;
+}
+
+/** A job that changed the configuration.
+ * @param {{id: string}} props */
+function Job({ id }) {
+  const path = `/cluster/jobs/${encodeURIComponent(id)}`;
+  const { data: j, error, again } = useLoaded(path, (signal) => get(path, signal));
+  return html`<section class="panel" aria-label="Job"><div class="head"><h2>Job ${id.slice(0, 8)}</h2><span class="grow"></span><a class="button" href=${here({ job: null })}>Close</a></div>
+    <${Problem} error=${error} onRetry=${again} />
+    ${!j && !error && html`<${Loading} lines=${2} />`}
+    ${j && html`<p><b>${j.author || "Somebody"}</b>: ${j.kind} ${j.object}, on ${j.node}, ${format.clock(j.begun, now.peek())}: ${j.result || j.state}</p>
+      <pre class="config">${[...j.commands, ...(j.changes ?? [])].join("\n")}</pre>`}</section>`;
+}
+
+/** The logs of this node around the transition.
+ * @param {{path: string}} props */
+function Log({ path }) {
+  const { data, error, again } = useLoaded(path + "/log?limit=1000", (signal) => get(path + "/log?limit=1000", signal));
+  if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
+  if (!data) return html`<${Loading} lines=${6} />`;
+  /** @type {Logged} */
+  const log = data;
+  return html`<section class="panel" aria-label="Logs"><h2>Logs of ${log.node || "this node"}</h2>
+    <p class="muted">From ${format.clock(log.from, now.peek())} to ${format.clock(log.to, now.peek())}.${log.more ? " There are more lines before these." : ""}
+      ${log.missing.length > 0 ? ` The logs of ${log.missing.join(", ")} are on those nodes: ask their agents.` : ""}
+      ${log.sources.filter((s) => s.problem).map((s) => ` ${s.name} was not read: ${s.problem}.`).join("")}</p>
+    ${log.lines.length === 0 ? html`<p>Nothing was logged then.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-label="Lines of the logs"><table>
+      <thead><tr><th scope="col">Time</th><th scope="col">Program</th><th scope="col">Severity</th><th scope="col">Text</th></tr></thead>
+      <tbody>${log.lines.map((l, n) => html`<tr key=${n}><td>${format.clock(l.time, now.peek())}</td><td>${l.daemon ?? l.source}</td>
+        <td>${l.severity === "error" || l.severity === "warning" ? html`<${Badge} kind=${kindOfTag(l.severity)}>${l.severity}</${Badge}>` : (l.severity ?? "")}</td><td>${l.text}</td></tr>`)}</tbody></table></div>`}</section>`;
 }
 
 /** @param {{results: OperationResult[]}} props */

@@ -28,6 +28,12 @@ export function decided(t) {
   return words.join("; ") + (list.length > 4 ? `; and ${list.length - 4} more` : "");
 }
 
+/** Who changed the configuration before, in one line.
+ * @param {PastTransition} t */
+export function authors(t) {
+  return [...new Set((t.authors ?? []).map((a) => a.name || "somebody"))].join(", ");
+}
+
 /** @param {{transitions: PastTransition[], chosen: string, onChoose: (id: string) => void}} props the newest first */
 export function TimeLine({ transitions, chosen, onChoose }) {
   const times = transitions.map((t) => Date.parse(t.time));

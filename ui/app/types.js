@@ -267,7 +267,10 @@ export {};
 /** What the cluster went through.
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, call: number, code: number, status: number, meaning: string, failed: boolean, time: string, durationMs: number, queuedMs: number, reason?: string}} OperationResult
  * @typedef {{id: string, time: string, tag: string, file: string, dc: string, epoch: string, quorum: boolean, known: boolean, decisions?: Decision[], operations?: OperationResult[], before?: string, after?: string,
- *   change?: {time: string, user?: string, client?: string, node?: string}}} PastTransition */
+ *   change?: {time: string, user?: string, client?: string, node?: string}, versions?: number, authors?: Authorship[]}} PastTransition
+ * @typedef {{from: string, to: string, node: string, more: boolean, missing: string[], sources: {name: string, problem?: string}[],
+ *   lines: {time: string, source: string, daemon?: string, pid?: number, severity?: string, text: string}[]}} Logged
+ * @typedef {{name?: string, time?: string, job?: string, kind?: string, object?: string, client?: string, node?: string, versions: number}} Authorship */
 
 /** A resource or a node of the cluster with everything about it.
  * @typedef {{kind: string, through?: string, object: Record<string, any>}} RelatedConstraint

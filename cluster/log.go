@@ -1,0 +1,73 @@
+package cluster
+
+import (
+	"slices"
+	"time"
+)
+
+// A LogLine is what a daemon or an agent of the cluster has written into a log.
+type LogLine struct {
+	// Time is by the clock of the node: to the microsecond from the journal, to the
+	// millisecond or second from files.
+	Time time.Time `json:"time"`
+	// Source is journal, pacemaker.log or corosync.log.
+	Source string `json:"source"`
+	// Daemon is the program: pacemaker-controld, corosync, IPaddr2(vip); empty: the line
+	// does not tell.
+	Daemon string `json:"daemon,omitempty"`
+	PID    int    `json:"pid,omitempty"`
+	// Severity is error, warning, notice, info or debug; empty: the line does not tell.
+	Severity string `json:"severity,omitempty"`
+	Text     string `json:"text"` // without secrets
+}
+
+// A LogSource is a log that was read.
+type LogSource struct {
+	Name string `json:"name"`
+	// Problem says why it was not read; empty: it was.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Logged is what was written in an interval on one node.
+type Logged struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	Node string    `json:"node"`
+	// Lines are the latest of the interval, by time.
+	Lines []LogLine `json:"lines"`
+	// More: the interval has more lines, before these.
+	More    bool        `json:"more"`
+	Sources []LogSource `json:"sources"`
+	// Missing are the nodes whose logs are not here: an agent reads those of its own node.
+	Missing []string `json:"missing"`
+}
+
+// sameLine is how much the times of a line may differ that is in two logs.
+const sameLine = 2 * time.Second
+
+// MergedLines are lines of several logs by time, the latest of them, up to a number. A line
+// that is in two logs is there once. more: there are others before.
+func MergedLines(lines []LogLine, limit int) (merged []LogLine, more bool) {
+	type said struct {
+		daemon, text string
+		pid          int
+	}
+	slices.SortStableFunc(lines, func(a, b LogLine) int { return a.Time.Compare(b.Time) })
+	last := map[said]LogLine{}
+	merged = slices.DeleteFunc(lines, func(l LogLine) bool {
+		key := said{l.Daemon, l.Text, l.PID}
+		before, known := last[key]
+		if known && before.Source != l.Source && l.Time.Sub(before.Time) <= sameLine {
+			return true
+		}
+		last[key] = l
+		return false
+	})
+	if len(merged) > limit {
+		return merged[len(merged)-limit:], true
+	}
+	if merged == nil {
+		merged = []LogLine{}
+	}
+	return merged, false
+}
