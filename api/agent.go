@@ -209,11 +209,11 @@ func (a *Agent) change(ctx context.Context, edits []lb.Edit, by lb.Origin, do fu
 	if err != nil {
 		return applied, err
 	}
-	return a.seenApplied(ctx, applied)
+	return seenApplied(ctx, a, applied)
 }
 
 // seenApplied is the outcome of a change as the caller may see it.
-func (a *Agent) seenApplied(ctx context.Context, applied lb.Applied) (lb.Applied, error) {
+func seenApplied(ctx context.Context, a *Agent, applied lb.Applied) (lb.Applied, error) {
 	s, blind := sightOf(ctx)
 	if !blind {
 		return applied, nil

@@ -26,7 +26,7 @@ func edit(c echo.Context, a *Agent, e lb.Edit) (lb.Applied, error) {
 	if e.IfMatch, e.IfNoneMatch, err = conditions(c.Request()); err != nil {
 		return lb.Applied{}, err
 	}
-	if e, err = a.meant(c.Request().Context(), e); err != nil {
+	if e, err = meant(c.Request().Context(), a, e); err != nil {
 		return lb.Applied{}, err
 	}
 	e.Origin = a.Origin(c)

@@ -43,7 +43,7 @@ func (h changesetHandlers) apply(c echo.Context) error {
 		return err
 	}
 	for i, e := range set.Edits {
-		if set.Edits[i], err = h.agent.meant(c.Request().Context(), e); err != nil {
+		if set.Edits[i], err = meant(c.Request().Context(), h.agent, e); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func (h backendHandlers) deploy(c echo.Context) error {
 		return err
 	}
 	var ifNew bool
-	if sw.IfMatch, ifNew, err = h.agent.conditions(c, lb.Backend{Key: sw.Backend}.ID()); err != nil {
+	if sw.IfMatch, ifNew, err = conditionsOf(c, h.agent, lb.Backend{Key: sw.Backend}.ID()); err != nil {
 		return err
 	}
 	if ifNew {

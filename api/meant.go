@@ -14,7 +14,7 @@ import (
 // that name itself has guessed it, and must get the answer that any other name gets.
 
 // meant is an edit as the caller of a context means it.
-func (a *Agent) meant(ctx context.Context, e lb.Edit) (lb.Edit, error) {
+func meant(ctx context.Context, a *Agent, e lb.Edit) (lb.Edit, error) {
 	s, blind := sightOf(ctx)
 	if !blind {
 		return e, nil
@@ -26,12 +26,12 @@ func (a *Agent) meant(ctx context.Context, e lb.Edit) (lb.Edit, error) {
 	return s.meant(in, e), nil
 }
 
-// conditions are those of a request that changes the object with an id, as the caller means them.
-func (a *Agent) conditions(c echo.Context, id string) (ifMatch []string, ifNew bool, err error) {
+// conditionsOf are those of a request that changes the object with an id, as the caller means them.
+func conditionsOf(c echo.Context, a *Agent, id string) (ifMatch []string, ifNew bool, err error) {
 	if ifMatch, ifNew, err = conditions(c.Request()); err != nil || len(ifMatch) == 0 {
 		return ifMatch, ifNew, err
 	}
-	e, err := a.meant(c.Request().Context(), lb.Edit{Delete: id, IfMatch: ifMatch})
+	e, err := meant(c.Request().Context(), a, lb.Edit{Delete: id, IfMatch: ifMatch})
 	return e.IfMatch, ifNew, err
 }
 

@@ -37,7 +37,7 @@ func (h backendHandlers) setMember(c echo.Context) error {
 		return err
 	}
 	var ifNew bool
-	if change.IfMatch, ifNew, err = h.agent.conditions(c, lb.Backend{Key: key}.ID()); err != nil {
+	if change.IfMatch, ifNew, err = conditionsOf(c, h.agent, lb.Backend{Key: key}.ID()); err != nil {
 		return err
 	}
 	switch {
@@ -51,7 +51,7 @@ func (h backendHandlers) setMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if applied, err = h.agent.seenApplied(c.Request().Context(), applied); err != nil {
+	if applied, err = seenApplied(c.Request().Context(), h.agent, applied); err != nil {
 		return err
 	}
 	in, err := h.agent.Intent(c.Request().Context())

@@ -40,9 +40,16 @@ func TestHiddenNamesInOtherObjects(t *testing.T) {
 			t.Errorf("%s: %s", id, taken)
 		}
 		for _, q := range [][3]string{
-			{"GET", "/drafts/" + id, ""}, {"GET", "/drafts/" + id + "/edits", ""}, {"GET", "/drafts/" + id + "/diff", ""}, {"DELETE", "/drafts/" + id, ""},
-			{"PATCH", "/drafts/" + id, `{"message":"x"}`}, {"POST", "/drafts/" + id + "/undo", ""}, {"POST", "/drafts/" + id + "/rebase", ""},
-			{"POST", "/drafts/" + id + "/commit", ""}, {"PUT", "/backends/shop-files?draft=" + id, shop}, {"GET", "/backends/shop-files?draft=" + id, ""},
+			{"GET", "/drafts/" + id, ""},
+			{"GET", "/drafts/" + id + "/edits", ""},
+			{"GET", "/drafts/" + id + "/diff", ""},
+			{"DELETE", "/drafts/" + id, ""},
+			{"PATCH", "/drafts/" + id, `{"message":"x"}`},
+			{"POST", "/drafts/" + id + "/undo", ""},
+			{"POST", "/drafts/" + id + "/rebase", ""},
+			{"POST", "/drafts/" + id + "/commit", ""},
+			{"PUT", "/backends/shop-files?draft=" + id, shop},
+			{"GET", "/backends/shop-files?draft=" + id, ""},
 			{"GET", "/definitions?draft=" + id, ""},
 		} {
 			if text := ask(q[0], q[1], q[2], apitest.BlindAdminToken, 404); !strings.Contains(text, "drafts/"+id+" does not exist") {
