@@ -21,7 +21,6 @@ const detailConfiguration = `<configuration>
 // A user goes from the cluster to a resource and a node, reads why things are as they are, and
 // acts there.
 func TestClusterDetailPages(t *testing.T) {
-	t.Parallel()
 	testkit.Tool(t, "chromium")
 	c := apitest.NewCluster()
 	if err := c.SetConfiguration(detailConfiguration); err != nil {
@@ -66,7 +65,10 @@ func TestClusterDetailPages(t *testing.T) {
 
 	// What happens meanwhile shows.
 	c.SetOperations(cluster.OperationResult{Node: "n1", Resource: "haproxy", Name: "stop", Code: 1, Status: 2, Failed: true, Meaning: "timed out", Time: time.Now()})
-	c.Change(func(v *cluster.Status) { v.Epoch.Updates++; v.Resources[0].State, v.Resources[0].Places = "stopped", []cluster.Placement{} })
+	c.Change(func(v *cluster.Status) {
+		v.Epoch.Updates++
+		v.Resources[0].State, v.Resources[0].Places = "stopped", []cluster.Placement{}
+	})
 	p.reads(`[aria-label="Operations"]`, "stop", "timed out")
 	p.reads(`[aria-label="Where it runs"]`, "nowhere")
 	p.sees(`(b => b.includes("Start…") && !b.includes("Stop…"))([...document.querySelectorAll(".actions button")].map(b => b.innerText))`)

@@ -15,7 +15,7 @@ const draftsPage = "/drafts"
 
 // pages are the paths of pages, besides those of single objects.
 func pages() []string {
-	return []string{"/", home, "/activity", "/config", "/certificates", draftsPage, "/cluster", "/simulator", "/history", "/login", "/account", "/access", "/audit", "/openapi"}
+	return []string{"/", home, "/activity", "/config", "/certificates", draftsPage, "/cluster", "/cluster/config", "/simulator", "/history", "/login", "/account", "/access", "/audit", "/openapi"}
 }
 
 // Paths are those of pages and of assets. What is below them may belong to a Site, too.

@@ -9,6 +9,7 @@ import { AuditPage } from "./audit.js";
 import { CertificatesPage } from "./certificates.js";
 import { ClusterPage } from "./cluster.js";
 import { NodePage, ResourcePage } from "./clusterdetail.js";
+import { ObjectsPage } from "./clusterobjects.js";
 import { ConfigPage } from "./config.js";
 import { Detail } from "./detail.js";
 import { DraftBar } from "./draftbar.js";
@@ -58,11 +59,11 @@ export function App() {
   const at = route.value;
   const label = object("status").value?.label ?? hello.value?.label;
   useEffect(() => {
-    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? ({ login: "Log in", account: "Account", simulator: "Simulator", history: "History" }[at.page] ?? "Not found");
+    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? ({ login: "Log in", account: "Account", simulator: "Simulator", history: "History", objects: "Configuration" }[at.page] ?? "Not found");
     document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
   });
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
-  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster", resource: "cluster", node: "cluster" });
+  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster", resource: "cluster", objects: "cluster", node: "cluster" });
   const lost = connection.value.state === "lost";
   return html`
     <a class="skip" href="#main" data-plain>Skip to content</a>
@@ -92,6 +93,8 @@ function Page() {
       return html`<${DraftPage} key=${at.key} id=${at.key} />`;
     case "cluster":
       return html`<${ClusterPage} />`;
+    case "objects":
+      return html`<${ObjectsPage} />`;
     case "resource":
       return html`<${ResourcePage} key=${at.key} id=${at.key} />`;
     case "node":

@@ -34,6 +34,7 @@ export function ClusterPage() {
     <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${kindOf(c.state)}>${c.state}</${Badge}>
       <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node: ${c.node} (${c.role})</span>
       <span class="grow"></span>
+      <a class="button" href="/cluster/config">Configuration</a>
       <a class="button" href="/history">History</a>
       <a class="button" href="/simulator">Simulator</a>
       ${c.maintenance

@@ -47,7 +47,7 @@ export function ResourcePage({ id }) {
   return html`${crumbs}
     <div class="head"><div><${Title}>${id}</${Title}><p class="sub"><${What} detail=${d} /></p></div>
       ${states.map((s) => html`<${Badge} key=${s} kind=${kindOf(s)}>${s}</${Badge}>`)}
-      <span class="grow"></span></div>
+      <span class="grow"></span><a class="button" href=${`/cluster/config?kind=${d.kind}&edit=${encodeURIComponent(id)}`}>Edit</a></div>
     <${Actions} detail=${d} on=${{ resource: id }} nodes=${nodes} />
     <${Places} detail=${d} />
     <${HAProxyPages} detail=${d} />

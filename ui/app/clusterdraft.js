@@ -67,13 +67,14 @@ function RemoveButton({ label, run }) {
 }
 
 /** What a draft would do, and whether to do it.
- * @param {{draft: ClusterDraft, busy: boolean, problem: string, onGone: () => void, onChanged: () => void}} props */
-function BatchBar({ draft: d, busy, problem, onGone, onChanged }) {
+ * @param {{draft: ClusterDraft, busy: boolean, problem: string, onGone: () => void, onChanged: () => void, link?: string}} props link: to the simulation of the draft */
+export function BatchBar({ draft: d, busy, problem, onGone, onChanged, link }) {
   const [asked, setAsked] = useState("");
   return html`<section class="strip draft batch" aria-label="Draft">
     <span role="status">Draft <b>${d.id}</b>${d.message && ` – ${d.message}`} – ${format.count(d.edits.length, "edit")}, ${format.count(d.objects.length, "object")}${busy ? ", simulating…" : ""}</span>
     ${d.conflicts.length > 0 && html`<${Badge} kind="bad" title=${d.conflicts.join(", ")}>${format.count(d.conflicts.length, "conflict")}</${Badge}>`}
     <span class="grow"></span>
+    ${link && html`<a href=${link}>Simulator</a>`}
     <${Button} kind="link" role="admin" onClick=${async () => { await call("PATCH", pathOf(d.id), { body: { listed: !d.listed } }); onChanged(); }}>${d.listed ? "Hide from others" : "Show to others"}</${Button}>
     <${Button} kind="link" role="admin" disabled=${busy || d.edits.length === 0 || problem !== ""} onClick=${() => setAsked("commit")}>Commit…</${Button}>
     <${Button} kind="link" role="admin" onClick=${() => setAsked("drop")}>Drop…</${Button}>

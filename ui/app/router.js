@@ -14,6 +14,7 @@ export function parse(url) {
     return { page: "detail", kind: kinds === "backends" ? "backend" : "frontend", key, query };
   }
   if (page === "cluster" && key && rest.length === 0 && (kinds === "resources" || kinds === "nodes")) return { page: kinds.slice(0, -1), key, query };
+  if (page === "cluster" && kinds === "config" && key === undefined) return { page: "objects", query };
   if (page === "drafts" && kinds && key === undefined) return { page: "draft", key: kinds, query };
   return { page: kinds === undefined ? page || "overview" : "missing", query };
 }

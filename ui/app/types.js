@@ -279,3 +279,7 @@ export {};
  * @typedef {ClusterDetail & {id: string, kind: string, object: Record<string, any>, meta: Record<string, string>, containers: string[], tags: string[], resources: ClusterResource[]}} ResourceDetail
  * @typedef {ClusterDetail & {name: string, node: ClusterNode, object?: Record<string, any>,
  *   fencing: {node: string, action: string, status: string, device: string, reason: string, time: string}[]}} NodeDetail */
+
+/** What a resource agent says of itself.
+ * @typedef {{name: string, type: string, default?: string, options?: string[], required?: boolean, unique?: boolean, deprecated?: boolean, secret?: boolean, shortDescription?: string, longDescription?: string}} AgentParameter
+ * @typedef {{agent: string, version: string, shortDescription?: string, longDescription?: string, parameters: AgentParameter[]}} ClusterAgent */
