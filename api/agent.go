@@ -110,12 +110,7 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 
 // Apply is that of Changer.
 func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
-	applied, err := a.change(ctx, set.Edits, set.Origin, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
-	if err != nil {
-		return applied, err
-	}
-	applied.Changes, err = a.seenChanges(ctx, applied.Changes)
-	return applied, err
+	return a.change(ctx, set.Edits, set.Origin, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
 }
 
 // Preview is that of Changer. A caller who may not see everything gets no text of haproxy.cfg.
@@ -208,13 +203,26 @@ func (a *Agent) change(ctx context.Context, edits []lb.Edit, by lb.Origin, do fu
 		return lb.Applied{}, err
 	}
 	if id, ok := draftOf(ctx); ok {
-		return a.changeDraft(ctx, id, edits, by)
+		do = func() (lb.Applied, error) { return a.changeDraft(ctx, id, edits, by) }
 	}
 	applied, err := do()
-	if s, blind := sightOf(ctx); blind && err == nil {
-		applied = s.applied(applied)
+	if err != nil {
+		return applied, err
 	}
-	return applied, err
+	return seenApplied(ctx, a, applied)
+}
+
+// seenApplied is the outcome of a change as the caller may see it.
+func seenApplied(ctx context.Context, a *Agent, applied lb.Applied) (lb.Applied, error) {
+	s, blind := sightOf(ctx)
+	if !blind {
+		return applied, nil
+	}
+	in, err := a.configured(ctx)
+	if err != nil {
+		return applied, err
+	}
+	return s.applied(in, applied), nil
 }
 
 // seenChanges are changes of objects as the caller sees them.

@@ -53,7 +53,7 @@ func (h canaryHandlers) start(c echo.Context) error {
 		return err
 	}
 	var ifNew bool
-	if asked.IfMatch, ifNew, err = conditions(c.Request()); err != nil {
+	if asked.IfMatch, ifNew, err = conditionsOf(c, h.agent, lb.Backend{Key: asked.Backend}.ID()); err != nil {
 		return err
 	}
 	if ifNew {

@@ -26,6 +26,9 @@ func edit(c echo.Context, a *Agent, e lb.Edit) (lb.Applied, error) {
 	if e.IfMatch, e.IfNoneMatch, err = conditions(c.Request()); err != nil {
 		return lb.Applied{}, err
 	}
+	if e, err = meant(c.Request().Context(), a, e); err != nil {
+		return lb.Applied{}, err
+	}
 	e.Origin = a.Origin(c)
 	if e.Wait == 0 {
 		return a.Edit(c.Request().Context(), e)

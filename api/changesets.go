@@ -42,6 +42,11 @@ func (h changesetHandlers) apply(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	for i, e := range set.Edits {
+		if set.Edits[i], err = meant(c.Request().Context(), h.agent, e); err != nil {
+			return err
+		}
+	}
 	warnings, err := h.store(c.Request().Context(), &set, dryRun)
 	if err != nil {
 		return err

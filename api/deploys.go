@@ -21,7 +21,7 @@ func (h backendHandlers) deploy(c echo.Context) error {
 		return err
 	}
 	var ifNew bool
-	if sw.IfMatch, ifNew, err = conditions(c.Request()); err != nil {
+	if sw.IfMatch, ifNew, err = conditionsOf(c, h.agent, lb.Backend{Key: sw.Backend}.ID()); err != nil {
 		return err
 	}
 	if ifNew {

@@ -62,7 +62,7 @@ func (l limits) judgeFrontend(in lb.Intent, former, after lb.Frontend) error {
 	var fe lb.FieldErrors
 	l.addTargets(&fe, after)
 	if after.Register != "" && after.Register != former.Register && !l.namesService(after.Register, in) {
-		fe.Add("register.name", strconv.Quote(string(after.Register))+" is a service outside of your limits", l.expected())
+		fe.Add("register.name", l.named(after.Register)+"is a service outside of your limits", l.expected())
 	}
 	if after.RawBind != former.RawBind {
 		fe.Add("bind", "is a whole line of haproxy.cfg, and your role is limited to some objects", "addresses without options")
@@ -92,7 +92,7 @@ func (l limits) addCertificates(fe *lb.FieldErrors, o lb.Object, former ...lb.Ce
 			continue
 		}
 		if !l.grant.Allows(l.need, lb.Certificate{Key: use.Name}.ID()) {
-			fe.Add(use.Path, strconv.Quote(string(use.Name))+" is a certificate outside of your limits", l.expected())
+			fe.Add(use.Path, l.named(use.Name)+"is a certificate outside of your limits", l.expected())
 		}
 	}
 }
@@ -100,7 +100,7 @@ func (l limits) addCertificates(fe *lb.FieldErrors, o lb.Object, former ...lb.Ce
 func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
 	add := func(path string, target lb.Name) {
 		if !l.grant.Allows(l.need, lb.Backend{Key: target}.ID()) {
-			fe.Add(path, strconv.Quote(string(target))+" is a backend outside of your limits", l.expected())
+			fe.Add(path, l.named(target)+"is a backend outside of your limits", l.expected())
 		}
 	}
 	for i, r := range f.Rules {
@@ -118,7 +118,7 @@ func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
 func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {
 	var fe lb.FieldErrors
 	if after.Service != "" && after.Service != former.Service && !l.namesService(after.Service, in) {
-		fe.Add("name", strconv.Quote(string(after.Service))+" is a service outside of your limits", l.expected())
+		fe.Add("name", l.named(after.Service)+"is a service outside of your limits", l.expected())
 	}
 	if after.Balance != former.Balance && strings.HasPrefix(after.Balance, "hash ") {
 		fe.Add("balance", "has an expression, which may name anything, and your role is limited to some objects", "an algorithm without an expression")
@@ -143,6 +143,15 @@ func (l limits) addDefaults(fe *lb.FieldErrors, former, after lb.Name) {
 	if after != former {
 		fe.Add("defaults", "is a section of raw lines, and your role is limited to some objects", "the defaults that the object has")
 	}
+}
+
+// named quotes a name that a refusal is about. Who does not see it may not have written it either:
+// others may have put it into a draft.
+func (l limits) named(name lb.Name) string {
+	if l.grant.HidesRest() {
+		return ""
+	}
+	return strconv.Quote(string(name)) + " "
 }
 
 func (l limits) expected() string { return "one of " + fmt.Sprint(l.grant.Patterns()) }

@@ -37,7 +37,7 @@ func (h backendHandlers) setMember(c echo.Context) error {
 		return err
 	}
 	var ifNew bool
-	if change.IfMatch, ifNew, err = conditions(c.Request()); err != nil {
+	if change.IfMatch, ifNew, err = conditionsOf(c, h.agent, lb.Backend{Key: key}.ID()); err != nil {
 		return err
 	}
 	switch {
@@ -49,6 +49,9 @@ func (h backendHandlers) setMember(c echo.Context) error {
 	change.Origin = h.agent.Origin(c)
 	member, applied, err := h.changeMember.SetMember(c.Request().Context(), change)
 	if err != nil {
+		return err
+	}
+	if applied, err = seenApplied(c.Request().Context(), h.agent, applied); err != nil {
 		return err
 	}
 	in, err := h.agent.Intent(c.Request().Context())

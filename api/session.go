@@ -181,17 +181,24 @@ func (h sessionHandlers) nodes(r *http.Request) string {
 	return string(h.guard.shared.Told(ctx))
 }
 
-// end ends the session of a request and closes its websockets.
+// end ends all sessions that a request shows, in a cookie or a header, and closes their websockets.
 func (h sessionHandlers) end(r *http.Request) {
-	id := ""
-	if cookie, err := sessionOf(r); err == nil {
-		id = cookie.Value
-	} else if scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " "); strings.EqualFold(scheme, "Bearer") {
-		id = strings.TrimSpace(token)
+	var ids []string
+	for _, cookie := range r.Cookies() {
+		if name, _ := cookieNameOf(r); cookie.Name == name {
+			ids = append(ids, cookie.Value)
+		}
 	}
-	if id != "" {
-		h.guard.sessions.End(id)
-		h.live.EndSession(auth.SessionID(id))
+	for _, header := range r.Header.Values(echo.HeaderAuthorization) {
+		if scheme, token, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Bearer") {
+			ids = append(ids, strings.TrimSpace(token))
+		}
+	}
+	for _, id := range ids {
+		if id != "" {
+			h.guard.sessions.End(id)
+			h.live.EndSession(auth.SessionID(id))
+		}
 	}
 }
 

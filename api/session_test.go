@@ -65,6 +65,26 @@ func TestSessionsOfBrowsers(t *testing.T) {
 	s.do("DELETE", "/session", "").wants(t, 200, nil)
 }
 
+// A logout ends every session that it shows, one in a header too, although there is a cookie.
+func TestALogoutEndsAllThatItShows(t *testing.T) {
+	t.Parallel()
+	s := filledFixture(t, apitest.Guarded(t))
+	begin := func() string {
+		var got struct{ Token string }
+		s.do("POST", "/session", `{"token":"`+apitest.DeployToken+`","bearer":true}`).wants(t, 200, &got)
+		return got.Token
+	}
+	for _, cookies := range []string{"thalassa_session=ended", "thalassa_session=OTHER", "thalassa_session=ended; thalassa_session=OTHER"} {
+		inHeader, other := begin(), begin()
+		cookies = strings.ReplaceAll(cookies, "OTHER", other)
+		s.do("DELETE", "/session", "", "Authorization: Bearer "+inHeader, "Cookie: "+cookies).wants(t, 200, nil)
+		s.get("/status", "Authorization: Bearer "+inHeader).refused(t, http.StatusUnauthorized, "unauthorized")
+		if strings.Contains(cookies, other) {
+			s.get("/status", "Authorization: Bearer "+other).refused(t, http.StatusUnauthorized, "unauthorized")
+		}
+	}
+}
+
 func TestSessionsOverTLSHaveSecureCookies(t *testing.T) {
 	s := filledFixture(t, apitest.Guarded(t))
 	r := s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`, "X-Forwarded-Proto: https")

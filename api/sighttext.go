@@ -8,8 +8,15 @@ import (
 	"thalassa/lb"
 )
 
-// applied is the outcome of a change of what is seen. Its reason may be about anything.
-func (s sight) applied(a lb.Applied) lb.Applied {
+// applied is the outcome of a change of what is seen. Its reason may be about anything, and
+// its objects may name others.
+func (s sight) applied(in lb.Intent, a lb.Applied) lb.Applied {
+	if a.Backend != nil {
+		b := s.backend(*a.Backend, s.hiddenNames(in))
+		a.Backend = &b
+	}
+	seen, _ := s.revision(in, lb.Revision{Changes: a.Changes})
+	a.Changes = seen.Changes
 	if a.Reason != "" {
 		a.Reason = "the newest configuration is not in effect"
 	}
@@ -24,6 +31,12 @@ func (s sight) failure(f *ResponseError) *ResponseError {
 	if f.Code == "refused" {
 		out.Output, out.Fields = "", nil
 		out.Message = "HAProxy refuses the configuration; what it says is for those who see all objects"
+	}
+	if tag := f.Header.Get(headerETag); f.Code == "precondition_failed" && tag != "" {
+		// It is that of the object with its hidden names: they could be guessed from it.
+		out.Header = f.Header.Clone()
+		out.Header.Del(headerETag)
+		out.Message = strings.ReplaceAll(f.Message, ": its entity tag is now "+tag, "")
 	}
 	out.By = slices.DeleteFunc(slices.Clone(f.By), func(id string) bool { return !s.grant.Sees(id) })
 	out.Fields = slices.DeleteFunc(slices.Clone(f.Fields), func(e lb.FieldError) bool { return s.namesHidden(e.Problem) || s.namesHidden(e.Expected) })

@@ -96,7 +96,24 @@ func CheckConditions(r *http.Request, in lb.Intent, id string) error {
 	if err != nil {
 		return err
 	}
-	return lb.Edit{Delete: id, IfMatch: ifMatch, IfNoneMatch: ifNew}.CheckConditions(in)
+	e := lb.Edit{Delete: id, IfMatch: ifMatch, IfNoneMatch: ifNew}
+	if s, limited := sightOf(r.Context()); limited {
+		e = s.meant(in, e)
+	}
+	return e.CheckConditions(in)
+}
+
+// EntityTag is the entity tag of an object as the caller of a context sees it; empty: there is none
+// with the id.
+func EntityTag(ctx context.Context, in lb.Intent, id string) string {
+	o := in.Object(id)
+	if o == nil {
+		return ""
+	}
+	if s, limited := sightOf(ctx); limited {
+		o = s.object(o, s.hiddenNames(in))
+	}
+	return o.ETag()
 }
 
 // Unchanged sets the entity tag of the answer. It reports whether the caller has that state

@@ -69,8 +69,11 @@ func (l *login) run(ctx context.Context, address string) error {
 	}
 	address = strings.TrimSuffix(address, "/")
 	u, err := neturl.Parse(address)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" || u.User != nil {
 		return usageError{fmt.Errorf("%q is not the address of an agent, expected a URL such as https://lb1.example:10000", address)}
+	}
+	if u.Scheme != "https" && l.fingerprint+l.caFile != "" {
+		return usageError{fmt.Errorf("--fingerprint and --ca-file are about a certificate, and %s has none; expected a URL that begins with https://", address)}
 	}
 	r := &remote{env: l.env, caFile: l.caFile}
 	cfg := client.Config{Address: address}

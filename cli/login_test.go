@@ -176,6 +176,9 @@ func TestLoginWithoutQuestions(t *testing.T) {
 		{[]string{"https://" + address, "--ca-file", token}, cli.ExitUsage},
 		{[]string{"http://lb1.example:10000"}, cli.ExitUsage},
 		{[]string{"https://"}, cli.ExitUsage},
+		{[]string{"http://" + address, "--fingerprint", fingerprint}, cli.ExitUsage},
+		{[]string{"http://" + address, "--ca-file", filepath.Join(dir, "api.crt")}, cli.ExitUsage},
+		{[]string{"https://" + address + "@lb1.example", "--fingerprint", fingerprint}, cli.ExitUsage},
 	} {
 		if r := s.run(append([]string{"login", "--token-file", token}, tt.args...)...); r.code != tt.code {
 			t.Errorf("%v: %+v", tt.args, r)

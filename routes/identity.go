@@ -24,7 +24,10 @@ func identityPrefixes() []string {
 
 // identityNames are further whole names.
 func identityNames() []string {
-	return []string{"x-scheme", "x-url-scheme", "x-proto", "x-protocol", "x-host", "x-port", "x-prefix", "x-https", "x-org", "x-org-id", "x-logged-in-as", "smuser"}
+	return []string{
+		"x-scheme", "x-url-scheme", "x-proto", "x-protocol", "x-host", "x-port", "x-prefix", "x-https", "x-org", "x-org-id", "x-logged-in-as", "smuser",
+		"x-client-verify", "client-verify", "x-client-verified", "x-verified", "x-given-name", "given-name", "x-gap-auth", "gap-auth", "persistent-id", "targeted-id",
+	}
 }
 
 // identityWords are words between hyphens, and identityParts also parts of words.
@@ -33,6 +36,8 @@ func identityWords() []string {
 		"role", "roles", "group", "groups", "team", "teams", "member", "memberof", "account", "accounts", "admin", "login", "uid", "upn", "eppn",
 		"subject", "sub", "claim", "claims", "scope", "scopes", "permission", "permissions", "credential", "credentials", "tenant", "tenants",
 		"cert", "certificate", "dn", "ssl", "tls", "mtls", "sso", "saml", "oidc", "iap", "idp", "ip", "ips", "address", "addr", "remote", "displayname", "fullname",
+		"mail", "cn", "givenname", "surname", "nickname", "affiliation", "entitlement", "entitlements", "privilege", "privileges", "jwt", "kerberos", "spnego",
+		"behalf", "actor", "sudo", "superuser", "staff", "employee", "person", "subscriber", "whoami",
 	}
 }
 

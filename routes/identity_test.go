@@ -26,7 +26,10 @@ func TestAClientCannotSayWhoItIs(t *testing.T) {
 		SMUSER iv-creds iv-user EPPN X-Tenant X-Tenant-Id X-Account X-Admin X-Is-Admin X-Permissions X-Scopes X-Rewrite-URL X-Original-URL X-Originating-IP
 		X-Real-Ip X-RealIP X-Client-IP X-Cluster-Client-Ip X-ProxyUser-Ip WL-Proxy-Client-IP WL-Proxy-SSL $WSRU X-Accel-Mapping X-Sendfile-Type
 		X-Scheme X-Url-Scheme X-Proto X-Host X-Port Front-End-Https X-Hasura-Role X-Grafana-User Proxy-Name X-Authenticated-Name X-Principal X-Identity
-		X-Logged-In-As X-Redmine-Switch-User Forwarded`)
+		X-Logged-In-As X-Redmine-Switch-User Forwarded
+		X-Client-Verify Client-Verify X-Verified X-Jwt Jwt X-On-Behalf-Of X-Actor Sudo X-Sudo X-Mail Mail X-Cn X-Ldap-Cn GivenName X-Given-Name Affiliation
+		Entitlement X-Entitlements X-Privileges X-Employee X-Employee-Number X-Person X-Is-Staff X-Is-Superuser X-Subscriber-Id X-Kerberos X-Whoami Persistent-Id
+		X-Spnego GAP-Auth X-Nickname`)
 	for _, spell := range []func(string) string{
 		func(name string) string { return name }, strings.ToLower, strings.ToUpper,
 		func(name string) string { return strings.ReplaceAll(name, "-", "_") },

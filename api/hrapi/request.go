@@ -190,8 +190,8 @@ func (s staging) stage(c echo.Context, change func(lb.Intent) (lb.Intent, error)
 			return in, err
 		}
 		next, err := change(in)
-		if o := next.Object(id); err == nil && o != nil {
-			tag = o.ETag()
+		if err == nil {
+			tag = api.EntityTag(c.Request().Context(), next, id)
 		}
 		return next, err
 	})
