@@ -45,6 +45,12 @@ func (c contexts) find(name string) (connection, bool) {
 	return c.List[i], true
 }
 
+// named is the context with a name.
+func (c contexts) named(name string) (connection, bool) {
+	known, ok := c.find(name)
+	return known, ok && known.Name == name
+}
+
 // nameFor is the name of the context of an agent: the one that it has, else its host and
 // port. Two agents of one host differ in the port.
 func (c contexts) nameFor(address, host string) string {

@@ -27,6 +27,7 @@ type login struct {
 	tokenFile    string
 	caFile       string
 	fingerprint  string
+	replace      bool
 	input        *bufio.Reader
 }
 
@@ -54,6 +55,7 @@ an agent that shows another key later is refused.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&l.name, "name", "", "`name` of the context (default: host and port of the URL)")
+	f.BoolVar(&l.replace, "replace", false, "take the name from another agent's context")
 	f.StringVar(&l.user, "user", "", "`name` of a user, who logs in with a password")
 	f.BoolVar(&l.sso, "sso", false, "login at the agent's identity provider, in a browser")
 	f.StringVar(&l.passwordFile, "password-file", "", "`file` with the user's password (default: asks for it)")
@@ -75,6 +77,9 @@ func (l *login) run(ctx context.Context, address string) error {
 	if u.Scheme != "https" && l.fingerprint+l.caFile != "" {
 		return usageError{fmt.Errorf("--fingerprint and --ca-file are about a certificate, and %s has none; expected a URL that begins with https://", address)}
 	}
+	if err := l.checkName(address); err != nil {
+		return err
+	}
 	r := &remote{env: l.env, caFile: l.caFile}
 	cfg := client.Config{Address: address}
 	if cfg.RootCAs, err = r.roots("", address); err != nil {
@@ -93,6 +98,21 @@ func (l *login) run(ctx context.Context, address string) error {
 		return err
 	}
 	return l.store(cfg, u.Host, who)
+}
+
+// checkName refuses a name that the context of another agent has.
+func (l *login) checkName(address string) error {
+	if l.name == "" || l.replace {
+		return nil
+	}
+	all, err := l.env.readContexts()
+	if err != nil {
+		return err
+	}
+	if known, ok := all.named(l.name); ok && known.URL != address {
+		return usageError{fmt.Errorf("--name: %s is the context of %s; expected another name, or --replace", l.name, known.URL)}
+	}
+	return nil
 }
 
 // pin is the key of an agent whose certificate no CA vouches for, but the user does;

@@ -126,6 +126,14 @@ func TestLoginToTwoPortsOfAHost(t *testing.T) {
 	if r := s.run("context"); !strings.Contains(r.out, "*  lb2") {
 		t.Errorf("a context with a name of its own: %s", r.out)
 	}
+	if r := s.execute("yes\n"+apitest.ReadToken+"\n", "login", "https://"+first, "--name", "lb2"); r.code != cli.ExitUsage ||
+		!strings.Contains(r.errors, "lb2 is the context of https://"+second) {
+		t.Errorf("the name of another agent's context: %+v", r)
+	}
+	if r := s.run("context"); strings.Count(r.out, second) == 0 {
+		t.Errorf("the context is lost: %s", r.out)
+	}
+	login(first, "--name", "lb2", "--replace")
 }
 
 // An agent with another key than the one that was trusted gets no token.

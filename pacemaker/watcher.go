@@ -18,8 +18,9 @@ const (
 	// Pacemaker's tools, with about 80 ms of CPU time, on every node, just when
 	// Pacemaker is busiest: a failover has dozens of changes. After a pause, the first
 	// change causes a refresh at once. On a machine so busy that a refresh takes longer, the
-	// pause after it is as long, up to refreshRest.
-	refreshPace, refreshRest = 250 * time.Millisecond, time.Second
+	// pause after it is twice as long, up to refreshRest: three nodes that look all the time
+	// take the time that Pacemaker needs.
+	refreshPace, refreshRest = 250 * time.Millisecond, 4 * time.Second
 	// checkEvery replaces pollEvery while a stream reports changes, to detect one that
 	// hangs.
 	checkEvery = 5 * time.Second
@@ -98,7 +99,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		begun := time.Now()
 		fresh := w.join(ctx) && w.refresh(ctx)
 		next := begun.Add(refreshPace)
-		if rested := time.Now().Add(min(time.Since(begun), refreshRest)); time.Since(begun) > refreshPace {
+		if rested := time.Now().Add(min(2*time.Since(begun), refreshRest)); time.Since(begun) > refreshPace {
 			next = rested
 		}
 		if ctx.Err() != nil {
