@@ -15,6 +15,9 @@ func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 		State: lb.OrderWaiting, Issued: len(r.Files) > 0, LastRenewal: r.IssuedAt, Next: r.due(), Error: r.LastError, Failures: r.Failures,
 		Failed: at.failed, Alone: i.cfg.Alone,
 	}
+	if w := r.Window; w != nil && s.Issued {
+		s.Window = &lb.RenewalWindow{Start: w.Start, End: w.End, Explanation: w.Explanation}
+	}
 	elsewhere := ""
 	if i.pool != nil {
 		s.Alone, elsewhere = i.pool.kv.problem(), i.pool.live.elsewhere(id)

@@ -60,6 +60,9 @@ func TestWindows(t *testing.T) {
 		t.Errorf("asked for %s, expected %s", *asked.Load(), want)
 	}
 	chosen := n.Status(a).Next
+	if w := n.Status(a).Window; w == nil || !w.Start.Equal(from) || !w.End.Equal(from.Add(time.Hour)) || w.Explanation != "https://pebble.example/why" {
+		t.Errorf("the window is shown as %+v", w)
+	}
 	for _, wrong := range []string{"", "no JSON", `{}`, windowText(from.Add(time.Hour), from), windowText(from, from.Add(time.Hour))} {
 		set(wrong)
 		asked.Store(nil)

@@ -9,6 +9,8 @@ import (
 // Keys has certificates with their private keys under their digests.
 type Keys interface {
 	Has(digest string) bool
+	// Stored are those of digests that Has reports; it costs less than to ask for each.
+	Stored(digests []string) map[string]bool
 	// Text is a certificate with its key; fs.ErrNotExist: there is none.
 	Text(digest string) ([]byte, error)
 }
@@ -30,15 +32,23 @@ func (c *Config) withIssued(in lb.Intent) lb.Intent {
 // certificateWarnings are about certificates that expire soon, and those whose keys are
 // not stored, as after an import.
 func (c *Config) certificateWarnings(in lb.Intent) []string {
-	var out []string
-	for _, cert := range in.SortedCertificates() {
+	var out, digests []string
+	all := in.SortedCertificates()
+	for _, cert := range all {
+		digests = append(digests, cert.Digests()...)
+	}
+	var stored map[string]bool
+	if c.Keys != nil {
+		stored = c.Keys.Stored(digests)
+	}
+	for _, cert := range all {
 		if warning := cert.ExpiryWarning(c.Now()); warning != "" {
 			out = append(out, warning)
 		}
 		if warning := cert.CRLWarning(c.Now()); warning != "" {
 			out = append(out, warning)
 		}
-		if c.lacksKey(cert, nil) != "" {
+		if slices.ContainsFunc(cert.Digests(), func(digest string) bool { return !stored[digest] }) {
 			out = append(out, cert.ID()+" is not stored with its key: put it again")
 		}
 	}

@@ -17,6 +17,8 @@ type keys map[string]bool
 
 func (k keys) Has(digest string) bool { return k[digest] }
 
+func (k keys) Stored([]string) map[string]bool { return k }
+
 func (k keys) Text(string) ([]byte, error) { return nil, fs.ErrNotExist }
 
 // A certificate without its key is refused, as one of a former revision may be; it changes

@@ -131,16 +131,19 @@ func TestLogsOfTheCluster(t *testing.T) {
 			t.Errorf("%s: %+v", path, log)
 		}
 	}
-	for path, status := range map[string]int{
-		"/cluster/history/x/log":                                                         404,
-		"/cluster/history/log":                                                           400,
-		"/cluster/history/log?from=2026-11-29T12:00:00Z":                                 400,
-		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
-		"/cluster/history/log?from=2026-11-27T12:00:00Z&to=2026-11-29T11:00:00Z":         400,
-		"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z&limit=0": 400,
+	for _, q := range []struct {
+		path   string
+		status int
+	}{
+		{"/cluster/history/x/log", 404},
+		{"/cluster/history/log", 400},
+		{"/cluster/history/log?from=2026-11-29T12:00:00Z", 400},
+		{"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T11:00:00Z", 400},
+		{"/cluster/history/log?from=2026-11-27T12:00:00Z&to=2026-11-29T11:00:00Z", 400},
+		{"/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z&limit=0", 400},
 	} {
-		if r := s.get(path); r.status != status {
-			t.Errorf("%s: %d, expected %d: %s", path, r.status, status, r.body)
+		if r := s.get(q.path); r.status != q.status {
+			t.Errorf("%s: %d, expected %d: %s", q.path, r.status, q.status, r.body)
 		}
 	}
 }

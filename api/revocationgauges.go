@@ -16,10 +16,23 @@ func revocationGauges() []gaugeKind {
 				}
 			}
 		}},
+		{"thalassa_certificate_crl_this_update_seconds", "When the revocation list of a stored authority that expires first was signed, in seconds since the epoch.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			for _, c := range m.intent.SortedCertificates() {
+				if c.CRL != nil {
+					set(float64(c.CRL.ThisUpdate().Unix()), string(c.Key))
+				}
+			}
+		}},
 		{"thalassa_certificate_ocsp_next_update_seconds", "When the first stapled OCSP response of a certificate expires, in seconds since the epoch; 0: one has none.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
 			m.eachStaple(func(name string, all []lb.StapleStatus) {
 				next := slices.MinFunc(all, func(a, b lb.StapleStatus) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
 				set(float64(max(0, next.Unix())), name)
+			})
+		}},
+		{"thalassa_certificate_ocsp_this_update_seconds", "When the stapled OCSP response of a certificate that expires first was signed, in seconds since the epoch; 0: one has none.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			m.eachStaple(func(name string, all []lb.StapleStatus) {
+				signed := slices.MinFunc(all, func(a, b lb.StapleStatus) int { return a.NextUpdate.Compare(b.NextUpdate) }).ThisUpdate
+				set(float64(max(0, signed.Unix())), name)
 			})
 		}},
 		{"thalassa_certificate_ocsp_failures", "Attempts to get an OCSP response of a certificate that failed since the last success.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {

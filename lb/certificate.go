@@ -58,8 +58,13 @@ func (c Certificate) ETag() string { return entityTag(c) }
 // isIdentical reports whether o is c itself, which costs less than to compare their contents.
 func (c Certificate) isIdentical(o Object) bool {
 	other, ok := o.(Certificate)
-	return ok && c.Key == other.Key && c.Authority == other.Authority && c.ACME == other.ACME && c.CRL == other.CRL && len(c.Files) == len(other.Files) &&
-		(len(c.Files) == 0 || &c.Files[0] == &other.Files[0])
+	return ok && c.Key == other.Key && c.Authority == other.Authority && c.ACME == other.ACME && c.SharesFiles(other)
+}
+
+// SharesFiles reports whether two certificates share their files in memory, as one that has not
+// changed since another configuration. Otherwise their digests have to be compared.
+func (c Certificate) SharesFiles(o Certificate) bool {
+	return c.CRL == o.CRL && len(c.Files) == len(o.Files) && (len(c.Files) == 0 || &c.Files[0] == &o.Files[0])
 }
 
 func (c Certificate) digest() digest {

@@ -28,6 +28,9 @@ type RevocationList struct {
 // NextUpdate is when the first of the lists expires.
 func (c *CRL) NextUpdate() time.Time { return c.first().NextUpdate }
 
+// ThisUpdate is when the list of NextUpdate was signed.
+func (c *CRL) ThisUpdate() time.Time { return c.first().ThisUpdate }
+
 // first is the list that expires first.
 func (c *CRL) first() RevocationList {
 	return slices.MinFunc(c.Lists, func(a, b RevocationList) int { return a.NextUpdate.Compare(b.NextUpdate) })

@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -22,17 +21,17 @@ type Intent struct {
 
 // SortedFrontends lists the frontends by key.
 func (in Intent) SortedFrontends() []Frontend {
-	return sorted(in.Frontends, func(f Frontend) Name { return f.Key })
+	return sorted(in.Frontends)
 }
 
 // SortedBackends lists the backends by key.
 func (in Intent) SortedBackends() []Backend {
-	return sorted(in.Backends, func(b Backend) Name { return b.Key })
+	return sorted(in.Backends)
 }
 
 // SortedCertificates lists the certificates by key.
 func (in Intent) SortedCertificates() []Certificate {
-	return sorted(in.Certificates, func(c Certificate) Name { return c.Key })
+	return sorted(in.Certificates)
 }
 
 // WithIssued is the intent with the files that have been issued for its ordered certificates; in
@@ -51,8 +50,19 @@ func (in Intent) WithIssued(files func(ACME) []PEMFile) Intent {
 	return in
 }
 
-func sorted[T any](m map[Name]T, key func(T) Name) []T {
-	return slices.SortedFunc(maps.Values(m), func(a, b T) int { return cmp.Compare(key(a), key(b)) })
+// sorted lists the values of a map by its keys, which take less to sort.
+func sorted[T any](m map[Name]T) []T {
+	out := make([]T, 0, len(m))
+	for _, key := range sortedKeys(m) {
+		out = append(out, m[key])
+	}
+	return out
+}
+
+func sortedKeys[T any](m map[Name]T) []Name {
+	keys := slices.AppendSeq(make([]Name, 0, len(m)), maps.Keys(m))
+	slices.Sort(keys)
+	return keys
 }
 
 // Services lists the Consul services that the dynamic backends need, sorted.

@@ -21,6 +21,8 @@ type OrderStatus struct {
 	LastRenewal time.Time
 	// Next is the time of the next attempt.
 	Next time.Time
+	// Window is when the server wants the certificate to be renewed; nil: it has not said.
+	Window *RenewalWindow
 	// Error says why the last attempt failed, or what the order waits for.
 	Error string
 	// Failures counts attempts that failed since the last success.
@@ -29,4 +31,11 @@ type OrderStatus struct {
 	Failed uint64
 	// Alone says why this node does not share its orders with other nodes.
 	Alone string
+}
+
+// A RenewalWindow is when a server wants a certificate to be renewed (RFC 9773).
+type RenewalWindow struct {
+	Start, End time.Time
+	// Explanation is the http or https URL of a page for people; empty: there is none.
+	Explanation string
 }

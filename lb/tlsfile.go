@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,8 +68,11 @@ func keyOrder(f PEMFile) int { return slices.Index([]string{"RSA", "ECDSA", "Ed2
 // TLSFiles are the files of a certificate, in the order of their numbers; of authorities the
 // certificates, then the revocation lists if there are any.
 func (c Certificate) TLSFiles() []TLSFile {
-	files := slices.Clone(c.Files)
-	slices.SortStableFunc(files, func(a, b PEMFile) int { return cmp.Compare(keyOrder(a), keyOrder(b)) })
+	files := c.Files
+	if len(files) > 1 { // of thousands of certificates most have one
+		files = slices.Clone(files)
+		slices.SortStableFunc(files, func(a, b PEMFile) int { return cmp.Compare(keyOrder(a), keyOrder(b)) })
+	}
 	lists := c.crlFiles()
 	out := make([]TLSFile, len(files), len(files)+len(lists))
 	for i, f := range files {
@@ -125,7 +127,7 @@ func (c Config) Certificate(name Name) (Certificate, bool) {
 // usedCertificates are the certificates that objects name, sorted. Those without files are
 // not available.
 func usedCertificates(in Intent) []Certificate {
-	used := map[Name]Certificate{}
+	used := make(map[Name]Certificate, len(in.Certificates))
 	for _, o := range certificateUsers(in) {
 		for _, use := range o.certificateUses() {
 			if c, ok := in.Certificates[use.Name]; ok && len(c.Files) > 0 && c.Authority == use.Authority {
@@ -133,7 +135,7 @@ func usedCertificates(in Intent) []Certificate {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(used), func(a, b Certificate) int { return cmp.Compare(a.Key, b.Key) })
+	return sorted(used)
 }
 
 // Reissued is the configuration with the certificates of an intent of the same revision.

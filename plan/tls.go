@@ -32,7 +32,7 @@ func (c *Change) compareTLS(a, b lb.Config) {
 	}
 	for _, cert := range b.Certificates {
 		old, isThere := a.Certificate(cert.Key)
-		if isThere && !sameFiles(old, cert) && !slices.Equal(old.Digests(), cert.Digests()) {
+		if isThere && !old.SharesFiles(cert) && !slices.Equal(old.Digests(), cert.Digests()) {
 			r := reasons{object: cert.ID()}
 			r.add("content", changed(serials(old), serials(cert)))
 			if r.list == nil {
@@ -70,9 +70,4 @@ func serials(c lb.Certificate) string {
 		out += f.Chain[0].Serial
 	}
 	return out
-}
-
-// sameFiles reports whether two certificates share their files, as one that has not changed.
-func sameFiles(a, b lb.Certificate) bool {
-	return a.CRL == b.CRL && len(a.Files) == len(b.Files) && (len(a.Files) == 0 || &a.Files[0] == &b.Files[0])
 }

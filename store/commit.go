@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"maps"
 
 	"go.etcd.io/bbolt"
 
@@ -23,14 +22,14 @@ var errUnchanged = errors.New("nothing has changed")
 // After an error the stored intent is as it was. The one exception is a disk
 // that fails to confirm the very last write of the transaction: then ask Load what is stored.
 func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error) {
-	states, err := documentsOfAll(proposals)
+	editions, err := editionsOf(storedAs(d, base), proposals)
 	if err != nil {
 		return nil, err
 	}
 	made := make([]revisionDoc, len(proposals))
 	newest := base
 	err = d.update(ctx, "committing revisions", func(tx *bbolt.Tx) error {
-		made, newest, err = commitAll(tx, d.history, base, proposals, states)
+		made, newest, err = commitAll(tx, d.history, base, proposals, editions)
 		return err
 	})
 	switch {
@@ -49,7 +48,7 @@ func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal
 }
 
 // commitAll writes the revisions into a transaction.
-func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Proposal, states []map[string][]byte) (made []revisionDoc, newest uint64, err error) {
+func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Proposal, editions []edition) (made []revisionDoc, newest uint64, err error) {
 	var head intentHead
 	if err := read(tx, intentKey, &head); err != nil {
 		return nil, base, err
@@ -58,10 +57,14 @@ func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Prop
 		return nil, base, &lb.StaleRevisionError{Base: base, Current: head.Revision}
 	}
 	head.Bytes = historySize(tx, head)
+	stored, err := objects(tx)
+	if err != nil {
+		return nil, base, err
+	}
 	for i, p := range proposals {
 		by := p.Origin
 		rev := revisionDoc{Number: head.Revision, Author: by.Author, Cause: by.Cause, Message: by.Message, Time: by.Time.UTC().Round(0)} // as it will be read
-		if rev.Changes, err = changes(tx, states[i]); err != nil {
+		if rev.Changes, err = changes(stored, editions[i]); err != nil {
 			return nil, base, err
 		}
 		if len(rev.Changes) > 0 {
@@ -70,6 +73,7 @@ func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Prop
 			if err := writeRevision(tx, rev); err != nil {
 				return nil, base, err
 			}
+			carry(stored, rev.Changes)
 			head.Bytes += int64(len(tx.Bucket([]byte(revisionBucket)).Get(number(rev.Number))))
 		}
 		made = append(made, rev)
@@ -80,7 +84,7 @@ func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Prop
 	if err := raiseSchema(tx); err != nil {
 		return nil, base, err
 	}
-	return made, head.Revision, writeHead(tx, head, most)
+	return made, head.Revision, writeHead(tx, head, stored, most)
 }
 
 // answers are the revisions that the proposals have become. For a proposal that changed nothing it
@@ -106,34 +110,55 @@ func answers(made []revisionDoc, base func() (lb.Revision, error)) ([]lb.Revisio
 	return out, nil
 }
 
-// documentsOfAll are the objects of each proposal by id, ready to be stored. What a
-// proposal shares with the one before it is encoded once.
-func documentsOfAll(proposals []lb.Proposal) ([]map[string][]byte, error) {
-	states := make([]map[string][]byte, len(proposals))
+// An edition is what a proposal makes of the objects that are stored.
+type edition struct {
+	docs map[string][]byte // by id, ready to be stored; nil: the object is removed
+	// isAll: objects that docs does not have are removed. Otherwise they stay as they are.
+	isAll bool
+}
+
+// editionsOf are those of proposals, each after the one before it. Only what a proposal
+// changes is encoded, the first one since the intent stored; nil: that is not known.
+func editionsOf(stored *lb.Intent, proposals []lb.Proposal) ([]edition, error) {
+	editions := make([]edition, len(proposals))
+	before := stored
 	for i, p := range proposals {
-		if i == 0 {
-			docs, err := documents(p.Intent)
-			if err != nil {
-				return nil, err
-			}
-			states[i] = docs
-			continue
-		}
-		if err := checkStorable(p.Intent); err != nil {
+		var err error
+		if editions[i], err = editionOf(before, p.Intent); err != nil {
 			return nil, err
 		}
-		states[i] = maps.Clone(states[i-1])
-		for _, change := range proposals[i-1].Changes(p.Intent) {
-			if change.After == nil {
-				delete(states[i], change.ID)
-				continue
-			}
-			doc, err := encodeObject(change.After)
-			if err != nil {
-				return nil, err
-			}
-			states[i][change.ID] = doc
-		}
+		before = &p.Intent
 	}
-	return states, nil
+	return editions, nil
+}
+
+func editionOf(before *lb.Intent, next lb.Intent) (edition, error) {
+	if before == nil {
+		docs, err := documents(next)
+		return edition{docs: docs, isAll: true}, err
+	}
+	e := edition{docs: map[string][]byte{}}
+	if err := checkStorable(next); err != nil {
+		return e, err
+	}
+	for _, change := range before.Changes(next) {
+		e.docs[change.ID] = nil
+		if change.After == nil {
+			continue
+		}
+		doc, err := encodeObject(change.After)
+		if err != nil {
+			return e, err
+		}
+		e.docs[change.ID] = doc
+	}
+	return e, nil
+}
+
+// storedAs is the intent that is stored as the revision base, if it is remembered; nil: it is not.
+func storedAs(d *DB, base uint64) *lb.Intent {
+	if in := d.newest.Load(); in != nil && in.Revision == base && d.usable() {
+		return in
+	}
+	return nil
 }

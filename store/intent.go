@@ -136,25 +136,34 @@ func objects(tx *bbolt.Tx) (map[string][]byte, error) {
 	return docs, err
 }
 
-// changes lists the differences between next and the stored objects, sorted by id.
-func changes(tx *bbolt.Tx, next map[string][]byte) ([]changeDoc, error) {
-	stored, err := objects(tx)
-	if err != nil {
-		return nil, err
+// changes lists the differences between an edition and the stored objects, sorted by id.
+func changes(stored map[string][]byte, next edition) ([]changeDoc, error) {
+	ids := maps.Clone(next.docs)
+	if next.isAll {
+		maps.Copy(ids, stored)
 	}
-	ids := maps.Clone(stored)
-	maps.Copy(ids, next)
 	var out []changeDoc
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		same, err := equal(id, stored[id], next[id])
+		same, err := equal(id, stored[id], next.docs[id])
 		if err != nil {
 			return nil, err
 		}
 		if !same {
-			out = append(out, changeDoc{ID: id, Before: orNull(stored[id]), After: orNull(next[id])})
+			out = append(out, changeDoc{ID: id, Before: orNull(stored[id]), After: orNull(next.docs[id])})
 		}
 	}
 	return out, nil
+}
+
+// carry makes changes in the stored objects.
+func carry(stored map[string][]byte, list []changeDoc) {
+	for _, change := range list {
+		if string(change.After) == "null" {
+			delete(stored, change.ID)
+			continue
+		}
+		stored[change.ID] = change.After
+	}
 }
 
 func orNull(doc []byte) json.RawMessage {
@@ -219,7 +228,7 @@ type historyBound struct {
 
 // writeHead stores which revision is the newest, with a digest of the objects, and
 // drops the oldest revisions that are beyond the bound.
-func writeHead(tx *bbolt.Tx, head intentHead, most historyBound) error {
+func writeHead(tx *bbolt.Tx, head intentHead, docs map[string][]byte, most historyBound) error {
 	bucket := tx.Bucket([]byte(revisionBucket))
 	for head.First < head.Revision && (head.Revision-head.First >= uint64(most.revisions) || head.Bytes > most.bytes) {
 		head.Bytes -= int64(len(bucket.Get(number(head.First))))
@@ -227,10 +236,6 @@ func writeHead(tx *bbolt.Tx, head intentHead, most historyBound) error {
 			return err
 		}
 		head.First++
-	}
-	docs, err := objects(tx)
-	if err != nil {
-		return err
 	}
 	head.Objects, head.Digest = len(docs), digest(docs)
 	return write(tx, metaBucket, []byte(intentKey), head)

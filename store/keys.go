@@ -109,6 +109,32 @@ func (k *Keys) Has(digest string) bool {
 	return false
 }
 
+// listedFrom is the number of texts from which on a list of the folder costs less than a look at
+// each file.
+const listedFrom = 32
+
+// Stored are those of digests that Has reports; it costs less than to ask for each.
+func (k *Keys) Stored(digests []string) map[string]bool {
+	out := make(map[string]bool, len(digests))
+	var entries []os.DirEntry
+	if len(digests) >= listedFrom {
+		entries, _ = os.ReadDir(k.dir) // what is read before an error is right
+	}
+	isListed := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		digest, suffix, _ := strings.Cut(e.Name(), ".")
+		if e.Type().IsRegular() && ("."+suffix == plainSuffix || "."+suffix == sealedSuffix) {
+			isListed[digest] = true
+		}
+	}
+	for _, digest := range digests {
+		if isDigest(digest) && isListed[digest] || k.Has(digest) {
+			out[digest] = true
+		}
+	}
+	return out
+}
+
 // Text reads a text. The error is fs.ErrNotExist where there is none.
 func (k *Keys) Text(digest string) ([]byte, error) {
 	if !isDigest(digest) {

@@ -80,11 +80,20 @@ type OrderState struct {
 	Step   string `json:"step,omitempty"`
 	// LastRenewal is when the last certificate was issued; absent: none was.
 	LastRenewal *time.Time `json:"lastRenewal,omitempty"`
-	Next        *time.Time `json:"next,omitempty"`  // of the attempts
-	Error       string     `json:"error,omitempty"` // of the last attempt, or what the order waits for
-	Failures    int        `json:"failures,omitempty"`
+	Next        *time.Time `json:"next,omitempty"` // of the attempts
+	// Window is when the server wants the certificate to be renewed; absent: it has not said.
+	Window   *RenewalWindow `json:"window,omitempty"`
+	Error    string         `json:"error,omitempty"` // of the last attempt, or what the order waits for
+	Failures int            `json:"failures,omitempty"`
 	// Alone says why this node does not share its orders with other nodes.
 	Alone string `json:"alone,omitempty"`
+}
+
+// A RenewalWindow is lb.RenewalWindow.
+type RenewalWindow struct {
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end"`
+	Explanation string    `json:"explanation,omitempty"` // http or https URL
 }
 
 // A CertificateFile is what HAProxy loads as one file; lb.PEMFile documents its fields.
@@ -195,10 +204,17 @@ func NewOrderedCertificate(c lb.Certificate, in lb.Intent, s lb.OrderStatus) Cer
 	if out.ACME != nil {
 		out.ACME.OrderState = &OrderState{
 			State: s.State, Issued: s.Issued, Step: s.Step, LastRenewal: optionalTime(s.LastRenewal), Next: optionalTime(s.Next),
-			Error: s.Error, Failures: s.Failures, Alone: s.Alone,
+			Window: newRenewalWindow(s.Window), Error: s.Error, Failures: s.Failures, Alone: s.Alone,
 		}
 	}
 	return out
+}
+
+func newRenewalWindow(w *lb.RenewalWindow) *RenewalWindow {
+	if w == nil {
+		return nil
+	}
+	return &RenewalWindow{Start: w.Start.UTC(), End: w.End.UTC(), Explanation: w.Explanation}
 }
 
 // optionalTime is a time; nil for the zero one.

@@ -157,8 +157,9 @@ func (d *Detail) addConstraints(configuration *cibxml.Element) {
 // namedIn reports whether a constraint names one of names, or has a pattern of them, and which;
 // empty for the resource itself.
 func (d *Detail) namedIn(e *cibxml.Element, names []string) (through string, concerned bool) {
-	named := []string{e.Attr("rsc"), e.Attr("with-rsc"), e.Attr("first"), e.Attr("then")}
-	for _, ref := range e.Descendants("resource_ref") {
+	refs := e.Descendants("resource_ref")
+	named := append(make([]string, 0, 4+len(refs)), e.Attr("rsc"), e.Attr("with-rsc"), e.Attr("first"), e.Attr("then"))
+	for _, ref := range refs {
 		named = append(named, ref.Attr("id"))
 	}
 	// Pacemaker's patterns are POSIX extended regular expressions.

@@ -115,6 +115,12 @@ function few(names) {
   return names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
 }
 
+/** From when to when.
+ * @param {{start: string, end: string}} window @param {number} at */
+function period({ start, end }, at) {
+  return html`from <time datetime=${start}>${format.clock(start, at)}</time> to <time datetime=${end}>${format.clock(end, at)}</time>`;
+}
+
 /** Where a certificate is from, and how its renewal stands.
  * @param {{certificate: Certificate}} props */
 function Source({ certificate: { acme: o } }) {
@@ -124,6 +130,7 @@ function Source({ certificate: { acme: o } }) {
     ${o.state === "ordering" && o.step && html`<span class="sub">${o.step}</span>`}
     ${o.lastRenewal && html`<span class="sub">last renewal <time datetime=${o.lastRenewal}>${format.clock(o.lastRenewal, at)}</time></span>`}
     ${o.next && html`<span class="sub">next ${o.error ? "attempt" : "renewal"} <time datetime=${o.next}>${format.clock(o.next, at)}</time></span>`}
+    ${o.window && html`<span class="sub">the server wants it ${period(o.window, at)}${o.window.explanation && html`, <a href=${o.window.explanation} rel="noreferrer noopener" target="_blank">why</a>`}</span>`}
     ${o.error && html`<span class=${o.state === "waiting" ? "sub" : "sub bad"}>${sentence(o.error)}</span>`}
     ${o.alone && html`<span class="sub">${sentence(o.alone)}</span>`}`;
 }

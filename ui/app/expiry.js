@@ -2,7 +2,8 @@
 // and which of them a search finds. Pure.
 
 /** @typedef {{domains: string[], challenge: string, directory: string, directoryCA?: string, email?: string, keyType: string,
- *   state?: string, issued?: boolean, step?: string, lastRenewal?: string, next?: string, error?: string, alone?: string}} Order
+ *   state?: string, issued?: boolean, step?: string, lastRenewal?: string, next?: string, error?: string, alone?: string,
+ *   window?: {start: string, end: string, explanation?: string}}} Order
  * @typedef {{state: string, mustStaple: boolean, nextUpdate?: string, error?: string}} Staple
  * @typedef {{nextUpdate: string, lists: {issuer: string, revoked: number, nextUpdate: string}[]}} CRL
  * @typedef {{id: string, key: string, kind: string, subject: string, issuer: string, names: string[], notBefore: string, expires: string,
