@@ -47,8 +47,11 @@ func (s sight) failure(f *ResponseError) *ResponseError {
 }
 
 // namesHidden reports whether a text has the id of an object that is not seen, whether it
-// exists or not.
+// exists or not, or what may have such a name in it.
 func (s sight) namesHidden(text string) bool {
+	if namesAnything(text) {
+		return true
+	}
 	for _, kind := range lb.Kinds() {
 		prefix := string(kind) + "/"
 		for rest := text; ; {
@@ -67,6 +70,13 @@ func (s sight) namesHidden(text string) bool {
 		}
 	}
 	return false
+}
+
+// namesAnything reports whether a text quotes what may have the name of any object: the expression
+// that a backend hashes, or the files of its connections, which have the names of certificates.
+func namesAnything(text string) bool {
+	_, balance, found := strings.Cut(text, " balance")
+	return found && strings.Contains(balance, "hash ") || strings.Contains(text, " connections: ")
 }
 
 // isNameRune reports whether an lb.Name may have a character.

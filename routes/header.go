@@ -108,8 +108,9 @@ func unescaped(text string) string {
 func forbiddenAnswers() []string {
 	return []string{
 		"Accept-Ch", "Accept-Ch-Lifetime", "Alt-Svc", "Alternate-Protocol", "Clear-Site-Data", "Critical-Ch", "Expect-Ct", "Nel", "Origin-Agent-Cluster",
-		"Origin-Isolation", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Report-To", "Reporting-Endpoints", "Sec-Session-Challenge",
+		"Observe-Browsing-Topics", "Origin-Isolation", "Origin-Trial", "Public-Key-Pins", "Public-Key-Pins-Report-Only", "Report-To", "Reporting-Endpoints", "Sec-Session-Challenge",
 		"Sec-Session-Registration", "Secure-Session-Challenge", "Secure-Session-Registration", "Service-Worker-Allowed", "Set-Cookie2", "Set-Login",
+		"Shared-Storage-Write",
 		"Strict-Transport-Security", "Use-As-Dictionary",
 	}
 }

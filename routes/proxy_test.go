@@ -113,6 +113,8 @@ func TestProxyKeepsAnswersToTheRoute(t *testing.T) {
 		{"/whole/", "Report-To: {}", "Report-To", ""},
 		{"/whole/", "Reporting-Endpoints: a=\"/x\"", "Reporting-Endpoints", ""},
 		{"/whole/", "Set-Login: logged-out", "Set-Login", ""},
+		{"/whole/", "Shared-Storage-Write: set", "Shared-Storage-Write", ""},
+		{"/whole/", "Origin-Trial: x", "Origin-Trial", ""},
 		{"/whole/", "Origin-Agent-Cluster: ?0", "Origin-Agent-Cluster", ""},
 		{"/whole/", "Accept-CH: Device-Memory", "Accept-Ch", ""},
 		{"/whole/", "Critical-CH: Device-Memory", "Critical-Ch", ""},
