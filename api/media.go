@@ -23,15 +23,16 @@ func onlyJSON(d Dialect, r Route) echo.HandlerFunc {
 		return r.Handle
 	}
 	return func(c echo.Context) error {
-		if err := checkJSON(c.Request()); err != nil {
+		if err := CheckJSON(c.Request()); err != nil {
 			return err
 		}
 		return r.Handle(c)
 	}
 }
 
-// checkJSON refuses a body that is not JSON. Content-Type may be missing.
-func checkJSON(r *http.Request) error {
+// CheckJSON refuses a body that is not JSON, by its Content-Type, which may be missing. The error
+// is a *ResponseError.
+func CheckJSON(r *http.Request) error {
 	ct := r.Header.Get(echo.HeaderContentType)
 	if ct == "" || isJSON(ct) {
 		return nil

@@ -57,7 +57,7 @@ func body(c echo.Context) ([]byte, error) { return bodyOf(c, maxBody) }
 // bodyOf reads a JSON body of at most so many bytes. Content-Type may be missing. A form or
 // plain text is refused, because a web page may send these to any site.
 func bodyOf(c echo.Context, most int64) ([]byte, error) {
-	if err := checkJSON(c.Request()); err != nil {
+	if err := CheckJSON(c.Request()); err != nil {
 		return nil, err
 	}
 	return readBody(c, most)

@@ -128,7 +128,11 @@ func TestFormsChangeNothing(t *testing.T) {
 				media == "application/xml" && strings.HasPrefix(path, "/cluster/config/") && r.Method == http.MethodPut {
 				continue // it is the type of what they take
 			}
-			q := httptest.NewRequest(r.Method, path, strings.NewReader(r.body(path)))
+			body := r.body(path)
+			if body == "" && strings.HasPrefix(path, "/v1/") {
+				body = "field=" // clients of pyHrapi send nothing, of any type
+			}
+			q := httptest.NewRequest(r.Method, path, strings.NewReader(body))
 			q.Header.Set("Authorization", "Bearer "+apitest.AdminToken)
 			q.Header.Set("Content-Type", media)
 			w := httptest.NewRecorder()

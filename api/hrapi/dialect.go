@@ -85,7 +85,7 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 	databases := databaseHandlers{s, d.cfg, d.backups, d.artifacts}
 	certificates, texts := certificateHandlers{s}, textHandlers{a, d.cfg, d.pending}
 	const gateway, pool, certificate = "frontend/{gateway}", "backend/{pool}", "certificate/{certificate}"
-	return []api.Route{
+	routes := []api.Route{
 		{Method: get, Path: "/v1/gateways", Need: auth.Read, On: api.OnMany, Summary: "the names of all gateways", Handle: gateways.list},
 		{Method: get, Path: "/v1/gateways/{gateway}", Need: auth.Read, On: gateway, Summary: "one gateway", Handle: gateways.show},
 		{Method: put, Path: "/v1/gateways/{gateway}", Need: auth.Admin, On: gateway, Summary: "create or change a gateway in the draft", Handle: gateways.put},
@@ -144,12 +144,33 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 		{Method: get, Path: "/v1/haproxy/configuration/variables", Need: auth.Read, On: api.OnNode, Summary: "the variables of texts of haproxy.cfg", Handle: files.variables},
 		{Method: get, Path: "/v1/haproxy/variables", Need: auth.Read, On: api.OnNode, Summary: "the same", Handle: files.variables},
 	}
+	for i, r := range routes {
+		if r.Method != get && !readsBody(r) {
+			routes[i].Handle = emptyOrJSON(r.Handle)
+		}
+	}
+	return routes
 }
 
-// ChecksMedia reports whether a route checks the Content-Type of its body, as those of PUT that
-// read one do.
-func (d *Dialect) ChecksMedia(r api.Route) bool {
+// ChecksMedia reports that all routes check the Content-Type of their bodies themselves.
+func (*Dialect) ChecksMedia(api.Route) bool { return true }
+
+// readsBody reports whether the handler of a route reads a body, whose Content-Type it checks.
+func readsBody(r api.Route) bool {
 	return r.Method == http.MethodPut && r.Path != attachPath || r.Path == "/v1/controller/upload"
+}
+
+// emptyOrJSON wraps the handler of a route that reads no body. Clients of pyHrapi send an empty one
+// of any type, as curl does with -d ”.
+func emptyOrJSON(handle echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().ContentLength != 0 {
+			if err := api.CheckJSON(c.Request()); err != nil {
+				return err
+			}
+		}
+		return handle(c)
+	}
 }
 
 // Render answers with a failure.
