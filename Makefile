@@ -73,12 +73,12 @@ tested = $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --pac
 
 # Package e2e takes longest by far: most of its tests run alone, because they measure, and its
 # clusters of three nodes mostly wait. When everything is tested, both and the other packages
-# run beside each other.
+# run beside each other; what measures comes first.
 CLUSTERS := ^Test(Cluster|Watcher)
 ifeq ($(PKG)$(RUN),./...)
 TESTED = go test -race -ldflags=-w -run '^$$$$' ./e2e >/dev/null; began=(); \
 	{ $(call tested,e2e,./e2e,-skip '$(CLUSTERS)'); } & began+=($$!); \
-	{ $(call tested,clusters,./e2e,-run '$(CLUSTERS)'); } & began+=($$!); \
+	{ renice -n 5 $$BASHPID >/dev/null; $(call tested,clusters,./e2e,-run '$(CLUSTERS)'); } & began+=($$!); \
 	{ $(call tested,others,$$(go list ./... | grep -v /e2e$$ | tr '\n' ' '),-p 1); } & began+=($$!); \
 	$(YARDSTICKS) || failed=1; \
 	for one in "$${began[@]}"; do wait "$$one" || failed=1; done

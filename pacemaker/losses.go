@@ -125,6 +125,7 @@ func (f *Foresight) Losses() cluster.Losses {
 // after the other, after each change of the configuration or of the nodes. It ends with ctx,
 // which is not an error.
 func (f *Foresight) Run(ctx context.Context) error {
+	ctx = InBackground(ctx)
 	var seen string
 	var quiet, patience <-chan time.Time
 	var spent, cost time.Duration // on the results of this state, and on those of the last ones

@@ -138,6 +138,18 @@ type call struct {
 	within time.Duration
 }
 
+// backgroundNice is the priority of tools for which nobody waits: Pacemaker and HAProxy come first
+// on a busy node.
+const backgroundNice = 15
+
+type backgroundKey struct{}
+
+// InBackground returns a context in which tools run with a lower priority, because nobody waits for
+// their results.
+func InBackground(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
 // run runs a tool and returns its standard output.
 func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	path, err := t.find(q.tool)
@@ -161,7 +173,12 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	cmd.WaitDelay = killDelay
 	stdout, stderr := &limitedBuffer{max: maxStdout}, &limitedBuffer{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	err = cmd.Run()
+	if err = cmd.Start(); err == nil {
+		if ctx.Value(backgroundKey{}) != nil {
+			_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, backgroundNice) // it does its work at any priority
+		}
+		err = cmd.Wait()
+	}
 	if q.said != nil {
 		q.said.Write(stderr.Bytes())
 	}

@@ -1,8 +1,10 @@
 package pacemaker
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,5 +50,28 @@ func TestMessagesOnTheRunningClusterHaveNoSecrets(t *testing.T) {
 				t.Errorf("the message is missing: %v", err)
 			}
 		})
+	}
+}
+
+// Tools for whose results nobody waits leave the processors to others.
+func TestToolsInTheBackground(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script := "#!/bin/sh\nsleep 0.3\nexec nice\n"
+	if err := os.WriteFile(filepath.Join(dir, "crm_simulate"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	tools := &tools{cfg: Config{Tools: dir}.withDefaults()}
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		nice bool
+	}{"asked for": {t.Context(), false}, "in the background": {InBackground(t.Context()), true}} {
+		out, err := tools.run(c.ctx, call{tool: "crm_simulate"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isNice := strings.TrimSpace(string(out)) == strconv.Itoa(backgroundNice); isNice != c.nice {
+			t.Errorf("%s: the niceness is %s", name, out)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"thalassa/internal/safefile"
 	"thalassa/internal/wake"
+	"thalassa/pacemaker"
 )
 
 const (
@@ -103,7 +104,7 @@ type fileState struct {
 // Run copies what is there, and then what comes, until ctx ends, which is not an error.
 func (r *Recorder) Run(ctx context.Context) error {
 	var deciding sync.WaitGroup
-	deciding.Go(func() { r.decide(ctx) })
+	deciding.Go(func() { r.decide(pacemaker.InBackground(ctx)) })
 	defer deciding.Wait()
 	for {
 		if err := r.look(ctx); err != nil && ctx.Err() == nil {
