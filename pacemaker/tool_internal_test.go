@@ -62,16 +62,18 @@ func TestToolsInTheBackground(t *testing.T) {
 		t.Fatal(err)
 	}
 	tools := &tools{cfg: Config{Tools: dir}.withDefaults()}
-	for name, c := range map[string]struct {
-		ctx  context.Context
-		nice bool
-	}{"asked for": {t.Context(), false}, "in the background": {InBackground(t.Context()), true}} {
-		out, err := tools.run(c.ctx, call{tool: "crm_simulate"})
+	nicenessOf := func(ctx context.Context) string {
+		out, err := tools.run(ctx, call{tool: "crm_simulate"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if isNice := strings.TrimSpace(string(out)) == strconv.Itoa(backgroundNice); isNice != c.nice {
-			t.Errorf("%s: the niceness is %s", name, out)
-		}
+		return strings.TrimSpace(string(out))
+	}
+	nice := strconv.Itoa(backgroundNice)
+	if got := nicenessOf(t.Context()); got == nice {
+		t.Errorf("what somebody waits for has the niceness %s", got)
+	}
+	if got := nicenessOf(InBackground(t.Context())); got != nice {
+		t.Errorf("in the background the niceness is %s", got)
 	}
 }
