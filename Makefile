@@ -71,17 +71,17 @@ tested = $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --pac
 	  --rerun-fails-report bin/test/again-$(1) -- \
 	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(3) | $(LISTED)
 
-# Package e2e takes longest by far: most of its tests run alone, because they measure, and its
-# clusters of three nodes mostly wait. When everything is tested, both and the other packages
-# run beside each other; what measures comes first.
+# Package e2e takes longest by far: most of its tests run alone, because they measure. When
+# everything is tested, the other packages run beside it, and after them its clusters of three
+# nodes, two at once, at a lower priority.
 CLUSTERS := ^Test(Cluster|Watcher)
 ifeq ($(PKG)$(RUN),./...)
-TESTED = go test -race -ldflags=-w -run '^$$$$' ./e2e >/dev/null; began=(); \
-	{ $(call tested,e2e,./e2e,-skip '$(CLUSTERS)'); } & began+=($$!); \
-	{ renice -n 5 $$BASHPID >/dev/null; $(call tested,clusters,./e2e,-run '$(CLUSTERS)'); } & began+=($$!); \
-	{ $(call tested,others,$$(go list ./... | grep -v /e2e$$ | tr '\n' ' '),-p 1); } & began+=($$!); \
+TESTED = go test -race -ldflags=-w -run '^$$$$' ./e2e >/dev/null; \
+	{ $(call tested,e2e,./e2e,-skip '$(CLUSTERS)'); } & alone=$$!; \
 	$(YARDSTICKS) || failed=1; \
-	for one in "$${began[@]}"; do wait "$$one" || failed=1; done
+	$(call tested,others,$$(go list ./... | grep -v /e2e$$ | tr '\n' ' '),-p 1) || failed=1; \
+	( renice -n 5 $$BASHPID >/dev/null; $(call tested,clusters,./e2e,-run '$(CLUSTERS)') ) || failed=1; \
+	wait $$alone || failed=1
 else
 TESTED = $(call tested,these,$(PKG),$(if $(RUN),-run '$(RUN)')) || failed=1
 endif
