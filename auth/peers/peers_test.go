@@ -212,16 +212,22 @@ func TestSessionsOverConsul(t *testing.T) {
 	b.hasProblem(t, "")
 }
 
-// Whoever writes to the key of a node again and again does not delay its logouts much: the node
-// writes its document again soon, tells of a logout at once, and warns.
-func TestGarbageDoesNotDelayLogouts(t *testing.T) {
-	t.Parallel()
-	server := testkit.Consul(t)
+// twoNodes starts two nodes that share their sessions in a Consul.
+func twoNodes(t *testing.T) (server *testkit.ConsulAgent, a, b *node) {
+	t.Helper()
+	server = testkit.Consul(t)
 	key := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(key, []byte("a random text of more than 32 characters: 8fj2Lq0z"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, b := start(t, server.Address(), key, t.TempDir(), "a"), start(t, server.Address(), key, t.TempDir(), "b")
+	return server, start(t, server.Address(), key, t.TempDir(), "a"), start(t, server.Address(), key, t.TempDir(), "b")
+}
+
+// Whoever writes to the key of a node again and again does not delay its logouts much: the node
+// writes its document again soon, tells of a logout at once, and warns.
+func TestGarbageDoesNotDelayLogouts(t *testing.T) {
+	t.Parallel()
+	server, a, b := twoNodes(t)
 	id := a.login(t)
 	b.holds(t, id, true)
 	for i := range 6 {
@@ -324,12 +330,7 @@ func TestAFullStore(t *testing.T) {
 
 // So many keys that their names are too many hide no node that is known.
 func TestAStoreOfManyKeys(t *testing.T) {
-	server := testkit.Consul(t)
-	key := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(key, []byte("a random text of more than 32 characters: 8fj2Lq0z"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, b := start(t, server.Address(), key, t.TempDir(), "a"), start(t, server.Address(), key, t.TempDir(), "b")
+	server, a, b := twoNodes(t)
 	id := a.login(t)
 	b.holds(t, id, true)
 	a.told(t, auth.ReachAll)
