@@ -74,7 +74,7 @@ tested = $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --pac
 # Package e2e takes longest by far: most of its tests run alone, because they measure. When
 # everything is tested, the other packages run beside it, and after them its clusters of three
 # nodes, two at once, at a lower priority.
-CLUSTERS := ^Test(Cluster|Watcher)
+CLUSTERS := ^Test(Cluster(Of|Group|Sessions|Commands|Without|Foretold|Jobs|$$)|Watcher)
 ifeq ($(PKG)$(RUN),./...)
 TESTED = go test -race -ldflags=-w -run '^$$$$' ./e2e >/dev/null; \
 	{ $(call tested,e2e,./e2e,-skip '$(CLUSTERS)'); } & alone=$$!; \

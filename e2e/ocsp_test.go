@@ -161,18 +161,21 @@ func TestBadOCSPResponses(t *testing.T) {
 		e.putStapled(own, false)
 		tells(words)
 	}
-	for words, answer := range map[string]func(http.ResponseWriter) bool{
-		"more than 64 KiB": func(w http.ResponseWriter) bool { _, _ = w.Write(bytes.Repeat([]byte("x"), 100_000)); return true },
-		"the status 302": func(w http.ResponseWriter) bool {
+	for _, c := range []struct {
+		words  string
+		answer func(http.ResponseWriter) bool
+	}{
+		{"more than 64 KiB", func(w http.ResponseWriter) bool { _, _ = w.Write(bytes.Repeat([]byte("x"), 100_000)); return true }},
+		{"status 302", func(w http.ResponseWriter) bool {
 			w.Header().Set("Location", "/")
 			w.WriteHeader(http.StatusFound)
 			return true
-		},
-		"refuses: ": func(w http.ResponseWriter) bool { _, _ = w.Write(ocsp.TryLaterErrorResponse); return true },
+		}},
+		{"refuses: ", func(w http.ResponseWriter) bool { _, _ = w.Write(ocsp.TryLaterErrorResponse); return true }},
 	} {
-		own.Answer(answer)
+		own.Answer(c.answer)
 		e.putStapled(own, false)
-		tells(strings.Replace(words, "the status", "status", 1))
+		tells(c.words)
 	}
 	e.putStapled(own, true)
 	tells("refuses: ")

@@ -13,8 +13,8 @@ import (
 	"thalassa/listen"
 )
 
-// gate serves HTTP behind a Gate; a request to /wait is answered when the test ends, or its
-// client goes.
+// gate serves HTTP behind a Gate; a request to /wait gets its header at once, and the rest when
+// the test ends, or its client goes.
 func gate(t *testing.T, cfg listen.GateConfig) (*listen.Gate, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "0.0.0.0:0")
@@ -24,6 +24,7 @@ func gate(t *testing.T, cfg listen.GateConfig) (*listen.Gate, string) {
 	g, end := listen.NewGate(l, cfg), make(chan struct{})
 	server := &http.Server{ConnState: g.Track, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
+			_ = http.NewResponseController(w).Flush()
 			select {
 			case <-end:
 			case <-r.Context().Done(): // the client has gone
@@ -116,6 +117,9 @@ func TestActiveConnectionsStay(t *testing.T) {
 	for range 3 {
 		conn := dial(t, "127.0.0.1", port)
 		if _, err := io.WriteString(conn, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, make([]byte, 12)); err != nil { // it is being served
 			t.Fatal(err)
 		}
 		active = append(active, conn)
