@@ -23,6 +23,8 @@ type ClusterConfiguration interface {
 	// Configuration returns the element of the CIB, with its secrets, and the version of the CIB.
 	// Callers must not change it.
 	Configuration() (*cibxml.Element, cluster.Epoch, error)
+	// Refresh waits until Configuration has what the cluster has now.
+	Refresh(ctx context.Context) error
 	// PlanEdits returns what edits would do.
 	PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error)
 	// Configure makes edits as one change, in the name of an author, and returns the final state.

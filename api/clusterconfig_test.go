@@ -5,10 +5,18 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"thalassa/api/apitest"
 )
 
 // configured is a fixture on a node of a cluster that has a configuration.
 func configured(tb testing.TB) *fixture {
+	tb.Helper()
+	s, _ := configuredCluster(tb)
+	return s
+}
+
+func configuredCluster(tb testing.TB) (*fixture, *apitest.Cluster) {
 	tb.Helper()
 	s, c := clustered(tb)
 	err := c.SetConfiguration(`<configuration>
@@ -22,7 +30,7 @@ func configured(tb testing.TB) *fixture {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return s
+	return s, c
 }
 
 func TestClusterConfigurationIsShown(t *testing.T) {

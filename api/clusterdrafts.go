@@ -330,6 +330,13 @@ func (h clusterDraftHandlers) removeEdit(c echo.Context) error {
 }
 
 func (h clusterDraftHandlers) rebase(c echo.Context) error {
+	if _, err := h.named(c); err != nil {
+		return err
+	}
+	// A commit has told of conflicts with what the cluster has, which may be newer than the view.
+	if err := h.objects.Refresh(c.Request().Context()); err != nil {
+		return err
+	}
 	return h.changed(c, func(d config.Draft) (config.Draft, error) {
 		configuration, version, err := h.configuration()
 		if err != nil {

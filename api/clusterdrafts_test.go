@@ -67,15 +67,18 @@ func TestDraftsOfTheCluster(t *testing.T) {
 }
 
 func TestConflictsOfADraftOfTheCluster(t *testing.T) {
-	s := configured(t)
+	s, c := configuredCluster(t)
 	s.do("POST", "/cluster/drafts", `{"id":"a"}`).wants(t, 201, nil)
 	s.do("POST", "/cluster/drafts", `{"id":"a"}`).refused(t, 409, "conflict")
 	s.do("PATCH", "/cluster/config/primitives/vip?draft=a", `{"params":{"ip":"192.0.2.9"}}`).wants(t, 200, nil)
 	s.do("PUT", "/cluster/config/tags/t", `{"objects":["vip"]}`).wants(t, 200, nil) // something else
+	c.Lag()
 	s.do("PATCH", "/cluster/config/primitives/vip", `{"meta":{"priority":"5"}}`).wants(t, 200, nil)
 	if f := s.do("POST", "/cluster/drafts/a/commit", "").refused(t, 409, "conflict"); !slices.Equal(f.By, []string{"primitives/vip"}) {
 		t.Errorf("%+v", f)
 	}
+	s.do("POST", "/cluster/drafts/a/rebase", "").wants(t, 200, nil) // of what the view lacked
+	s.do("PATCH", "/cluster/config/primitives/vip", `{"meta":{"priority":"6"}}`).wants(t, 200, nil)
 	var seen struct {
 		Problem string
 		Objects []any
@@ -86,7 +89,7 @@ func TestConflictsOfADraftOfTheCluster(t *testing.T) {
 	}
 	s.do("POST", "/cluster/drafts/a/rebase", "").wants(t, 200, nil)
 	s.do("POST", "/cluster/drafts/a/commit", "").wants(t, 200, nil)
-	same(t, s.get("/cluster/config/primitives/vip").body, `{"id": "vip", "agent": "ocf:heartbeat:IPaddr2", "params": {"ip": "192.0.2.9"}, "meta": {"priority": "5"}}`)
+	same(t, s.get("/cluster/config/primitives/vip").body, `{"id": "vip", "agent": "ocf:heartbeat:IPaddr2", "params": {"ip": "192.0.2.9"}, "meta": {"priority": "6"}}`)
 }
 
 func TestRequestsAboutDraftsOfTheClusterAreChecked(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 )
 
 // maxWrites is how often a write is computed again because somebody else has changed the
-// configuration meanwhile.
-const maxWrites = 10
+// configuration meanwhile. Of each node one job writes at a time.
+const maxWrites = 40
 
 const (
 	// maxForetold bounds record.Foretold.
@@ -78,9 +78,10 @@ func (t *task) stages() int {
 
 // A carrier carries out tasks. Its state is theirs.
 type carrier struct {
-	cfg    Config
-	ledger *ledger
-	share  *sharing
+	cfg     Config
+	ledger  *ledger
+	share   *sharing
+	writing chan struct{} // full while a job writes; the others do not make its write stale
 }
 
 // carryOut makes the writes of a task that are not made yet, each followed by the wait for
@@ -160,33 +161,17 @@ func (c carrier) plan(ctx context.Context, t *task, n int) (pacemaker.Step, erro
 
 // write makes a write of the task, unless it was made already.
 func (c carrier) write(ctx context.Context, t *task, n int) error {
-	for try := 1; ; try++ {
-		step, err := c.plan(ctx, t, n)
-		if err != nil {
+	step, err := c.plan(ctx, t, n)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		if err := c.announce(ctx, t, step); err != nil {
 			return err
 		}
-		if n == 0 && try == 1 {
-			if err := c.announce(ctx, t, step); err != nil {
-				return err
-			}
-		}
-		if n == 0 && !step.Done {
-			if err := cmp.Or(permit.Check(ctx), context.Cause(ctx)); err != nil {
-				return err
-			}
-		}
-		if step.Done || step.Nothing {
-			break
-		}
-		t.wrote = true
-		err = c.cfg.Steps.As(t.order.User).Write(context.WithoutCancel(ctx), step, t.rec.mark(n))
-		if pacemaker.IsStale(err) && try < maxWrites {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		break
+	}
+	if err := c.make(ctx, t, n, step); err != nil {
+		return err
 	}
 	t.rec.Written = n + 1
 	t.rec.Version++
@@ -194,6 +179,34 @@ func (c carrier) write(ctx context.Context, t *task, n int) error {
 		return c.share.keep(ctx, t.rec)
 	}
 	return nil
+}
+
+// make makes a write, which is computed again whenever it is stale.
+func (c carrier) make(ctx context.Context, t *task, n int, step pacemaker.Step) error {
+	select {
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for try := 1; ; try++ {
+		if n == 0 && !step.Done {
+			if err := cmp.Or(permit.Check(ctx), context.Cause(ctx)); err != nil {
+				return err
+			}
+		}
+		if step.Done || step.Nothing {
+			return nil
+		}
+		t.wrote = true
+		err := c.cfg.Steps.As(t.order.User).Write(context.WithoutCancel(ctx), step, t.rec.mark(n))
+		if !pacemaker.IsStale(err) || try == maxWrites {
+			return err
+		}
+		if step, err = c.plan(ctx, t, n); err != nil {
+			return err
+		}
+	}
 }
 
 // announce fills the document of a job that is about to begin, and has another node keep it,

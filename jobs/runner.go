@@ -60,7 +60,7 @@ type Runner struct {
 func New(cfg Config) *Runner {
 	l := newLedger(cfg.Store, cfg.Now)
 	s := newSharing(cfg, l)
-	k := newTasks(l, carrier{cfg: cfg, ledger: l, share: s})
+	k := newTasks(l, carrier{cfg: cfg, ledger: l, share: s, writing: make(chan struct{}, 1)})
 	s.heed, s.elsewhere = k.heed, func() bool { return len(k.elsewhere()) > 0 }
 	return &Runner{cfg: cfg, ready: make(chan struct{}), ledger: l, share: s, tasks: k}
 }

@@ -5,17 +5,10 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
-	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
-	"thalassa/internal/permit"
 )
-
-// maxWrites is how often edits are made again because the configuration has changed
-// between reading and writing it.
-const maxWrites = 10
 
 // Configuration is the configuration in the CIB, with its secrets. It must not be changed.
 func (c *CIB) Configuration() *cibxml.Element {
@@ -58,38 +51,6 @@ func (c *Cluster) planEdits(ctx context.Context, edits []config.Edit) (from, to 
 	}
 	out.Predicted, err = c.predict(ctx, after)
 	return from, to, out, err
-}
-
-// Configure makes edits with one change of the CIB, and waits until the cluster has settled. The
-// outcome has the final status, which is compared with the predicted one: a resource that should
-// run by then and does not is an *lb.ConflictError. If somebody else changes the configuration
-// meanwhile, the edits are made again, under their conditions. After an error of kind KindTimedOut
-// or an *lb.ConflictError about a status, the configuration has been changed; the outcome then has
-// the status.
-func (c *Cluster) Configure(ctx context.Context, edits []config.Edit, wait time.Duration) (config.Outcome, error) {
-	for i := 1; ; i++ {
-		from, to, out, err := c.planEdits(ctx, edits)
-		if err != nil {
-			return out, err
-		}
-		if err := permit.Check(ctx); err != nil {
-			return out, err
-		}
-		var v cluster.Status
-		if to == nil {
-			v, err = c.Now(ctx)
-		} else {
-			p := Plan{from: from, to: to}
-			v, err = c.write(context.WithoutCancel(ctx), p, wait, func(v cluster.Status) error { return inService(v, out.Predicted.After) })
-		}
-		if i < maxWrites && cluster.IsKind(err, cluster.KindStale) {
-			continue
-		}
-		if v.State != "" {
-			out.Cluster = &v
-		}
-		return out, err
-	}
 }
 
 // changedObjects says what is different, one line for each object or value.

@@ -2,13 +2,13 @@ package pacemaker_test
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/pacemaker"
 )
 
 func put(k config.Kind, id, body string) config.Edit {
@@ -36,7 +36,17 @@ func TestConfigure(t *testing.T) {
 	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
 		t.Error("the plan has changed the CIB")
 	}
-	if _, err := c.Configure(t.Context(), edits, time.Millisecond); !cluster.IsKind(err, cluster.KindTimedOut) { // nothing settles in a file
+	steps := pacemaker.NewSteps(c)
+	step, _, err := steps.PlanEdits(t.Context(), edits, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Meanwhile the status changes, which counts updates.
+	updated := regexp.MustCompile(`num_updates="\d+"`).ReplaceAll(before, []byte(`num_updates="987"`))
+	if err := os.WriteFile(path, updated, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := steps.Write(t.Context(), step, ""); err != nil {
 		t.Fatal(err)
 	}
 	cib, err := c.Query(t.Context())
@@ -45,6 +55,9 @@ func TestConfigure(t *testing.T) {
 	}
 	if config.Find(cib.Configuration(), config.Primitives, "web") == nil || config.Find(cib.Configuration(), config.Locations, "web-n3") == nil {
 		t.Error("the CIB does not have the objects")
+	}
+	if err := steps.Write(t.Context(), step, ""); !pacemaker.IsStale(err) {
+		t.Errorf("the same step a second time: %v", err)
 	}
 	again, err := c.PlanEdits(t.Context(), edits)
 	if err != nil || len(again.Changes) != 0 {
@@ -67,7 +80,7 @@ func TestConfigureRefuses(t *testing.T) {
 		"an old version":        {config.Edit{Op: config.Delete, Kind: config.Primitives, ID: "vip", IfMatch: []string{`"0:1"`}}, "has changed"},
 		"what does not exist":   {config.Edit{Op: config.Delete, Kind: config.Primitives, ID: "nothing"}, "does not exist"},
 	} {
-		if _, err := c.Configure(t.Context(), []config.Edit{tc.edit}, 0); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := c.PlanEdits(t.Context(), []config.Edit{tc.edit}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -287,37 +288,50 @@ func inService(v, predicted cluster.Status) error {
 	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not start everywhere: " + strings.Join(why, "; ")}
 }
 
-// patch changes the CIB from one state to another, unless its configuration has
-// changed meanwhile.
+// patchWithin limits how long a patch is tried while the cluster's status changes.
+const patchWithin = 30 * time.Second
+
+// patch changes the configuration of the CIB from one state to another, unless it has changed
+// meanwhile. The states have the same status. Pacemaker takes a patch for one version of the
+// CIB, and each change of the status makes another one.
 func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
-	for range 20 {
-		diff, err := c.diff(ctx, from, to)
-		if err != nil {
-			return err
-		}
+	diff, err := c.diff(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	for late := time.Now().Add(patchWithin); ; {
 		_, err = c.run(ctx, call{tool: "cibadmin", args: []string{"--patch", "-p"}, stdin: diff, plain: true})
 		if !cluster.IsKind(err, cluster.KindStale) {
 			return err
 		}
-		now, again := c.Query(ctx)
+		now, again := c.Epoch(ctx)
 		if again != nil {
 			return again
 		}
-		if now.Epoch.Configuration() != from.Epoch.Configuration() {
+		if now.Configuration() != from.Epoch.Configuration() {
 			return err
 		}
-		// Only the status has changed: repeat the change of the configuration.
-		configuration := to.root.Child("configuration").Clone()
-		to, again = now.next(func(c *cibxml.Element) error {
-			*c = *configuration
-			return nil
-		})
-		if again != nil {
-			return again
+		if time.Now().After(late) {
+			return &lb.UnavailableError{What: "the cluster's status has changed with each try to write for " + patchWithin.String()}
 		}
-		from = now
+		if diff, err = appliedTo(diff, now); err != nil {
+			return err
+		}
 	}
-	return errors.New("the cluster's status changes too fast")
+}
+
+// appliedTo is a patch of the configuration for a version of the CIB with another status.
+func appliedTo(diff []byte, version cluster.Epoch) ([]byte, error) {
+	root, err := cibxml.Parse(diff)
+	if err != nil {
+		return nil, fmt.Errorf("reading the patch: %w", err)
+	}
+	source := root.Child("version", "source")
+	if source == nil {
+		return nil, errors.New("reading the patch: it is for no version")
+	}
+	source.Set("num_updates", strconv.FormatUint(version.Updates, 10))
+	return root.Bytes(), nil
 }
 
 // diff makes a patch with Pacemaker's tool. It only applies to the version of from.

@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,6 +27,7 @@ type Cluster struct {
 	done          []cluster.Action
 	jobs          []cluster.Job
 	configuration *cibxml.Element
+	behind        *cibxml.Element // the view, until a Refresh; nil: it is up to date
 	operations    []cluster.OperationResult
 }
 
@@ -187,6 +189,21 @@ func (c *Cluster) SetConfiguration(text string) error {
 	return nil
 }
 
+// Lag keeps the configuration in the view as it is, until a Refresh.
+func (c *Cluster) Lag() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.behind = c.configuration
+}
+
+// Refresh ends a Lag.
+func (c *Cluster) Refresh(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.behind = nil
+	return c.trouble
+}
+
 // Configuration is what SetConfiguration and Configure have made of it.
 func (c *Cluster) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 	c.mu.Lock()
@@ -194,7 +211,7 @@ func (c *Cluster) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 	if c.trouble != nil {
 		return nil, cluster.Epoch{}, c.trouble
 	}
-	return c.configuration, c.view.Epoch, nil
+	return cmp.Or(c.behind, c.configuration), c.view.Epoch, nil
 }
 
 // PlanEdits makes the edits in a copy. It foretells nothing.
@@ -219,7 +236,10 @@ func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Durat
 }
 
 func (c *Cluster) edited(edits []config.Edit) (*cibxml.Element, config.Outcome, error) {
-	configuration, epoch, err := c.Configuration()
+	_, epoch, err := c.Configuration()
+	c.mu.Lock()
+	configuration := c.configuration
+	c.mu.Unlock()
 	out := config.Outcome{Epoch: epoch, Changes: []string{}, Warnings: []string{}, Predicted: cluster.Consequences{Actions: []cluster.Consequence{}, Text: []string{}, After: c.View()}}
 	if err != nil {
 		return nil, out, err

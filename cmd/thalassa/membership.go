@@ -100,6 +100,15 @@ func (s *clusterChanges) Configuration() (*cibxml.Element, cluster.Epoch, error)
 	return s.watcher.Configuration()
 }
 
+// Refresh waits until Configuration has what the cluster has now.
+func (s *clusterChanges) Refresh(ctx context.Context) error {
+	epoch, err := s.cluster.Epoch(ctx)
+	if err == nil {
+		s.look(ctx, epoch)
+	}
+	return err
+}
+
 // PlanEdits returns what edits of the configuration would do.
 func (s *clusterChanges) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
 	return s.cluster.PlanEdits(ctx, edits)

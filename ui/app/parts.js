@@ -1,6 +1,6 @@
 // Components that all pages use.
 
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import { classes, html } from "./html.js";
 import { Icon } from "./icons.js";
@@ -30,7 +30,7 @@ export function Badge({ kind = "", title, children }) {
 export function Dialog({ title, onClose, wide, busy, children }) {
   const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => { // before it is seen: a key may follow at once
     const dialog = ref.current;
     const before = document.activeElement;
     dialog?.showModal();
@@ -45,7 +45,13 @@ export function Dialog({ title, onClose, wide, busy, children }) {
     e.preventDefault();
     if (!busy) onClose();
   };
-  return html`<dialog ref=${ref} class=${classes("dialog", wide && "wide")} aria-labelledby=${id} onCancel=${cancel}>
+  // A browser closes it unasked when Escape comes twice without a click between.
+  const closed = () => {
+    if (!ref.current?.isConnected) return; // it was taken away
+    if (busy) ref.current.showModal();
+    else onClose();
+  };
+  return html`<dialog ref=${ref} class=${classes("dialog", wide && "wide")} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
     <header><h2 id=${id}>${title}</h2><${Button} kind="quiet" icon="close" label="Close" disabled=${busy} onClick=${onClose} /></header>
     ${children}
   </dialog>`;
