@@ -51,6 +51,18 @@ func (h clusterConfigHandlers) configuration() (*cibxml.Element, string, error) 
 	return configuration, epoch.Configuration(), err
 }
 
+// current is the configuration with all changes, also those that were made on another node a
+// moment ago.
+func (h clusterConfigHandlers) current(ctx context.Context) (*cibxml.Element, string, error) {
+	if _, err := h.status(); err != nil {
+		return nil, "", err
+	}
+	if err := h.objects.Refresh(ctx); err != nil {
+		return nil, "", err
+	}
+	return h.configuration()
+}
+
 // shown is the configuration with what the draft of the query changes, if there is one.
 func (h clusterConfigHandlers) shown(c echo.Context) (*cibxml.Element, string, error) {
 	configuration, version, err := h.configuration()

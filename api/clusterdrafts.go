@@ -133,7 +133,7 @@ func (h clusterConfigHandlers) document(d config.Draft) clusterDraft {
 
 // changeInDraft makes edits in a draft.
 func (h clusterConfigHandlers) changeInDraft(c echo.Context, how configuring, edits []config.Edit) error {
-	configuration, version, err := h.configuration()
+	configuration, version, err := h.current(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -170,8 +170,8 @@ func (h clusterConfigHandlers) changeInDraft(c echo.Context, how configuring, ed
 }
 
 // questionOf is what a draft asks of a simulation, though it may have conflicts.
-func (h clusterConfigHandlers) questionOf(d config.Draft) (config.Question, error) {
-	configuration, version, err := h.configuration()
+func (h clusterConfigHandlers) questionOf(ctx context.Context, d config.Draft) (config.Question, error) {
+	configuration, version, err := h.current(ctx)
 	if err == nil {
 		_, err = d.View(configuration, version)
 	}
@@ -320,28 +320,21 @@ func (h clusterDraftHandlers) removeEdit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	configuration, version, err := h.current(c.Request().Context())
+	if err != nil {
+		return err
+	}
 	return h.changed(c, func(d config.Draft) (config.Draft, error) {
-		configuration, version, err := h.configuration()
-		if err != nil {
-			return d, err
-		}
 		return d.Without(configuration, version, n, h.now())
 	})
 }
 
 func (h clusterDraftHandlers) rebase(c echo.Context) error {
-	if _, err := h.named(c); err != nil {
-		return err
-	}
-	// A commit has told of conflicts with what the cluster has, which may be newer than the view.
-	if err := h.objects.Refresh(c.Request().Context()); err != nil {
+	configuration, version, err := h.current(c.Request().Context())
+	if err != nil {
 		return err
 	}
 	return h.changed(c, func(d config.Draft) (config.Draft, error) {
-		configuration, version, err := h.configuration()
-		if err != nil {
-			return d, err
-		}
 		return d.Rebased(configuration, version, h.now())
 	})
 }
@@ -372,11 +365,11 @@ func (h clusterDraftHandlers) diff(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := draftForeseen{Draft: h.document(d)}
+	q, err := h.questionOf(c.Request().Context(), d)
+	out := draftForeseen{Draft: h.document(d)} // after the question, which has waited for changes
 	if n := len(out.Draft.Conflicts); n > 0 {
 		out.Problem = strings.Join(out.Draft.Conflicts, ", ") + " changed since the draft did"
 	}
-	q, err := h.questionOf(d)
 	if err == nil {
 		var seen config.Foreseen
 		if seen, err = h.foresee(c, q); err == nil {
@@ -404,7 +397,7 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	configuration, version, err := h.configuration()
+	configuration, version, err := h.current(c.Request().Context())
 	if err != nil {
 		return err
 	}

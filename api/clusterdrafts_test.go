@@ -78,6 +78,7 @@ func TestConflictsOfADraftOfTheCluster(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	s.do("POST", "/cluster/drafts/a/rebase", "").wants(t, 200, nil) // of what the view lacked
+	c.Lag()
 	s.do("PATCH", "/cluster/config/primitives/vip", `{"meta":{"priority":"6"}}`).wants(t, 200, nil)
 	var seen struct {
 		Problem string

@@ -93,7 +93,7 @@ func (h foresightHandlers) simulate(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if q, err = h.questionOf(d); err != nil {
+		if q, err = h.questionOf(c.Request().Context(), d); err != nil {
 			return err
 		}
 		q.Inject = append(q.Inject, in.Inject...)
