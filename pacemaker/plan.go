@@ -299,7 +299,9 @@ func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
 	if err != nil {
 		return err
 	}
-	for late := time.Now().Add(patchWithin); ; {
+	late, cancel := context.WithTimeout(ctx, patchWithin)
+	defer cancel()
+	for {
 		_, err = c.run(ctx, call{tool: "cibadmin", args: []string{"--patch", "-p"}, stdin: diff, plain: true})
 		if !cluster.IsKind(err, cluster.KindStale) {
 			return err
@@ -311,7 +313,7 @@ func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
 		if now.Configuration() != from.Epoch.Configuration() {
 			return err
 		}
-		if time.Now().After(late) {
+		if late.Err() != nil {
 			return &lb.UnavailableError{What: "the cluster's status has changed with each try to write for " + patchWithin.String()}
 		}
 		if diff, err = appliedTo(diff, now); err != nil {
