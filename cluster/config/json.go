@@ -72,8 +72,7 @@ func (s *shape) allLists() []listField {
 	out := slices.Clone(s.lists)
 	for _, f := range s.values {
 		if f.element != "" {
-			set := setShape()
-			set.elements = []string{f.element}
+			set := setShapeOf(f.element)
 			out = append(out, listField{name: f.sets(), shape: set})
 		}
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Kind is a kind of configuration objects, as in the paths of the API.
@@ -115,8 +116,29 @@ type refsField struct {
 	members  bool
 }
 
+// shapes are those of all kinds and, of none, of a set of name-value pairs. They are made once,
+// because all elements of a configuration may ask for all of them, and are not changed.
+//
+//nolint:gochecknoglobals // see above
+var shapes = sync.OnceValue(func() map[Kind]*shape {
+	out := map[Kind]*shape{"": newSet("")}
+	for _, k := range Kinds() {
+		out[k] = newShape(k)
+	}
+	return out
+})
+
 // shapeOf is the shape of a kind.
-func shapeOf(k Kind) *shape {
+func shapeOf(k Kind) *shape { return shapes()[k] }
+
+// setShapeOf is the shape of an element that is a set of name-value pairs.
+func setShapeOf(element string) *shape {
+	s := *shapes()[""]
+	s.elements = []string{element}
+	return &s
+}
+
+func newShape(k Kind) *shape {
 	meta, params := valuesField{"meta", "meta_attributes"}, valuesField{"params", "instance_attributes"}
 	utilization := valuesField{"utilization", "utilization"}
 	sets := listField{name: "sets", shape: &shape{
@@ -131,7 +153,6 @@ func shapeOf(k Kind) *shape {
 			on-fail prereq disabled`),
 		values: []valuesField{params, meta},
 	}}
-	set := func(element string) *shape { s := *setShape(); s.elements = []string{element}; return &s }
 	switch k {
 	case Nodes:
 		return &shape{elements: []string{"node"}, attributes: words("uname type description score"), values: []valuesField{{"attributes", "instance_attributes"}, utilization}}
@@ -168,16 +189,16 @@ func shapeOf(k Kind) *shape {
 	case ACLGroups:
 		return &shape{elements: []string{"acl_group"}, attributes: words("name"), refs: []refsField{{name: "roles", elements: []string{"role"}}}}
 	case Properties:
-		return set("cluster_property_set")
+		return newSet("cluster_property_set")
 	case ResourceDefaults, OperationDefaults:
-		return set("meta_attributes")
+		return newSet("meta_attributes")
 	}
 	return nil
 }
 
-// setShape is the shape of a set of name-value pairs.
-func setShape() *shape {
-	return &shape{attributes: words("id-ref score"), values: []valuesField{{"values", ""}}, lists: []listField{{name: "rules", shape: ruleShape(3)}}}
+// newSet is the shape of an element that is a set of name-value pairs.
+func newSet(element string) *shape {
+	return &shape{elements: []string{element}, attributes: words("id-ref score"), values: []valuesField{{"values", ""}}, lists: []listField{{name: "rules", shape: ruleShape(3)}}}
 }
 
 // ruleShape is the shape of a rule, with rules in it up to a depth.

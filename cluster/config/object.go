@@ -172,8 +172,7 @@ func (r reader) readSet(f valuesField, c *cibxml.Element) {
 			return
 		}
 	}
-	s := setShape()
-	s.elements = []string{f.element}
+	s := setShapeOf(f.element)
 	r.object.addTo(listField{name: f.sets()}, read(s, c))
 }
 
