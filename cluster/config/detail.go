@@ -90,7 +90,7 @@ func wayTo(e *cibxml.Element, id string) []*cibxml.Element {
 // kindOf is the kind of an element; empty: it is no object.
 func kindOf(e *cibxml.Element) Kind {
 	for _, k := range Kinds() {
-		if slices.Contains(shapeOf(k).elements, e.Name) {
+		if slices.Contains(k.elements(), e.Name) {
 			return k
 		}
 	}

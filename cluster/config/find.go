@@ -9,7 +9,7 @@ import (
 // Elements lists the elements of a kind in the configuration, in the order of the CIB. Those
 // of resources may be inside of others.
 func Elements(configuration *cibxml.Element, k Kind) []*cibxml.Element {
-	section, names := configuration.Child(k.section()), shapeOf(k).elements
+	section, names := configuration.Child(k.section()), k.elements()
 	if section == nil {
 		return nil
 	}

@@ -72,7 +72,7 @@ func (s *shape) allLists() []listField {
 	out := slices.Clone(s.lists)
 	for _, f := range s.values {
 		if f.element != "" {
-			set := setShapeOf(f.element)
+			set := setShape(f.element)
 			out = append(out, listField{name: f.sets(), shape: set})
 		}
 	}

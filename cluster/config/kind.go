@@ -3,7 +3,6 @@ package config
 import (
 	"slices"
 	"strings"
-	"sync"
 )
 
 // A Kind is a kind of configuration objects, as in the paths of the API.
@@ -116,29 +115,60 @@ type refsField struct {
 	members  bool
 }
 
-// shapes are those of all kinds and, of none, of a set of name-value pairs. They are made once,
-// because all elements of a configuration may ask for all of them, and are not changed.
-//
-//nolint:gochecknoglobals // see above
-var shapes = sync.OnceValue(func() map[Kind]*shape {
-	out := map[Kind]*shape{"": newSet("")}
-	for _, k := range Kinds() {
-		out[k] = newShape(k)
+// elements are the names of the elements of a kind; the first is the usual one.
+func (k Kind) elements() []string {
+	switch k {
+	case Nodes:
+		return []string{"node"}
+	case Primitives:
+		return []string{"primitive"}
+	case Templates:
+		return []string{"template"}
+	case Groups:
+		return []string{"group"}
+	case Clones:
+		return []string{"clone", "master"}
+	case Bundles:
+		return []string{"bundle"}
+	case Locations:
+		return []string{"rsc_location"}
+	case Colocations:
+		return []string{"rsc_colocation"}
+	case Orders:
+		return []string{"rsc_order"}
+	case Tickets:
+		return []string{"rsc_ticket"}
+	case Tags:
+		return []string{"tag"}
+	case Alerts:
+		return []string{"alert"}
+	case FencingLevels:
+		return []string{"fencing-level"}
+	case Roles:
+		return []string{"acl_role"}
+	case Targets:
+		return []string{"acl_target"}
+	case ACLGroups:
+		return []string{"acl_group"}
+	case Properties:
+		return []string{"cluster_property_set"}
+	case ResourceDefaults, OperationDefaults:
+		return []string{"meta_attributes"}
 	}
-	return out
-})
-
-// shapeOf is the shape of a kind.
-func shapeOf(k Kind) *shape { return shapes()[k] }
-
-// setShapeOf is the shape of an element that is a set of name-value pairs.
-func setShapeOf(element string) *shape {
-	s := *shapes()[""]
-	s.elements = []string{element}
-	return &s
+	return nil
 }
 
-func newShape(k Kind) *shape {
+// shapeOf is the shape of a kind.
+func shapeOf(k Kind) *shape {
+	s := fieldsOf(k)
+	if s != nil {
+		s.elements = k.elements()
+	}
+	return s
+}
+
+// fieldsOf is the shape of a kind without the names of its elements.
+func fieldsOf(k Kind) *shape {
 	meta, params := valuesField{"meta", "meta_attributes"}, valuesField{"params", "instance_attributes"}
 	utilization := valuesField{"utilization", "utilization"}
 	sets := listField{name: "sets", shape: &shape{
@@ -155,50 +185,48 @@ func newShape(k Kind) *shape {
 	}}
 	switch k {
 	case Nodes:
-		return &shape{elements: []string{"node"}, attributes: words("uname type description score"), values: []valuesField{{"attributes", "instance_attributes"}, utilization}}
+		return &shape{attributes: words("uname type description score"), values: []valuesField{{"attributes", "instance_attributes"}, utilization}}
 	case Primitives:
-		return &shape{elements: []string{"primitive"}, attributes: words("description template"), hasAgent: true, values: []valuesField{params, meta, utilization}, lists: []listField{ops}}
+		return &shape{attributes: words("description template"), hasAgent: true, values: []valuesField{params, meta, utilization}, lists: []listField{ops}}
 	case Templates:
-		return &shape{elements: []string{"template"}, attributes: words("description"), hasAgent: true, values: []valuesField{params, meta, utilization}, lists: []listField{ops}}
+		return &shape{attributes: words("description"), hasAgent: true, values: []valuesField{params, meta, utilization}, lists: []listField{ops}}
 	case Groups:
-		return &shape{elements: []string{"group"}, attributes: words("description ordered collocated"), values: []valuesField{params, meta}, refs: []refsField{{name: "members", elements: []string{"primitive"}, members: true}}}
+		return &shape{attributes: words("description ordered collocated"), values: []valuesField{params, meta}, refs: []refsField{{name: "members", elements: []string{"primitive"}, members: true}}}
 	case Clones:
-		return &shape{elements: []string{"clone", "master"}, attributes: words("description ordered interleave notify"), values: []valuesField{params, meta}, refs: []refsField{{name: "member", elements: []string{"primitive", "group"}, single: true, members: true}}}
+		return &shape{attributes: words("description ordered interleave notify"), values: []valuesField{params, meta}, refs: []refsField{{name: "member", elements: []string{"primitive", "group"}, single: true, members: true}}}
 	case Bundles:
 		return bundleShape(params, meta)
 	case Locations:
-		return &shape{elements: []string{"rsc_location"}, attributes: words("rsc rsc-pattern role node score resource-discovery"), lists: []listField{sets, rules}}
+		return &shape{attributes: words("rsc rsc-pattern role node score resource-discovery"), lists: []listField{sets, rules}}
 	case Colocations:
-		return &shape{elements: []string{"rsc_colocation"}, attributes: words("rsc rsc-role rsc-instance with-rsc with-rsc-role with-rsc-instance score score-attribute score-attribute-mangle node-attribute influence symmetrical"), lists: []listField{sets, rules}}
+		return &shape{attributes: words("rsc rsc-role rsc-instance with-rsc with-rsc-role with-rsc-instance score score-attribute score-attribute-mangle node-attribute influence symmetrical"), lists: []listField{sets, rules}}
 	case Orders:
-		return &shape{elements: []string{"rsc_order"}, attributes: words("first first-action first-instance then then-action then-instance kind score symmetrical require-all"), lists: []listField{sets}}
+		return &shape{attributes: words("first first-action first-instance then then-action then-instance kind score symmetrical require-all"), lists: []listField{sets}}
 	case Tickets:
-		return &shape{elements: []string{"rsc_ticket"}, attributes: words("rsc rsc-role ticket loss-policy"), lists: []listField{sets}}
+		return &shape{attributes: words("rsc rsc-role ticket loss-policy"), lists: []listField{sets}}
 	case Tags:
-		return &shape{elements: []string{"tag"}, refs: []refsField{{name: "objects", elements: []string{"obj_ref"}}}}
+		return &shape{refs: []refsField{{name: "objects", elements: []string{"obj_ref"}}}}
 	case Alerts:
 		recipients := listField{name: "recipients", shape: &shape{elements: []string{"recipient"}, attributes: words("value description"), values: []valuesField{params, meta}}}
-		return &shape{elements: []string{"alert"}, attributes: words("path description"), values: []valuesField{params, meta}, lists: []listField{recipients}}
+		return &shape{attributes: words("path description"), values: []valuesField{params, meta}, lists: []listField{recipients}}
 	case FencingLevels:
-		return &shape{elements: []string{"fencing-level"}, attributes: words("target target-pattern target-attribute target-value index devices")}
+		return &shape{attributes: words("target target-pattern target-attribute target-value index devices")}
 	case Roles:
 		permissions := listField{name: "permissions", shape: &shape{elements: []string{"acl_permission"}, attributes: words("kind xpath reference object-type attribute description")}}
-		return &shape{elements: []string{"acl_role"}, attributes: words("description"), lists: []listField{permissions}}
+		return &shape{attributes: words("description"), lists: []listField{permissions}}
 	case Targets:
-		return &shape{elements: []string{"acl_target"}, attributes: words("name"), refs: []refsField{{name: "roles", elements: []string{"role"}}}}
+		return &shape{attributes: words("name"), refs: []refsField{{name: "roles", elements: []string{"role"}}}}
 	case ACLGroups:
-		return &shape{elements: []string{"acl_group"}, attributes: words("name"), refs: []refsField{{name: "roles", elements: []string{"role"}}}}
-	case Properties:
-		return newSet("cluster_property_set")
-	case ResourceDefaults, OperationDefaults:
-		return newSet("meta_attributes")
+		return &shape{attributes: words("name"), refs: []refsField{{name: "roles", elements: []string{"role"}}}}
+	case Properties, ResourceDefaults, OperationDefaults:
+		return setShape()
 	}
 	return nil
 }
 
-// newSet is the shape of an element that is a set of name-value pairs.
-func newSet(element string) *shape {
-	return &shape{elements: []string{element}, attributes: words("id-ref score"), values: []valuesField{{"values", ""}}, lists: []listField{{name: "rules", shape: ruleShape(3)}}}
+// setShape is the shape of an element that is a set of name-value pairs.
+func setShape(elements ...string) *shape {
+	return &shape{elements: elements, attributes: words("id-ref score"), values: []valuesField{{"values", ""}}, lists: []listField{{name: "rules", shape: ruleShape(3)}}}
 }
 
 // ruleShape is the shape of a rule, with rules in it up to a depth.
@@ -225,7 +253,6 @@ func ruleShape(depth int) *shape {
 func bundleShape(params, meta valuesField) *shape {
 	ports := listField{name: "ports", shape: &shape{elements: []string{"port-mapping"}, attributes: words("port internal-port range")}}
 	return &shape{
-		elements:   []string{"bundle"},
 		attributes: words("description"),
 		values:     []valuesField{params, meta},
 		lists: []listField{

@@ -172,7 +172,7 @@ func (r reader) readSet(f valuesField, c *cibxml.Element) {
 			return
 		}
 	}
-	s := setShapeOf(f.element)
+	s := setShape(f.element)
 	r.object.addTo(listField{name: f.sets()}, read(s, c))
 }
 

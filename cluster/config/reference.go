@@ -87,7 +87,7 @@ func references(configuration *cibxml.Element) []reference {
 // isObject reports whether an element is an object of some kind.
 func isObject(e *cibxml.Element) bool {
 	for _, k := range Kinds() {
-		if slices.Contains(shapeOf(k).elements, e.Name) {
+		if slices.Contains(k.elements(), e.Name) {
 			return true
 		}
 	}

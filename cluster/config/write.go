@@ -90,7 +90,7 @@ func (w writer) writeValues(f valuesField) {
 		w.writePairs(set, f.name, values)
 		w.element.Add(set)
 	}
-	s := setShapeOf(f.element)
+	s := setShape(f.element)
 	for _, part := range w.object.Lists[f.sets()] {
 		w.element.Add(writeFields(s, part, part.element(s), nil))
 	}
