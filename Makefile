@@ -95,9 +95,9 @@ test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.
 	  if [ -s "$$again" ]; then echo 'These failed, and were tried again (runs, failures):'; cat "$$again"; fi; \
 	done
 
-# Libraries that only compute are compiled without the race detector in `make quick`: SQLite, regexp,
+# Libraries that only compute are compiled without the race detector in `make quick`: SQLite,
 # argon2id and scrypt take ten times as long with it, and share nothing with our goroutines.
-PLAIN := modernc.org/... golang.org/x/crypto/... filippo.io/... github.com/haproxytech/... crypto/internal/... regexp/...
+PLAIN := modernc.org/... golang.org/x/crypto/... filippo.io/... github.com/haproxytech/... crypto/internal/...
 
 # go test -short skips what calls testkit.Needs; package e2e needs everything. Without
 # symbols the linker takes half the time; races are reported with lines all the same. The

@@ -1,7 +1,7 @@
 package auth
 
-// MaxSessions bounds the sessions there are.
-const MaxSessions = maxSessions
+// SetMost bounds the sessions there are.
+func (s *Sessions) SetMost(n int) { s.most = n }
 
 // Authenticate finds the owner of a token.
 func (t *Tokens) Authenticate(bearer string) (Identity, bool) {

@@ -72,7 +72,7 @@ func (s *Sessions) restore(stored []storedSession) {
 		key, session, ok := e.parse()
 		who, known := s.authority.Identify(session.proof)
 		remaining := e.Expires.Sub(now)
-		if !ok || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == maxSessions {
+		if !ok || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == s.most {
 			continue
 		}
 		s.authority.remember(session.proof, who.Name, e.Begun)

@@ -57,6 +57,7 @@ func publicID(key [sha256.Size]byte) string {
 type Sessions struct {
 	authority *Authority
 	now       func() time.Time
+	most      int             // sessions; set before use
 	file      *sessionFile    // nil: none; set before use
 	shared    *SharedSessions // nil: they hold on this node alone; set before use
 
@@ -66,7 +67,7 @@ type Sessions struct {
 
 // NewSessions makes an empty set of sessions of those whom an authority knows.
 func NewSessions(authority *Authority, now func() time.Time) *Sessions {
-	return &Sessions{authority: authority, now: now, byID: map[[sha256.Size]byte]Session{}}
+	return &Sessions{authority: authority, now: now, most: maxSessions, byID: map[[sha256.Size]byte]Session{}}
 }
 
 // Begin starts a session for the owner of a proof. The id of 256 random bits is not stored.
@@ -204,12 +205,12 @@ func (s *Sessions) makeRoom(name string) {
 			return cmp.Or(s.byID[a].Used.Compare(s.byID[b].Used), s.byID[a].Begun.Compare(s.byID[b].Begun))
 		}))
 	}
-	if len(s.byID) < maxSessions {
+	if len(s.byID) < s.most {
 		return
 	}
 	now := s.now()
 	maps.DeleteFunc(s.byID, func(_ [sha256.Size]byte, v Session) bool { return !now.Before(v.Expires) })
-	if len(s.byID) < maxSessions {
+	if len(s.byID) < s.most {
 		return
 	}
 	oldest := slices.MinFunc(slices.Collect(maps.Keys(s.byID)), func(a, b [sha256.Size]byte) int {

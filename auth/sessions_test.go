@@ -155,17 +155,19 @@ func TestSessionsFollowTheTokenFile(t *testing.T) {
 
 func TestSessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const most, ofEach = 500, 50
 		var lines strings.Builder
-		tokens := make([]string, auth.MaxSessions/50)
+		tokens := make([]string, most/ofEach)
 		for i := range tokens {
 			tokens[i] = fmt.Sprintf("token-0123456789-%d", i)
 			fmt.Fprintf(&lines, "read ci%d %s\n", i, tokens[i])
 		}
 		s, _ := sessions(t, lines.String())
+		s.SetMost(most)
 		first := begin(t, s, tokens[0])
 		time.Sleep(time.Second)
 		second := begin(t, s, tokens[1])
-		for i := range auth.MaxSessions - 2 {
+		for i := range most - 2 {
 			begin(t, s, tokens[(i+2)%len(tokens)])
 		}
 		if _, ok := s.Find(first); !ok {

@@ -106,10 +106,11 @@ no json
 func TestLogFilesThatAreLarge(t *testing.T) {
 	newYear := time.Date(2027, 1, 1, 0, 0, 0, 0, time.Local)
 	var b strings.Builder
-	const lines = 200_000
+	const lines = 40_000
+	said := strings.Repeat("and more ", 20)
 	begin := newYear.Add(-lines / 2 * time.Second)
 	for i := range lines {
-		fmt.Fprintf(&b, "%s n1 pacemaker-controld[7] (f) \tinfo: line %d of many, with something more to say about it, and more\n", begin.Add(time.Duration(i)*time.Second).Format("Jan 02 15:04:05"), i)
+		fmt.Fprintf(&b, "%s n1 pacemaker-controld[7] (f) \tinfo: line %d of many, with something to say about it, %s\n", begin.Add(time.Duration(i)*time.Second).Format("Jan 02 15:04:05"), i, said)
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "pacemaker.log")
@@ -134,7 +135,7 @@ func TestLogFilesThatAreLarge(t *testing.T) {
 		t.Errorf("before all: %+v", got)
 	}
 	secret := filepath.Join(dir, "elsewhere")
-	writeLog(t, secret, b.String()[:1000], newYear)
+	writeLog(t, secret, b.String()[:2000], newYear)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
