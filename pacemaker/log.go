@@ -164,18 +164,27 @@ func severityOf(word string) string {
 
 var (
 	// stamped is a line with a time, which has no year: libqb's, of Pacemaker and corosync.
-	stamped = regexp.MustCompile(`^([A-Z][a-z]{2}) +([0-9]{1,2}) ([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?) +(.*)$`)
+	stamped = regexp.MustCompile(`^([A-Z][a-z]{2}) +([0-9]{1,2}) ([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?) +`)
 	// byPacemaker is the rest of a line of pacemaker.log: node, daemon, process; of a resource
 	// agent, without node.
-	byPacemaker = regexp.MustCompile(`^(?:\S+ +)?([A-Za-z][\w.()/-]*) *\[([0-9]+)\]:?\s+(.*)$`)
+	byPacemaker = regexp.MustCompile(`^(?:\S+ +)?([A-Za-z][\w.()/-]*) *\[([0-9]+)\]:?\s+`)
 	// byCorosync is that of corosync.log: process, node, program, severity.
-	byCorosync = regexp.MustCompile(`^\[([0-9]+)\] \S+ (\S+) (\w+)\s+(\[.*)$`)
+	byCorosync = regexp.MustCompile(`^\[([0-9]+)\] \S+ (\S+) (\w+)\s+`)
 )
+
+// cutPrefix returns the submatches of a pattern for the beginning of a text, and what follows
+// it. They are nil if it does not match.
+func cutPrefix(re *regexp.Regexp, text string) (m []string, rest string) {
+	if m = re.FindStringSubmatch(text); m == nil {
+		return nil, text
+	}
+	return m, text[len(m[0]):]
+}
 
 // fileLine reads a line of a log file. until is when the file was written last: a line of a
 // file is not later.
 func fileLine(text, source string, until time.Time) (cluster.LogLine, bool) {
-	m := stamped.FindStringSubmatch(strings.TrimRight(text, "\r\n"))
+	m, text := cutPrefix(stamped, strings.TrimRight(text, "\r\n"))
 	if m == nil {
 		return cluster.LogLine{}, false
 	}
@@ -186,14 +195,14 @@ func fileLine(text, source string, until time.Time) (cluster.LogLine, bool) {
 	if at.After(until.Add(24 * time.Hour)) {
 		at = at.AddDate(-1, 0, 0)
 	}
-	l := cluster.LogLine{Time: at.UTC(), Source: source, Text: m[4]}
-	if c := byCorosync.FindStringSubmatch(m[4]); c != nil {
+	l := cluster.LogLine{Time: at.UTC(), Source: source, Text: text}
+	if c, rest := cutPrefix(byCorosync, text); c != nil && strings.HasPrefix(rest, "[") {
 		l.PID, _ = strconv.Atoi(c[1]) // it has digits only
-		l.Daemon, l.Severity, l.Text = c[2], severityOf(c[3]), c[4]
+		l.Daemon, l.Severity, l.Text = c[2], severityOf(c[3]), rest
 		return l, true
 	}
-	if p := byPacemaker.FindStringSubmatch(m[4]); p != nil {
-		l.Daemon, l.Text = p[1], p[3]
+	if p, rest := cutPrefix(byPacemaker, text); p != nil {
+		l.Daemon, l.Text = p[1], rest
 		l.PID, _ = strconv.Atoi(p[2]) // as above
 	}
 	l.Severity, l.Text = severityIn(l.Text)

@@ -56,6 +56,7 @@ func referenceAttributes(e *cibxml.Element) []string {
 // references lists the references in the configuration.
 func references(configuration *cibxml.Element) []reference {
 	var out []reference
+	objects := objectElements()
 	var walk func(e, owner *cibxml.Element)
 	walk = func(e, owner *cibxml.Element) {
 		for _, name := range referenceAttributes(e) {
@@ -72,7 +73,7 @@ func references(configuration *cibxml.Element) []reference {
 		}
 		for _, c := range e.Elements() {
 			next := owner
-			if isObject(c) {
+			if objects[c.Name] {
 				next = c
 			}
 			walk(c, next)
@@ -84,14 +85,15 @@ func references(configuration *cibxml.Element) []reference {
 	return out
 }
 
-// isObject reports whether an element is an object of some kind.
-func isObject(e *cibxml.Element) bool {
+// objectElements are the names of the elements of all kinds.
+func objectElements() map[string]bool {
+	out := map[string]bool{}
 	for _, k := range Kinds() {
-		if slices.Contains(k.elements(), e.Name) {
-			return true
+		for _, name := range k.elements() {
+			out[name] = true
 		}
 	}
-	return false
+	return out
 }
 
 // A lack is a reference to something that does not exist.
@@ -148,7 +150,7 @@ func removeReferences(configuration *cibxml.Element, id string) {
 			}
 			parent.Children = slices.DeleteFunc(parent.Children, func(e *cibxml.Element) bool { return e == gone })
 			gone = nil
-			if len(parent.Elements()) == 0 && (isObject(parent) || parent.Name == "resource_set") {
+			if len(parent.Elements()) == 0 && (objectElements()[parent.Name] || parent.Name == "resource_set") {
 				gone = parent
 			}
 		}
