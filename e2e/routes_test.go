@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -231,5 +234,47 @@ func TestRouteToAnotherAgent(t *testing.T) {
 	}
 	if _, _, body := send("GET", "/backends", "", http.Header{"Cookie": {cookie}}); strings.Contains(body, "files") {
 		t.Errorf("the change is here: %s", body)
+	}
+}
+
+// What an application sends that nobody has asked for is a line of the log like any other.
+func TestUnsolicitedBytesAreLogged(t *testing.T) {
+	t.Parallel()
+	app, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = app.Close() })
+	go func() {
+		for {
+			conn, err := app.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			time.Sleep(200 * time.Millisecond) // the connection is idle by then
+			_, _ = io.WriteString(conn, "more\nlines")
+		}
+	}()
+	n := newNode(t, "127.0.0.1:1")
+	if err := os.WriteFile(n.path("thalassa.yaml"), []byte(fmt.Sprintf("routes:\n- {path: /app/, proxy: \"http://%s\", role: read}\n", app.Addr())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.flags = append(n.flags, "--config", n.path("thalassa.yaml"), "--log-format", "json")
+	n.start()
+	if status, body := n.visit("GET", "/app/", ""); status != 200 || body != "ok" {
+		t.Fatalf("%d %s", status, body)
+	}
+	testkit.Eventually(t, patience, func() error {
+		if !strings.Contains(n.log.String(), "Unsolicited") {
+			return errors.New("nothing is logged")
+		}
+		return nil
+	})
+	for line := range strings.Lines(n.log.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("the line %q", line)
+		}
 	}
 }

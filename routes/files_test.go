@@ -59,7 +59,7 @@ func TestFiles(t *testing.T) {
 		"/img/../secret": {400, ""}, "/img/docs/../a.txt": {400, ""}, "/img/./a.txt": {400, ""}, "/img//a.txt": {400, ""}, "/img//etc/passwd": {400, ""},
 		"/img/..%2fsecret": {400, ""}, "/img/%2e%2e/secret": {400, ""}, "/img/%2e%2e%2fsecret": {400, ""}, "/img/%252e%252e/secret": {400, ""},
 		"/img/..%252fsecret": {400, ""}, "/img/%25252e%25252e/x": {400, ""}, "/img/..%5csecret": {400, ""}, "/img/a.txt%00.png": {400, ""},
-		"/img/docs%2findex.html": {400, ""}, "/img/..;/secret": {400, ""}, "/%69mg/a.txt": {400, ""}, "/img%2fa.txt": {400, ""},
+		"/img/docs%2findex.html": {400, ""}, "/img/..;/secret": {400, ""}, "/img/..%20/secret": {400, ""}, "/img/%20..;x/secret": {400, ""}, "/img/%C2%A0../secret": {400, ""}, "/img/.../secret": {400, ""}, "/img/%c0%ae%c0%ae/secret": {400, ""}, "/img/x%c0%afy": {400, ""}, "/%69mg/a.txt": {400, ""}, "/img%2fa.txt": {400, ""},
 		"/img/a.txt%0d%0aX:y": {400, ""}, "/img/%2525252525252e": {400, ""},
 	} {
 		res, body := get(t, s, path)

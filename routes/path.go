@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // find is the route with the longest path that a decoded path of a request is below. A
@@ -54,12 +56,14 @@ func checkDecoded(path string, slashes int) error {
 		return errors.New("the path has a backslash")
 	case strings.ContainsFunc(path, func(c rune) bool { return c < ' ' || c == 0x7f }):
 		return errors.New("the path has a control character")
+	case !utf8.ValidString(path): // an overlong dot or slash, to applications that decode it
+		return errors.New("the path is not UTF-8")
 	}
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
-		name, _, _ := strings.Cut(segment, ";") // some applications cut parameters off
+		name, _, _ := strings.Cut(segment, ";") // some applications cut parameters off, or spaces
 		switch {
-		case name == "." || name == "..":
+		case name != "" && strings.TrimFunc(name, isDotOrSpace) == "":
 			return errors.New("the path has a segment of dots")
 		case segment == "" && i < len(segments)-1:
 			return errors.New("the path has an empty segment")
@@ -67,6 +71,8 @@ func checkDecoded(path string, slashes int) error {
 	}
 	return nil
 }
+
+func isDotOrSpace(c rune) bool { return c == '.' || unicode.IsSpace(c) }
 
 // redirectToFolder sends a client from /img to /img/.
 func redirectToFolder(w http.ResponseWriter, r *http.Request, to string) {

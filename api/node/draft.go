@@ -76,7 +76,7 @@ func ParseDrop(body []byte) (ids []string, err error) {
 	}
 	var fe lb.FieldErrors
 	if len(in.Objects) == 0 {
-		fe.Add("objects", "is empty", `ids of objects, e.g. ["backend/live"]`)
+		fe.Add("objects", "is empty", "ids of objects, each KIND/NAME")
 	}
 	return in.Objects, fe.Err()
 }
