@@ -208,10 +208,11 @@ func uses() []Use {
 		{
 			Path: "log/slog", Names: []string{
 				"Debug", "Info", "Warn", "Error", "Log", "LogAttrs", "DebugContext", "InfoContext",
-				"WarnContext", "ErrorContext", "Default", "SetDefault",
+				"WarnContext", "ErrorContext", "Default",
 			},
 			Why: "the logger is injected",
 		},
+		{Path: "log/slog", Names: []string{"SetDefault"}, Owners: []string{"cmd"}, Why: "cmd alone hands the logger to the standard library"},
 	}
 }
 
