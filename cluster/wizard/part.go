@@ -2,7 +2,7 @@ package wizard
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,10 +128,10 @@ func (m *maker) checkParameters(a cluster.Agent, given map[string]string, isOthe
 			m.fe.Add(field, "is not one of the choices", strings.Join(p.Options, " or "))
 		}
 	}
-	for name := range given {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
 		known := slices.ContainsFunc(a.Parameters, func(p cluster.AgentParameter) bool { return p.Name == name })
 		if !known && !isOther(name) {
-			m.fe.Add(parameterPrefix+name, "is not a parameter of "+a.Name, fmt.Sprintf("one of %s", strings.Join(names, ", ")))
+			m.fe.Add(parameterPrefix+name, "is not a parameter of "+a.Name, "one of "+strings.Join(names, ", "))
 		}
 	}
 }

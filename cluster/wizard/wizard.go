@@ -93,9 +93,10 @@ func recipes(o offers) []recipe {
 
 // List lists the wizards, with choices from a configuration and the fence agents of a node.
 func List(configuration *cibxml.Element, fenceAgents []string) []Wizard {
-	out := []Wizard{}
-	for _, r := range recipes(offersOf(configuration, fenceAgents)) {
-		out = append(out, r.Wizard)
+	list := recipes(offersOf(configuration, fenceAgents))
+	out := make([]Wizard, len(list))
+	for i, r := range list {
+		out[i] = r.Wizard
 	}
 	return out
 }

@@ -32,17 +32,24 @@ const lab = `<configuration>
 func agents() map[string]cluster.Agent {
 	timed := func(name string, parameters ...cluster.AgentParameter) cluster.Agent {
 		return cluster.Agent{Name: name, Parameters: parameters, Actions: []cluster.AgentAction{
-			{Name: "start", Timeout: "40s"}, {Name: "stop", Timeout: "60s"}, {Name: "monitor", Role: "Promoted", Interval: "9s"},
-			{Name: "monitor", Depth: "0", Interval: "15s", Timeout: "30s"}, {Name: "monitor", Depth: "10", Interval: "30s", Timeout: "45s"},
+			{Name: "start", Timeout: "40s"},
+			{Name: "stop", Timeout: "60s"},
+			{Name: "monitor", Role: "Promoted", Interval: "9s"},
+			{Name: "monitor", Depth: "0", Interval: "15s", Timeout: "30s"},
+			{Name: "monitor", Depth: "10", Interval: "30s", Timeout: "45s"},
 		}}
 	}
 	list := []cluster.Agent{
 		timed("ocf:heartbeat:IPaddr2", cluster.AgentParameter{Name: "ip", Unique: true, Required: true}), timed("ocf:heartbeat:nginx"), timed("ocf:heartbeat:pgsql"),
 		timed("ocf:heartbeat:Filesystem"), timed("ocf:heartbeat:apache", cluster.AgentParameter{Name: "configfile", Unique: true}),
 		{Name: "stonith:fence_x", Actions: []cluster.AgentAction{{Name: "monitor"}, {Name: "start", Timeout: "20s"}}, Parameters: []cluster.AgentParameter{
-			{Name: "ip", Type: "string", Required: true, Short: "Address of the device"}, {Name: "ipaddr", Type: "string", Required: true, Deprecated: true},
-			{Name: "password", Type: "string", Secret: true}, {Name: "plug", Type: "string", Required: true}, {Name: "login_timeout", Type: "integer"},
-			{Name: "lanplus", Type: "boolean"}, {Name: "method", Type: "select", Required: true, Default: "onoff", Options: []string{"onoff", "cycle"}},
+			{Name: "ip", Type: "string", Required: true, Short: "Address of the device"},
+			{Name: "ipaddr", Type: "string", Required: true, Deprecated: true},
+			{Name: "password", Type: "string", Secret: true},
+			{Name: "plug", Type: "string", Required: true},
+			{Name: "login_timeout", Type: "integer"},
+			{Name: "lanplus", Type: "boolean"},
+			{Name: "method", Type: "select", Required: true, Default: "onoff", Options: []string{"onoff", "cycle"}},
 		}},
 	}
 	out := map[string]cluster.Agent{}
@@ -52,9 +59,9 @@ func agents() map[string]cluster.Agent {
 	return out
 }
 
-func parsed(t *testing.T, text string) *cibxml.Element {
+func parsed(t *testing.T) *cibxml.Element {
 	t.Helper()
-	e, err := cibxml.Parse([]byte(text))
+	e, err := cibxml.Parse([]byte(lab))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +71,7 @@ func parsed(t *testing.T, text string) *cibxml.Element {
 // run is the configuration after a wizard, or its error. A wizard changes nothing but by edits.
 func run(t *testing.T, name string, v wizard.Values) (*cibxml.Element, error) {
 	t.Helper()
-	configuration := parsed(t, lab)
+	configuration := parsed(t)
 	names, err := wizard.Agents(name, v)
 	if err != nil {
 		return nil, err
@@ -76,7 +83,7 @@ func run(t *testing.T, name string, v wizard.Values) (*cibxml.Element, error) {
 		}
 	}
 	edits, err := wizard.Edits(name, wizard.Request{Values: v, Configuration: configuration, Agents: installed})
-	if !configuration.Equal(parsed(t, lab)) {
+	if !configuration.Equal(parsed(t)) {
 		t.Errorf("%s %v: the configuration was changed", name, v)
 	}
 	if err != nil {
@@ -92,7 +99,7 @@ func run(t *testing.T, name string, v wizard.Values) (*cibxml.Element, error) {
 func added(t *testing.T, after *cibxml.Element) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, d := range config.Differences(parsed(t, lab), after) {
+	for _, d := range config.Differences(parsed(t), after) {
 		var lines []string
 		for line := range strings.Lines(d.After) {
 			lines = append(lines, strings.TrimSpace(line))
@@ -258,7 +265,7 @@ func TestBadValues(t *testing.T) {
 	if _, err := wizard.Agents("ticket", many); err == nil || !strings.Contains(err.Error(), "200 at most") {
 		t.Errorf("201 values: %v", err)
 	}
-	if _, err := wizard.Edits("nope", wizard.Request{Configuration: parsed(t, lab)}); !errors.As(err, new(*lb.NotFoundError)) {
+	if _, err := wizard.Edits("nope", wizard.Request{Configuration: parsed(t)}); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("no such wizard: %v", err)
 	}
 }
@@ -267,7 +274,7 @@ func TestBadValues(t *testing.T) {
 func TestHAProxyIsAsked(t *testing.T) {
 	var asked wizard.HAProxy
 	q := wizard.Request{
-		Configuration: parsed(t, lab), Values: wizard.Values{"ip": "192.0.2.10/24 192.0.2.11/24", "prefer": "n2", "params.config": "/etc/x"},
+		Configuration: parsed(t), Values: wizard.Values{"ip": "192.0.2.10/24 192.0.2.11/24", "prefer": "n2", "params.config": "/etc/x"},
 		HAProxy: func(_ *cibxml.Element, h wizard.HAProxy) ([]config.Edit, error) {
 			asked = h
 			return nil, &lb.InvalidError{Fields: []lb.FieldError{{Path: "parameters.config", Problem: "is bad"}, {Path: "ip", Problem: "is bad"}}}
@@ -289,7 +296,7 @@ func TestHAProxyIsAsked(t *testing.T) {
 }
 
 func TestListOfWizards(t *testing.T) {
-	list := wizard.List(parsed(t, lab), []string{"stonith:fence_x"})
+	list := wizard.List(parsed(t), []string{"stonith:fence_x"})
 	var names []string
 	for _, w := range list {
 		names = append(names, w.Name)
