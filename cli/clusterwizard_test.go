@@ -69,7 +69,7 @@ func TestClusterWizardsRefuse(t *testing.T) {
 		"floating-ip ip=a ip=b":            {cli.ExitUsage, "each field once"},
 		"floating-ip ip=- id=-":            {cli.ExitUsage, "id=-: standard input is read already"},
 		"floating-ip ip=x":                 {cli.ExitUsage, "an IP address such as"},
-		"floating-ip ip=192.0.2.77 id=vip": {cli.ExitUsage, "vip is the id of a primitive"},
+		"floating-ip ip=192.0.2.77 id=vip": {cli.ExitUsage, `"vip" is the id of a primitive`},
 		"floating-ip ip=192.0.2.77 id=a --draft 9": {cli.ExitNotFound, "cluster/drafts/9"},
 	} {
 		got := s.run(append([]string{"cluster", "wizard"}, strings.Fields(command)...)...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
@@ -62,7 +63,7 @@ func described(h wizard.HAProxy) (Description, error) {
 func isNew(d Description, configuration *cibxml.Element) error {
 	taken := func(e *cibxml.Element) error {
 		return &lb.InvalidError{Fields: []lb.FieldError{{
-			Path: "name", Problem: e.Attr("id") + " is the id of a " + e.Name + " already",
+			Path: "name", Problem: strconv.Quote(e.Attr("id")) + " is the id of a " + e.Name + " already",
 			Expected: "a name that is not in use. thalassa cluster apply changes a HAProxy that exists",
 		}}}
 	}

@@ -96,7 +96,7 @@ func TestHAProxyEditsRefuse(t *testing.T) {
 		field, text string
 		h           wizard.HAProxy
 	}{
-		{"name", "haproxy-clone is the id of a primitive", wizard.HAProxy{Addresses: []string{"192.0.2.10/24"}}},
+		{"name", `"haproxy-clone" is the id of a primitive`, wizard.HAProxy{Addresses: []string{"192.0.2.10/24"}}},
 		{"name", "a letter", wizard.HAProxy{Name: "9", Addresses: []string{"192.0.2.10/24"}}},
 		{"ip", "prefix length", wizard.HAProxy{Name: "x", Addresses: []string{"192.0.2.10"}}},
 		{"ip", "is missing", wizard.HAProxy{Name: "x"}},

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"thalassa/cluster"
@@ -153,7 +154,7 @@ func (m *maker) isFree(field, id string) {
 		return
 	}
 	if taken := m.Configuration.ByID(id); taken != nil {
-		m.fe.Add(field, id+" is the id of a "+taken.Name+" already", "an id that nothing has")
+		m.fe.Add(field, strconv.Quote(id)+" is the id of a "+taken.Name+" already", "an id that nothing has")
 	}
 }
 
@@ -173,7 +174,7 @@ func (m *maker) address(field, link string) (ip, bits string) {
 		return ip, bits
 	}
 	if problem, expected := cluster.CheckFloatingIP(a); problem != "" {
-		m.fe.Add(field, a.String()+" "+problem, expected)
+		m.fe.Add(field, strconv.Quote(a.String())+" "+problem, expected)
 	}
 	if a.Addr().IsLinkLocalUnicast() && link == "" {
 		m.fe.Add("interface", "is missing for the link-local address "+ip, "the interface of its network")
@@ -181,7 +182,7 @@ func (m *maker) address(field, link string) (ip, bits string) {
 	for _, e := range config.Elements(m.Configuration, config.Primitives) {
 		theirs, ok := config.AddressIn(config.AgentOf(m.Configuration, e), config.ParametersOf(m.Configuration, e))
 		if ok && theirs == a.Addr() {
-			m.fe.Add(field, a.Addr().String()+" is the address of "+e.Attr("id")+" already", "an address that no resource has")
+			m.fe.Add(field, strconv.Quote(a.Addr().String())+" is the address of "+e.Attr("id")+" already", "an address that no resource has")
 		}
 	}
 	return a.Addr().String(), bits
@@ -194,7 +195,7 @@ func (m *maker) resource(field, id string) (config.Detail, bool) {
 	case !ok:
 		m.bad(field, id, "the id of a resource: "+strings.Join(offersOf(m.Configuration, nil).resources, ", "))
 	case isInCopies(m.Configuration, d):
-		m.fe.Add(field, id+" is inside of "+d.Containers[0], d.Containers[0])
+		m.fe.Add(field, strconv.Quote(id)+" is inside of "+d.Containers[0], d.Containers[0])
 	default:
 		return d, true
 	}

@@ -31,7 +31,7 @@ func (m *maker) primitive(p part) {
 	m.isFree(p.idField, p.id)
 	a, ok := m.Agents[p.agent]
 	if !ok {
-		m.fe.Add(p.agentField, p.agent+" is not installed on this node", "an agent that thalassa cluster agents lists")
+		m.fe.Add(p.agentField, strconv.Quote(p.agent)+" is not installed on this node", "an agent that thalassa cluster agents lists")
 		return
 	}
 	params := map[string]string{}
