@@ -12,6 +12,7 @@ import (
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
 	"thalassa/cluster/wizard"
+	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/pacemaker"
 )
@@ -115,5 +116,60 @@ func TestHAProxyEditsRefuse(t *testing.T) {
 	_, err = c.HAProxyEdits(configuration, wizard.HAProxy{Name: "x", Addresses: []string{"192.0.2.9/24"}})
 	if conflict, ok := errors.AsType[*lb.ConflictError](err); !ok || conflict.ID != "resource/a" {
 		t.Errorf("an address that is taken: %v", err)
+	}
+}
+
+// TestPacemakerTakesWhatWizardsMake has the agents' own metadata, and Pacemaker's check and
+// scheduler.
+func TestPacemakerTakesWhatWizardsMake(t *testing.T) {
+	c, path := onFile(t, "empty.xml")
+	with(t, path, "resources", `<group id="shop"><primitive id="app" class="ocf" provider="pacemaker" type="Dummy"/></group>
+		<clone id="db"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes><primitive id="data" class="ocf" provider="pacemaker" type="Stateful"/></clone>`)
+	agents := pacemaker.NewAgents(pacemaker.New(pacemaker.Config{}), time.Now)
+	cib, err := c.Query(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []struct {
+		name   string
+		values wizard.Values
+		change string // one of those that Pacemaker's tools find
+	}{
+		{"floating-ip", wizard.Values{"ip": "192.0.2.10/24", "group": "shop"}, "add primitives/vip"},
+		{"floating-ip", wizard.Values{"ip": "2001:db8::5/64", "with": "db"}, "add colocations/vip-with-db"},
+		{"haproxy", wizard.Values{"ip": "192.0.2.10/24 192.0.2.11/24", "nodes": "n1 n2", "prefer": "n2"}, "add clones/haproxy-clone"},
+		{"web-server", wizard.Values{
+			"server": "nginx", "ip": "192.0.2.10/24", "status-url": "http://127.0.0.1/status", "device": "/dev/drbd0", "directory": "/srv", "fstype": "ext4",
+			"database": "pgsql", "database-directory": "/srv/pg",
+		}, "add groups/web-group"},
+		{"web-server", wizard.Values{"ip": "192.0.2.10/24", "database": "mysql", "status-url": "http://127.0.0.1/server-status"}, "add primitives/web-db"},
+		{"fence-device", wizard.Values{"id": "watchdog", "agent": "stonith:fence_watchdog", "nodes": "n1 n2"}, "add primitives/watchdog"},
+		{"ticket", wizard.Values{"ticket": "site-a", "rsc": "db", "role": "Promoted", "loss-policy": "demote"}, "add tickets/ticket-site-a-db"},
+	} {
+		names, err := wizard.Agents(q.name, q.values)
+		if err != nil {
+			t.Errorf("%s %v: %v", q.name, q.values, err)
+			continue
+		}
+		installed := map[string]cluster.Agent{}
+		for _, name := range names {
+			a, err := agents.Agent(t.Context(), name)
+			if errors.As(err, new(*lb.NotFoundError)) {
+				testkit.Missing(t, name+" is not installed; make setup installs resource-agents")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			installed[name] = a
+		}
+		edits, err := wizard.Edits(q.name, wizard.Request{Values: q.values, Configuration: cib.Configuration(), Agents: installed, HAProxy: c.HAProxyEdits})
+		if err != nil {
+			t.Errorf("%s %v: %v", q.name, q.values, err)
+			continue
+		}
+		out, err := c.PlanEdits(t.Context(), edits)
+		if err != nil || !slices.Contains(out.Changes, q.change) {
+			t.Errorf("%s %v: %v, changes %q", q.name, q.values, err, out.Changes)
+		}
 	}
 }
