@@ -2,10 +2,14 @@ package api
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,6 +24,9 @@ import (
 
 // clusterWizardsPath is where the wizards are.
 const clusterWizardsPath = "/cluster/wizards"
+
+// doubtsWithin limits how long agents are asked about what a wizard has made.
+const doubtsWithin = 15 * time.Second
 
 // ClusterHAProxy adds HAProxy to the configuration of a cluster, as *pacemaker.Cluster does.
 type ClusterHAProxy interface {
@@ -90,17 +97,18 @@ func parseWizard(data []byte) (wizardBody, error) {
 	if in.Message != "" && in.Draft != "" {
 		fe.Add("message", "is given with a draft, which has its own", "one of them")
 	}
-	out := wizardBody{values: parseValues(&fe, in.Values), draft: in.Draft, message: in.Message}
+	out := wizardBody{values: parseTexts(&fe, "values", in.Values), draft: in.Draft, message: in.Message}
 	return out, fe.Err()
 }
 
-// parseValues reads an object of strings. Numbers and booleans are converted; null is no value.
-func parseValues(fe *lb.FieldErrors, data []byte) wizard.Values {
-	out := wizard.Values{}
+// parseTexts reads an object of strings at a path of the body. Numbers and booleans are converted;
+// null is no value.
+func parseTexts(fe *lb.FieldErrors, at string, data []byte) map[string]string {
+	out := map[string]string{}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
-		fe.Add("values", "is no object", `an object of strings, e.g. {"ip": "192.0.2.10/24"}`)
+		fe.Add(at, "is no object", `an object of strings, e.g. {"ip": "192.0.2.10"}`)
 		return out
 	}
 	for decoder.More() && !fe.Full() {
@@ -108,11 +116,11 @@ func parseValues(fe *lb.FieldErrors, data []byte) wizard.Values {
 		name, _ := key.(string)
 		var value any
 		if err := decoder.Decode(&value); err != nil {
-			fe.Add(valuePath(name), "is not JSON", "a string")
+			fe.Add(below(at, name), "is not JSON", "a string")
 			return out
 		}
 		if _, twice := out[name]; twice {
-			fe.Add(valuePath(name), "is set twice", "each value once")
+			fe.Add(below(at, name), "is set twice", "each value once")
 		}
 		switch v := value.(type) {
 		case nil:
@@ -121,18 +129,18 @@ func parseValues(fe *lb.FieldErrors, data []byte) wizard.Values {
 		case json.Number, bool:
 			out[name] = fmt.Sprint(v)
 		default:
-			fe.Add(valuePath(name), "is not a string", "a string")
+			fe.Add(below(at, name), "is not a string", "a string")
 		}
 	}
 	return out
 }
 
-// valuePath is the path of a value in the body.
-func valuePath(name string) string {
+// below is the path of a value in an object.
+func below(at, name string) string {
 	if name == "" {
-		return "values"
+		return at
 	}
-	return "values." + name
+	return at + "." + name
 }
 
 // ofValues is an error of a wizard with the paths of the body.
@@ -146,7 +154,7 @@ func ofValues(err error) error {
 	}
 	out := &lb.InvalidError{More: invalid.More}
 	for _, f := range invalid.Fields {
-		f.Path = valuePath(f.Path)
+		f.Path = below("values", f.Path)
 		out.Fields = append(out.Fields, f)
 	}
 	return out
@@ -177,7 +185,7 @@ func (h wizardHandlers) run(c echo.Context) error {
 	if q.Agents, err = h.installed(c, name, in.values); err != nil {
 		return err
 	}
-	d, err := h.make(c, name, in, q)
+	d, made, err := h.make(c, name, in, q)
 	if err != nil {
 		return ofValues(err)
 	}
@@ -189,6 +197,9 @@ func (h wizardHandlers) run(c echo.Context) error {
 	out, err := h.foreseen(c, d)
 	if err != nil && out.Problem == "" {
 		return err
+	}
+	if out.Foreseen != nil {
+		out.Warnings = append(slices.Clone(out.Warnings), h.doubts(c, made)...)
 	}
 	return respond(c, status, out)
 }
@@ -224,32 +235,61 @@ func (h wizardHandlers) installed(c echo.Context, name string, v wizard.Values) 
 }
 
 // make adds the edits of a wizard to the draft of a request, or makes one that has them.
-func (h wizardHandlers) make(c echo.Context, name string, in wizardBody, q wizard.Request) (config.Draft, error) {
+func (h wizardHandlers) make(c echo.Context, name string, in wizardBody, q wizard.Request) (config.Draft, []config.Edit, error) {
 	ctx := c.Request().Context()
 	configuration, version, err := h.current(ctx)
 	if err != nil {
-		return config.Draft{}, err
+		return config.Draft{}, nil, err
 	}
+	var made []config.Edit
 	change := func(d config.Draft) (config.Draft, error) {
 		var err error
 		if q.Configuration, err = d.View(configuration, version); err != nil {
 			return d, err
 		}
-		edits, err := wizard.Edits(name, q)
-		if err != nil {
+		if made, err = wizard.Edits(name, q); err != nil {
 			return d, err
 		}
-		return d.With(configuration, version, edits, Author(c), h.now())
+		return d.With(configuration, version, made, Author(c), h.now())
 	}
 	if in.draft != "" {
-		return h.update(c, in.draft, change)
+		d, err := h.update(c, in.draft, change)
+		return d, made, err
 	}
 	d, err := change(config.Draft{Author: Author(c), Message: in.message, Begun: h.now()})
 	if err != nil {
-		return d, err
+		return d, nil, err
 	}
 	if err := permit.Check(ctx); err != nil {
-		return d, err
+		return d, nil, err
 	}
-	return h.drafts.Create(ctx, d)
+	d, err = h.drafts.Create(ctx, d)
+	return d, made, err
+}
+
+// doubts are what the agents on this node say against the primitives that a wizard has made. What
+// they cannot be asked, such as secrets, is none: a doubt is only a warning.
+func (h wizardHandlers) doubts(c echo.Context, made []config.Edit) []string {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), doubtsWithin)
+	defer cancel()
+	var out []string
+	for _, e := range made {
+		var primitive struct {
+			Agent  string            `json:"agent"`
+			Params map[string]string `json:"params"`
+		}
+		if e.Kind != config.Primitives || e.IsXML || json.Unmarshal(e.Body, &primitive) != nil {
+			continue
+		}
+		release, err := h.agents.turn(c)
+		if err != nil {
+			return out
+		}
+		check, err := h.agents.agents.Check(ctx, primitive.Agent, primitive.Params)
+		release()
+		if err == nil && !check.Valid {
+			out = append(out, "on this node, the agent of "+e.ID+" says: "+check.Meaning+": "+cmp.Or(check.Reason, check.Output))
+		}
+	}
+	return out
 }

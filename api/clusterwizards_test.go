@@ -79,6 +79,13 @@ func TestWizardsOfTheCluster(t *testing.T) {
 		t.Errorf("the password is %q", got)
 	}
 
+	// What the agent says against it is a warning.
+	var doubted struct{ Warnings []string }
+	s.do("POST", "/cluster/wizards/floating-ip", `{"values":{"id":"far","ip":"192.0.2.66"}}`).wants(t, 201, &doubted)
+	if !slices.Contains(doubted.Warnings, "on this node, the agent of far says: not configured: findif failed") {
+		t.Errorf("%+v", doubted)
+	}
+
 	// HAProxy, as thalassa cluster apply makes it.
 	var haproxy wizardAnswer
 	s.do("POST", "/cluster/wizards/haproxy", `{"values":{"ip":"192.0.2.88/24","name":"edge"}}`).wants(t, 201, &haproxy)

@@ -96,6 +96,7 @@ var requests = []struct {
 	{"DELETE", "/cluster/drafts/1", "", 4},
 	{"GET", "/cluster/agents", "", 1},
 	{"GET", "/cluster/agents/ocf:heartbeat:IPaddr2", "", 1},
+	{"POST", "/cluster/agents/ocf:heartbeat:IPaddr2/validate", `{"params":{"ip":"192.0.2.77"}}`, 4},
 	{"GET", "/cluster/wizards", "", 1},
 	{"POST", "/cluster/wizards/floating-ip", `{"values":{"id":"vip2","ip":"192.0.2.77/24"}}`, 4},
 	{"GET", "/cluster/history", "", 1},

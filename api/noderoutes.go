@@ -142,6 +142,7 @@ func (d *nodeDialect) foresightRoutes() []Route {
 		{post, draft + "/commit", auth.Admin, OnNode, "make what a draft changes as one change, and drop it; query: wait", drafts.commit},
 		{get, clusterAgentsPath, auth.Read, OnNode, "the resource agents and fence agents of this node; query: class", agents.list},
 		{get, clusterAgentsPath + "/{agent}", auth.Read, OnNode, "the parameters of one of them", agents.show},
+		{post, clusterAgentsPath + "/{agent}/validate", auth.Admin, OnNode, "have an OCF agent check parameters on this node", agents.check},
 		{get, clusterWizardsPath, auth.Read, OnNode, "the wizards, which make a draft from a few values; query: draft", wizards.list},
 		{post, clusterWizardsPath + "/{name}", auth.Admin, OnNode, "make what a wizard is for in a draft, and show what the cluster would do", wizards.run},
 	}

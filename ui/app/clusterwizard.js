@@ -5,7 +5,7 @@ import { Help, Pairs, Refused, useAgent } from "./clusterform.js";
 import { errorsOf, Field } from "./fields.js";
 import { html } from "./html.js";
 import { useLoaded } from "./loaded.js";
-import { Button, Dialog, Loading, Problem, toast } from "./parts.js";
+import { Button, Dialog, Loading, Problem, sentence, toast } from "./parts.js";
 import { call, get } from "./rest.js";
 import { go } from "./router.js";
 
@@ -60,6 +60,7 @@ function WizardForm({ wizard, draft, busy, onBusy, onClose, children }) {
     try {
       const { data } = await call("POST", `/cluster/wizards/${wizard.name}`, { body: { values: valuesOf(wizard, form), ...(draft ? { draft } : { message: wizard.title }) } });
       toast({ kind: "good", text: `${data.draft.objects.join(", ")}: in draft ${data.draft.id}. Nothing is in effect yet.` });
+      for (const text of data.warnings ?? []) toast({ kind: "bad", text: sentence(text), seconds: 20 });
       go(`/simulator?draft=${encodeURIComponent(data.draft.id)}`);
     } catch (failure) {
       setError(failure);
