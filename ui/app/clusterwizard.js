@@ -60,7 +60,7 @@ function WizardForm({ wizard, draft, busy, onBusy, onClose, children }) {
     try {
       const { data } = await call("POST", `/cluster/wizards/${wizard.name}`, { body: { values: valuesOf(wizard, form), ...(draft ? { draft } : { message: wizard.title }) } });
       toast({ kind: "good", text: `${data.draft.objects.join(", ")}: in draft ${data.draft.id}. Nothing is in effect yet.` });
-      for (const text of data.warnings ?? []) toast({ kind: "bad", text: sentence(text), seconds: 20 });
+      if (data.warnings?.length > 0) toast({ kind: "bad", text: data.warnings.map(sentence).join(" "), seconds: 20 });
       go(`/simulator?draft=${encodeURIComponent(data.draft.id)}`);
     } catch (failure) {
       setError(failure);
