@@ -28,6 +28,9 @@ type ClusterHistory interface {
 	Neighbors(id string) (before, after string)
 	// State is the state that the scheduler saw.
 	State(ctx context.Context, id string) (cluster.Status, error)
+	// At is the state at an instant, with what it was made from. One before all transitions
+	// is an *lb.NotFoundError.
+	At(ctx context.Context, at time.Time) (cluster.Moment, error)
 	// Predicted is what the scheduler decided.
 	Predicted(ctx context.Context, id string) (cluster.Prediction, error)
 	// Difference is what became of the configuration from one transition to another.
@@ -48,6 +51,7 @@ type clusterHistoryHandlers struct {
 
 	history ClusterHistory // nil: none is kept
 	turns   *budget        // of the scheduler
+	now     func() time.Time
 }
 
 // past is the history, or the error that says why there is none.
@@ -130,6 +134,22 @@ func (h clusterHistoryHandlers) show(c echo.Context) error {
 // state answers with the state that the scheduler saw, in the form of GET /cluster.
 func (h clusterHistoryHandlers) state(c echo.Context) error {
 	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) { return past.State(ctx, id) })
+}
+
+// at answers with the state of the cluster at an instant.
+func (h clusterHistoryHandlers) at(c echo.Context) error {
+	p := parameters(c.Request(), "time")
+	at := p.time("time")
+	switch {
+	case p.text("time") == "":
+		p.add("time", "is missing", "a time, RFC 3339")
+	case at.After(h.now()):
+		p.add("time", "is in the future", "a time of the past, RFC 3339")
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, _ string) (any, error) { return past.At(ctx, at) })
 }
 
 // decisions answers with what the scheduler decided.

@@ -68,6 +68,29 @@ func TestHistoryOfTheCluster(t *testing.T) {
 	}
 }
 
+func TestAnyInstantOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	var m cluster.Moment
+	s.get("/cluster/history/at?time=2026-11-29T12:00:30.5Z").wants(t, 200, &m)
+	if p := m.Past; p.Transition != apitest.FirstTransition || p.AgeMS != 30_500 || p.Next != apitest.SecondTransition || len(p.Changes) != 2 || p.Operations == nil {
+		t.Errorf("made from %+v", m.Past)
+	}
+	if m.DC != "n1" || len(m.Nodes) != 2 {
+		t.Errorf("the state: %+v", m.Status)
+	}
+	r := s.get("/cluster/history/at?time=2026-11-29T11:00:00Z")
+	if r.status != 404 || !strings.Contains(string(r.body), "the history begins at 2026-11-29T12:00:00Z") {
+		t.Errorf("before the record: %d %s", r.status, r.body)
+	}
+	for query, says := range map[string]string{
+		"": "time", "?time=": "is missing", "?time=yesterday": "is not a time", "?time=2999-01-01T00:00:00Z": "is in the future", "?time=2026-11-29T12:00:30Z&id=1": "id",
+	} {
+		if r := s.get("/cluster/history/at" + query); r.status != 400 || !strings.Contains(string(r.body), says) {
+			t.Errorf("%q: %d %s", query, r.status, r.body)
+		}
+	}
+}
+
 func TestHistoryDifferences(t *testing.T) {
 	s, _ := clustered(t)
 	type diff struct {

@@ -99,6 +99,7 @@ var requests = []struct {
 	{"GET", "/cluster/history", "", 1},
 	{"GET", "/cluster/history/operations", "", 1},
 	{"GET", "/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z", "", 3},
+	{"GET", "/cluster/history/at?time=2026-11-29T12:00:30Z", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition, "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/state", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/decisions", "", 1},

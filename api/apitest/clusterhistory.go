@@ -87,6 +87,24 @@ func (h ClusterHistory) State(_ context.Context, id string) (cluster.Status, err
 	return h.View(), err
 }
 
+// At is that of the Cluster; 30 seconds after a transition, the failure of vip is known.
+func (h ClusterHistory) At(_ context.Context, at time.Time) (cluster.Moment, error) {
+	list := h.transitions()
+	m := cluster.Moment{Status: h.View(), Past: cluster.Record{Time: at, Operations: []cluster.OperationResult{}, Changes: []cluster.Authorship{}}}
+	for i, t := range list {
+		if t.Time.After(at) {
+			m.Past.Next, m.Past.NextTime = t.ID, t.Time
+			continue
+		}
+		m.Past.Transition, m.Past.Recorded, m.Past.AgeMS = t.ID, t.Time, at.Sub(t.Time).Milliseconds()
+		if i > 0 {
+			m.Past.Changes = append(m.Past.Changes, list[i-1].Authors...)
+		}
+		return m, nil
+	}
+	return m, &lb.NotFoundError{ID: "a record of the cluster at " + at.UTC().Format(time.RFC3339), Hint: "the history begins at " + list[len(list)-1].Time.Format(time.RFC3339)}
+}
+
 // Predicted is what the Cluster foresees.
 func (h ClusterHistory) Predicted(ctx context.Context, id string) (cluster.Prediction, error) {
 	if _, err := h.Transition(id); err != nil {

@@ -270,6 +270,7 @@ export {};
  *   change?: {time: string, user?: string, client?: string, node?: string}, versions?: number, authors?: Authorship[]}} PastTransition
  * @typedef {{from: string, to: string, node: string, more: boolean, missing: string[], sources: {name: string, problem?: string}[],
  *   lines: {time: string, source: string, daemon?: string, pid?: number, severity?: string, text: string}[]}} Logged
+ * @typedef {{time: string, transition: string, recorded: string, ageMs: number, operations: OperationResult[], changes: Authorship[], next?: string, nextTime?: string}} PastRecord
  * @typedef {{name?: string, time?: string, job?: string, kind?: string, object?: string, client?: string, node?: string, versions: number}} Authorship */
 
 /** A resource or a node of the cluster with everything about it.
