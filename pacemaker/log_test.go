@@ -106,8 +106,8 @@ no json
 func TestLogFilesThatAreLarge(t *testing.T) {
 	newYear := time.Date(2027, 1, 1, 0, 0, 0, 0, time.Local)
 	var b strings.Builder
-	const lines = 40_000
-	said := strings.Repeat("and more ", 20)
+	const lines = 16_000
+	said := strings.Repeat("and more ", 60)
 	begin := newYear.Add(-lines / 2 * time.Second)
 	for i := range lines {
 		fmt.Fprintf(&b, "%s n1 pacemaker-controld[7] (f) \tinfo: line %d of many, with something to say about it, %s\n", begin.Add(time.Duration(i)*time.Second).Format("Jan 02 15:04:05"), i, said)
