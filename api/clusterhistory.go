@@ -10,6 +10,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/cluster/failover"
 	"thalassa/lb"
 )
 
@@ -33,6 +34,9 @@ type ClusterHistory interface {
 	At(ctx context.Context, at time.Time) (cluster.Moment, error)
 	// Predicted is what the scheduler decided.
 	Predicted(ctx context.Context, id string) (cluster.Prediction, error)
+	// Explain says what became of the incident or the move that a transition belongs to. node
+	// is this one, whose logs are read.
+	Explain(ctx context.Context, id, node string) (failover.Explanation, error)
 	// Difference is what became of the configuration from one transition to another.
 	Difference(from, to string) ([]config.Difference, error)
 	// Authors are who changed the configuration between them.
@@ -157,6 +161,30 @@ func (h clusterHistoryHandlers) decisions(c echo.Context) error {
 	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) { return past.Predicted(ctx, id) })
 }
 
+// explain answers with the phases of a failover or a move, and what cost time.
+func (h clusterHistoryHandlers) explain(c echo.Context) error {
+	v, err := h.status()
+	if err != nil {
+		return err
+	}
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) {
+		e, err := past.Explain(ctx, id, v.Self)
+		e.Missing = othersThan(v)
+		return e, err
+	})
+}
+
+// othersThan are the nodes of a cluster but for this one.
+func othersThan(v cluster.Status) []string {
+	out := []string{}
+	for _, n := range v.Nodes {
+		if n.Name != v.Self {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
 // ask asks Pacemaker's tools about a transition when it is the caller's turn.
 func (h clusterHistoryHandlers) ask(c echo.Context, question func(ctx context.Context, past ClusterHistory, id string) (any, error)) error {
 	past, err := h.past()
@@ -257,12 +285,7 @@ func (h clusterHistoryHandlers) logged(c echo.Context, limit int, interval func(
 			return nil, err
 		}
 		log := past.Log(ctx, from, to, limit)
-		log.Node, log.Missing = v.Self, []string{}
-		for _, n := range v.Nodes {
-			if n.Name != v.Self {
-				log.Missing = append(log.Missing, n.Name)
-			}
-		}
+		log.Node, log.Missing = v.Self, othersThan(v)
 		return log, nil
 	})
 }

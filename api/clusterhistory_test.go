@@ -7,6 +7,7 @@ import (
 	"thalassa/api/apitest"
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/cluster/failover"
 )
 
 func TestHistoryOfTheCluster(t *testing.T) {
@@ -168,5 +169,21 @@ func TestLogsOfTheCluster(t *testing.T) {
 		if r := s.get(q.path); r.status != q.status {
 			t.Errorf("%s: %d, expected %d: %s", q.path, r.status, q.status, r.body)
 		}
+	}
+}
+
+func TestExplanationOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	var e failover.Explanation
+	s.get("/cluster/history/"+apitest.SecondTransition+"/explanation").wants(t, 200, &e)
+	if e.Kind != failover.KindFailure || e.Node != "n1" || len(e.Phases) != 4 || len(e.Advice) != 2 || e.LogNode != "n1" || len(e.Missing) != 1 || e.Missing[0] != "n2" {
+		t.Errorf("explained: %+v", e)
+	}
+	s.get("/cluster/history/"+apitest.FirstTransition+"/explanation").wants(t, 200, &e)
+	if e.Kind != failover.KindOther || len(e.Phases) > 0 || e.Notes == nil {
+		t.Errorf("nothing happened: %+v", e)
+	}
+	if r := s.get("/cluster/history/x/explanation"); r.status != 404 {
+		t.Errorf("one that there is not: %d %s", r.status, r.body)
 	}
 }

@@ -103,6 +103,7 @@ var requests = []struct {
 	{"GET", "/cluster/history/" + apitest.SecondTransition, "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/state", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/decisions", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/explanation", "", 3},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/diff", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/log", "", 3},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/cib.xml", "", 1},

@@ -155,6 +155,7 @@ func (d *nodeDialect) pastRoutes() []Route {
 		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
 		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster", past.state},
 		{get, transition + "/decisions", auth.Read, OnNode, "what the scheduler decided, with the transition graph and the scores", past.decisions},
+		{get, transition + "/explanation", auth.Operate, OnNode, "the phases of the failover or the move that a transition belongs to, and what cost time", past.explain},
 		{get, transition + "/diff", auth.Read, OnNode, "what became of the configuration since the transition before; query: with", past.diff},
 		{get, transition + "/log", auth.Operate, OnNode, "what they have logged on this node around a transition; query: limit", past.logOf},
 		{get, transition + "/cib.xml", auth.Read, OnNode, "the configuration and status then as XML, without secrets", past.cib},

@@ -33,3 +33,21 @@ func TestTheClusterAtAnInstant(t *testing.T) {
 		}
 	}
 }
+
+func TestExplainAFailover(t *testing.T) {
+	s := inCluster(t)
+	for _, args := range [][]string{{}, {"last"}, {apitest.SecondTransition}} {
+		r := s.run(append([]string{"cluster", "explain"}, args...)...)
+		for _, want := range []string{"The monitor of vip failed on n1", "It took ", "PHASE", "detection", "scheduler", "transition (between records)", "address", "vip n1", "slow-start, 3s", "monitor-interval, at most 5s", "the logs of n2 are on those nodes"} {
+			if r.code != cli.ExitOK || !strings.Contains(r.out, want) {
+				t.Errorf("%v: the output lacks %q: %+v", args, want, r)
+			}
+		}
+	}
+	if r := s.run("cluster", "explain", apitest.FirstTransition); !strings.Contains(r.out, "Nothing was lost, failed or moved") {
+		t.Errorf("nothing happened: %+v", r)
+	}
+	if r := s.run("cluster", "explain", "x"); r.code == cli.ExitOK || !strings.Contains(r.errors, "does not exist") {
+		t.Errorf("one that there is not: %+v", r)
+	}
+}

@@ -28,7 +28,11 @@ func (c *CIB) After(later *CIB, at time.Time) (*CIB, []cluster.OperationResult, 
 			for _, op := range r.Descendants("lrm_rsc_op") {
 				o := operationResult(op)
 				o.Node, o.Resource, o.Reason = state.Attr("uname"), r.Attr("id"), later.Hide(o.Reason)
-				if o.Status < 0 || o.Time.IsZero() || known[o.Key()] || o.Time.Add(time.Duration(o.DurationMS)*time.Millisecond).After(at) {
+				end := o.Time // of a recurring one, its result changed then
+				if o.IntervalMS == 0 {
+					end = end.Add(time.Duration(o.DurationMS) * time.Millisecond)
+				}
+				if o.Status < 0 || o.Time.IsZero() || known[o.Key()] || end.After(at) {
 					continue
 				}
 				putOperation(own, r, op)

@@ -6,6 +6,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/cluster/failover"
 	"thalassa/lb"
 )
 
@@ -112,6 +113,27 @@ func (h ClusterHistory) Predicted(ctx context.Context, id string) (cluster.Predi
 	}
 	seen, err := h.Foresee(ctx, config.Question{})
 	return seen.Predicted, err
+}
+
+// Explain explains the failure of vip by the record of both transitions.
+func (h ClusterHistory) Explain(_ context.Context, id, node string) (failover.Explanation, error) {
+	t, err := h.Transition(id)
+	if err != nil {
+		return failover.Explanation{}, err
+	}
+	c := failover.Case{
+		ID: id, Run: []cluster.Transition{t}, Results: t.Operations, Settings: failover.Settings{Addresses: []string{"vip"}, HAProxy: []string{"haproxy"}, Nodes: 2},
+		Log: h.Log(context.Background(), t.Time.Add(-time.Minute), t.Time.Add(time.Minute), 100),
+	}
+	c.Log.Node = node
+	if before, _ := h.Neighbors(id); before != "" {
+		c.Before = h.transitions()[1]
+		c.After = t.Time.Add(time.Minute)
+		c.Results = append(c.Results,
+			cluster.OperationResult{Node: "n1", Resource: "vip", Name: "stop", Call: 8, Meaning: "ok", Time: t.Time, DurationMS: 40},
+			cluster.OperationResult{Node: "n1", Resource: "vip", Name: "start", Call: 9, Meaning: "ok", Time: t.Time.Add(time.Second), DurationMS: 3000})
+	}
+	return failover.Explain(c), nil
 }
 
 // Difference is that of vip.

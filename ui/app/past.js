@@ -1,6 +1,7 @@
 // What the cluster went through: its transitions, and one of them.
 
 import { Addresses, Matrix } from "./cluster.js";
+import { Explanation } from "./explanation.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { now, object } from "./live.js";
@@ -22,7 +23,7 @@ import { authors, decided, kindOfTag, TimeLine } from "./timeline.js";
 const most = 1000;
 
 /** The views of a transition by their names in the address. */
-const tabs = { decisions: "Decisions", state: "State", diff: "Configuration", operations: "Operations", log: "Logs" };
+const tabs = { decisions: "Decisions", explanation: "Explanation", state: "State", diff: "Configuration", operations: "Operations", log: "Logs" };
 
 export function HistoryPage() {
   const cluster = object("cluster").value;
@@ -102,6 +103,7 @@ function Chosen({ id }) {
     ${job && html`<${Job} key=${job} id=${job} />`}
     ${tab === "operations" ? html`<${Operations} results=${t.operations ?? []} />` : tab === "state" ? html`<${State} path=${path} time=${t.time} />`
       : tab === "log" ? html`<${Log} path=${path} />`
+      : tab === "explanation" ? html`<${Explanation} path=${path} />`
       : tab === "diff" ? html`<${Difference} path=${path} />` : html`<${Decisions} path=${path} />`}`;
 }
 
