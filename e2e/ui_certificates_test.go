@@ -91,6 +91,13 @@ func (s *shelf) send(method, path, body string) map[string]any {
 	return out
 }
 
+// remove deletes a certificate, and waits until the rows below it have moved up.
+func (s *shelf) remove(p *page, name string) {
+	s.tb.Helper()
+	s.send(http.MethodDelete, "/certificates/"+name, "")
+	p.sees(fmt.Sprintf(`!document.querySelector(%q)`, rowOf(name)))
+}
+
 // rowOf is a selector of a certificate on the page.
 func rowOf(name string) string { return fmt.Sprintf(`tr[id="certificate/%s"]`, name) }
 
@@ -276,7 +283,7 @@ func certificateIsUploadedWithoutIssuer(t *testing.T, s *shelf, p *page) {
 	p.click("dialog .primary")
 	p.reads(".toasts", "alone is stored and in effect")
 	p.reads(rowOf("alone"), "alone.example", "CN=authority")
-	s.send(http.MethodDelete, "/certificates/alone", "")
+	s.remove(p, "alone")
 }
 
 // Revocation lists are stored with their authority, and replaced alone.
@@ -344,7 +351,7 @@ func certificateIsOrderedInTheForm(t *testing.T, s *shelf, p *page) {
 	if fmt.Sprint(made["domains"]) != "[clicked.example]" {
 		t.Errorf("ordered is %v", made)
 	}
-	s.send(http.MethodDelete, "/certificates/clicked", "")
+	s.remove(p, "clicked")
 }
 
 func certificateIsDeletedByClicking(t *testing.T, s *shelf, p *page) {
