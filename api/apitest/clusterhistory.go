@@ -116,14 +116,14 @@ func (h ClusterHistory) Predicted(ctx context.Context, id string) (cluster.Predi
 }
 
 // Explain explains the failure of vip by the record of both transitions.
-func (h ClusterHistory) Explain(_ context.Context, id, node string) (failover.Explanation, error) {
+func (h ClusterHistory) Explain(ctx context.Context, id, node string) (failover.Explanation, error) {
 	t, err := h.Transition(id)
 	if err != nil {
 		return failover.Explanation{}, err
 	}
 	c := failover.Case{
 		ID: id, Run: []cluster.Transition{t}, Results: t.Operations, Settings: failover.Settings{Addresses: []string{"vip"}, HAProxy: []string{"haproxy"}, Nodes: 2},
-		Log: h.Log(context.Background(), t.Time.Add(-time.Minute), t.Time.Add(time.Minute), 100),
+		Log: h.Log(ctx, t.Time.Add(-time.Minute), t.Time.Add(time.Minute), 100),
 	}
 	c.Log.Node = node
 	if before, _ := h.Neighbors(id); before != "" {

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"slices"
 	"time"
 
 	"thalassa/cluster"
@@ -72,8 +73,7 @@ func bounded(list []*Instant) {
 		}
 	}
 	var late time.Time
-	for n := len(list) - 1; n >= 0; n-- {
-		i := list[n]
+	for _, i := range slices.Backward(list) {
 		if i.Latest.IsZero() {
 			i.Latest = late
 		} else {
