@@ -41,7 +41,7 @@ func TestHistoryPage(t *testing.T) {
 	p.click(p.button(".tabs", "Explanation"))
 	p.reads(`[aria-label="Explanation"]`, "The monitor of vip failed on n1", "Detection", "between", "Scheduler", "not recorded itself", "vip on n1", "3 s", "n2 are on those nodes")
 	p.reads(`[aria-label="Advice"]`, "slow-start", "at most 5 s", "monitor-interval")
-	p.sees(`document.querySelectorAll(".waterfall g").length === 4 && document.querySelectorAll(".waterfall .certain").length > 0`)
+	p.sees(`document.querySelectorAll("tr .waterfall").length === 4 && document.querySelectorAll(".waterfall .certain").length > 0`)
 	p.shot("history-explanation")
 	p.barriers(axe(t), "a failover explained", allRules)
 	p.click(p.button(".tabs", "State"))

@@ -33,7 +33,7 @@ func (h ClusterHistory) transitions() []cluster.Transition {
 				{Name: "ann", Time: at.Add(-40 * time.Second), Job: FirstJob, Kind: cluster.JobConfigure, Object: "primitives/vip", Node: "n1", Versions: 2},
 				{Name: "root", Time: at.Add(-30 * time.Second), Client: "crm_resource", Node: "n2", Versions: 1},
 			},
-			Operations: []cluster.OperationResult{{Node: "n1", Resource: "vip", Name: "monitor", IntervalMS: 5000, Call: 7, Code: 7, Failed: true, Time: at, Reason: "gone"}},
+			Operations: []cluster.OperationResult{{Node: "n1", Resource: "vip", Name: "monitor", IntervalMS: 5000, Call: 7, Code: 7, Meaning: "not running", Failed: true, Time: at, Reason: "gone"}},
 			Decisions:  []cluster.Consequence{{Action: "recover", Resource: "vip", Node: "n1"}},
 		},
 		{ID: FirstTransition, Time: at.Add(-time.Minute), Tag: "input", File: "pe-input-1.bz2", DC: "n2", Epoch: cluster.Epoch{Epoch: 11}, Quorum: true},

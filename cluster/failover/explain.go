@@ -193,7 +193,10 @@ func (s *story) summary() string {
 	case KindLoss:
 		began = s.Node + " was lost"
 	case KindFailure:
-		began = "The " + s.failed.Name + " of " + s.failed.Resource + " failed on " + s.Node + " (" + s.failed.Meaning + ")"
+		began = "The " + s.failed.Name + " of " + s.failed.Resource + " failed on " + s.Node
+		if s.failed.Meaning != "" {
+			began += " (" + s.failed.Meaning + ")"
+		}
 	default:
 		began = "Resources were moved"
 		if s.Node != "" {
@@ -212,10 +215,32 @@ func (s *story) summary() string {
 	return began + "."
 }
 
+// unrecorded are the addresses that were to start on a node, and of which there is no result.
+func (s *story) unrecorded() []string {
+	var out []string
+	for _, t := range s.Run {
+		for _, d := range t.Decisions {
+			what := d.Resource + " on " + d.Node
+			if !s.isAddress(d.Resource) || !moves(d) || d.Action == "stop" || slices.Contains(out, what) {
+				continue
+			}
+			if !slices.ContainsFunc(s.Phases, func(p Phase) bool {
+				return p.Name == PhaseAddress && primitive(p.Resource) == primitive(d.Resource) && p.Node == d.Node
+			}) {
+				out = append(out, what)
+			}
+		}
+	}
+	return out
+}
+
 // lacks notes what the records lack.
 func (s *story) lacks() {
 	if s.Kind == KindOther {
 		return
+	}
+	if missing := s.unrecorded(); !s.After.IsZero() && len(missing) > 0 {
+		s.Notes = append(s.Notes, "These starts were decided, and Pacemaker has no result of them: "+strings.Join(missing, ", ")+".")
 	}
 	if s.After.IsZero() {
 		s.Notes = append(s.Notes, "There is no later transition yet: what was done after the last one is known with the next.")

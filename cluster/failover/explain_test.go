@@ -135,6 +135,16 @@ order 700 false
 	}
 }
 
+// An input after the run may have newer results in the place of those of the run.
+func TestAStartWithoutAResult(t *testing.T) {
+	c := killed()
+	c.Results = c.Results[:1]
+	e := failover.Explain(c)
+	if len(e.Phases) != 5 || !slices.Contains(e.Notes, "These starts were decided, and Pacemaker has no result of them: vip on lb2.") {
+		t.Errorf("%s%q", told(e), e.Notes)
+	}
+}
+
 // Of a failed monitor it is known when it ended, and that the one before was good.
 func TestAFailedMonitor(t *testing.T) {
 	failed := done(after(1), "lb1", "vip", "monitor", 20_000)
