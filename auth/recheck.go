@@ -36,7 +36,7 @@ func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
 			continue
 		case !known:
 			s.authority.forget(session.Name)
-			if s.EndListed(session.ID, "") {
+			if gone, _ := s.EndListed(session.ID, ""); gone { // it would not outlive the next question
 				s.shared.leave(session)
 				ended(session)
 			}
@@ -45,7 +45,7 @@ func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
 		}
 	}
 	if changed {
-		s.store()
+		_ = s.store() // which has logged it
 	}
 }
 

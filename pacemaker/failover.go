@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 	"thalassa/cluster/failover"
 )
 
@@ -18,8 +19,8 @@ func (c *CIB) FailoverSettings() failover.Settings {
 	s := failover.Settings{TransitionDelay: intervalOf(c.property("transition-delay")), Nodes: len(c.section("nodes").Descendants("node"))}
 	resources := c.section("resources")
 	for _, p := range c.primitives() {
-		switch agent, id := agentOf(resources, p), p.Attr("id"); {
-		case isAddress(agent):
+		switch agent, id := config.AgentOf(resources, p), p.Attr("id"); {
+		case config.IsAddress(agent):
 			s.Addresses = append(s.Addresses, id)
 		case isHAProxy(agent, id):
 			s.HAProxy = append(s.HAProxy, id)
