@@ -62,19 +62,27 @@ func ownerOf(who caller) string {
 }
 
 // recheck asks the provider or the system every few minutes about the users of sessions, until ctx
-// ends, which is no error. Sessions of users who no longer exist end, with their websockets.
+// ends, which is no error. It asks again within seconds about those whom nobody has answered about.
+// Sessions of users who no longer exist end, with their websockets.
 func (s *Server) recheck(ctx context.Context) error {
-	tick := time.NewTicker(s.cfg.RecheckEvery)
-	defer tick.Stop()
+	every, again := time.NewTicker(s.cfg.RecheckEvery), time.NewTicker(min(auth.RecheckAgain, s.cfg.RecheckEvery))
+	defer every.Stop()
+	defer again.Stop()
+	ended := func(gone auth.Session, why string) {
+		s.live.EndSession(gone.ID)
+		s.cfg.Logger.InfoContext(ctx, "session ended, because "+why, "name", gone.Name, "kind", string(gone.Kind))
+	}
+	unanswered := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-every.C:
+			unanswered = s.guard.sessions.Recheck(ctx, ended)
+		case <-again.C:
+			if unanswered {
+				unanswered = s.guard.sessions.RecheckUnanswered(ctx, ended)
+			}
 		}
-		s.guard.sessions.Recheck(ctx, func(gone auth.Session) {
-			s.live.EndSession(gone.ID)
-			s.cfg.Logger.InfoContext(ctx, "session ended, because its user is gone", "name", gone.Name, "kind", string(gone.Kind))
-		})
 	}
 }

@@ -186,7 +186,7 @@ func TestRecheck(t *testing.T) {
 		{nil, false, nil, 0},
 	} {
 		groups, known, failure = step.groups, step.known, step.err
-		s.Recheck(t.Context(), func(one auth.Session) { gone = append(gone, one.Name) })
+		s.Recheck(t.Context(), func(one auth.Session, _ string) { gone = append(gone, one.Name) })
 		if session, _ := s.Find(id); session.Role != step.want {
 			t.Errorf("%+v: role %s", step, session.Role)
 		}

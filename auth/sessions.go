@@ -63,6 +63,9 @@ type Sessions struct {
 
 	mu   sync.Mutex
 	byID map[[sha256.Size]byte]Session // by the hash of their ids
+	// unanswered is since when nobody has answered about the users of sessions, own ones and those
+	// of other nodes.
+	unanswered map[[sha256.Size]byte]time.Time
 }
 
 // NewSessions makes an empty set of sessions of those whom an authority knows.

@@ -155,7 +155,7 @@ func testRoles(t *testing.T, c *pam.Client, a accounts, name string) {
 	s := auth.NewSessions(authority, time.Now)
 	id, _, _ := s.Begin(proof, "")
 	role := func() auth.Role {
-		s.Recheck(t.Context(), func(auth.Session) {})
+		s.Recheck(t.Context(), func(auth.Session, string) {})
 		session, _ := s.Find(id)
 		return session.Role
 	}
