@@ -27,7 +27,7 @@ func inCluster(c *apitest.Cluster) func(*api.Config) {
 	return func(cfg *api.Config) {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = c, c, c, c
 		cfg.ClusterForesight, cfg.ClusterDrafts, cfg.ClusterHistory = c, &apitest.ClusterDrafts{}, apitest.ClusterHistory{Cluster: c}
-		cfg.ClusterAgents = apitest.ClusterAgents{}
+		cfg.ClusterAgents, cfg.ClusterHAProxy = apitest.ClusterAgents{}, c
 	}
 }
 

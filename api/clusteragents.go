@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/cluster"
+	"thalassa/internal/strictjson"
 	"thalassa/lb"
 )
 
@@ -22,6 +24,8 @@ type ClusterAgents interface {
 	List(ctx context.Context, class string) ([]string, error)
 	// Agent is what an agent says of itself.
 	Agent(ctx context.Context, name string) (cluster.Agent, error)
+	// Check has an OCF agent check parameters on this node.
+	Check(ctx context.Context, name string, params map[string]string) (cluster.AgentCheck, error)
 }
 
 // agentHandlers tell which agents are installed, and what they say of themselves.
@@ -67,13 +71,19 @@ func (h agentHandlers) list(c echo.Context) error {
 	}{orEmpty(list)})
 }
 
-// show answers with what one says of itself. The name of a type may have an escaped slash.
-func (h agentHandlers) show(c echo.Context) error {
+// agentOf is the name of the path. Its type may have an escaped slash.
+func agentOf(c echo.Context) (string, error) {
 	name := c.Param("agent")
 	if text, err := url.PathUnescape(name); err == nil {
 		name = text
 	}
-	if _, err := cluster.ParseAgentName(name); err != nil {
+	return cluster.ParseAgentName(name)
+}
+
+// show answers with what one says of itself.
+func (h agentHandlers) show(c echo.Context) error {
+	name, err := agentOf(c)
+	if err != nil {
 		return err
 	}
 	release, err := h.turn(c)
@@ -86,4 +96,37 @@ func (h agentHandlers) show(c echo.Context) error {
 		return err
 	}
 	return respond(c, http.StatusOK, agent)
+}
+
+// check answers with what an agent says of the parameters in the body.
+func (h agentHandlers) check(c echo.Context) error {
+	name, err := agentOf(c)
+	if err != nil {
+		return err
+	}
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Params json.RawMessage `json:"params"`
+	}
+	if err := strictjson.Decode(data, &in); err != nil {
+		return err
+	}
+	var fe lb.FieldErrors
+	params := parseTexts(&fe, "params", in.Params)
+	if err := fe.Err(); err != nil {
+		return err
+	}
+	release, err := h.turn(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	out, err := h.agents.Check(c.Request().Context(), name, params)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, out)
 }

@@ -35,7 +35,7 @@ type ClusterDrafts interface {
 
 // hasClusterDrafts reports whether the parameter draft of a path is one of the cluster's.
 func hasClusterDrafts(path string) bool {
-	return strings.HasPrefix(path, clusterConfigPath) || path == clusterChangesPath
+	return strings.HasPrefix(path, clusterConfigPath) || path == clusterChangesPath || strings.HasPrefix(path, clusterWizardsPath)
 }
 
 // isSeen reports whether the caller sees a draft: whoever began it does, and the others if it
@@ -365,6 +365,16 @@ func (h clusterDraftHandlers) diff(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	out, err := h.foreseen(c, d)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// foreseen is what a commit of a draft would do now. The error is one of this node or of the
+// cluster, not of the draft.
+func (h clusterDraftHandlers) foreseen(c echo.Context, d config.Draft) (draftForeseen, error) {
 	q, err := h.questionOf(c.Request().Context(), d)
 	out := draftForeseen{Draft: h.document(d)} // after the question, which has waited for changes
 	if n := len(out.Draft.Conflicts); n > 0 {
@@ -376,14 +386,18 @@ func (h clusterDraftHandlers) diff(c echo.Context) error {
 			out.Foreseen = &seen
 		}
 	}
-	if err != nil {
-		f := domainFailure(err)
-		if f == nil || f.Status >= http.StatusInternalServerError {
-			return err
-		}
-		out.Problem = f.bounded().Message
+	if err == nil {
+		return out, nil
 	}
-	return respond(c, http.StatusOK, out)
+	f := domainFailure(err)
+	if f == nil {
+		return out, err
+	}
+	out.Problem = f.bounded().Message
+	if f.Status >= http.StatusInternalServerError {
+		return out, err
+	}
+	return out, nil
 }
 
 // commit makes what the draft changes as one change, and drops the draft.

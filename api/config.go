@@ -171,6 +171,8 @@ type Config struct {
 	ClusterForesight ClusterForesight
 	// ClusterAgents knows the resource agents of this node; nil with the others.
 	ClusterAgents ClusterAgents
+	// ClusterHAProxy adds HAProxy to the cluster's configuration; nil with the others.
+	ClusterHAProxy ClusterHAProxy
 	// ClusterHistory tells what the cluster went through; nil: none is kept.
 	ClusterHistory ClusterHistory
 	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.

@@ -169,12 +169,12 @@ func TestTheAPITakesTheExamplesOfBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.put("/backends/live?draft=1", `{"type":"static"}`)
-		if operation != "POST /cluster/drafts" {
+		if operation != "POST /cluster/drafts" && operation != "POST /cluster/wizards/{name}" { // which choose the id
 			s.do("POST", "/cluster/drafts", `{"id":"1"}`).wants(t, 201, nil)
 		}
 		method, path, _ := strings.Cut(operation, " ")
 		path = strings.NewReplacer("/frontends/{key}", "/frontends/www", "{key}/members/{id}", "files/members/10.10.10.10:8080", "{key}", "live", "{number}", "1",
-			"drafts/{id}", "drafts/1", "{action}", "cleanup",
+			"drafts/{id}", "drafts/1", "wizards/{name}", "wizards/floating-ip", "{agent}", "ocf:heartbeat:IPaddr2", "{action}", "cleanup",
 			"config/{kind}/{id}", "config/primitives/vip").Replace(path)
 		body, err := json.Marshal(bodies[operation])
 		if err != nil {

@@ -96,6 +96,9 @@ var requests = []struct {
 	{"DELETE", "/cluster/drafts/1", "", 4},
 	{"GET", "/cluster/agents", "", 1},
 	{"GET", "/cluster/agents/ocf:heartbeat:IPaddr2", "", 1},
+	{"POST", "/cluster/agents/ocf:heartbeat:IPaddr2/validate", `{"params":{"ip":"192.0.2.77"}}`, 4},
+	{"GET", "/cluster/wizards", "", 1},
+	{"POST", "/cluster/wizards/floating-ip", `{"values":{"id":"vip2","ip":"192.0.2.77/24"}}`, 4},
 	{"GET", "/cluster/history", "", 1},
 	{"GET", "/cluster/history/operations", "", 1},
 	{"GET", "/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z", "", 3},
@@ -219,7 +222,7 @@ func TestRoles(t *testing.T) {
 		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/v1/") { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "nodes/{name}", "nodes/n1", "{agent}", "ocf:heartbeat:IPaddr2", "resources/{id}", "resources/vip", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "history/{id}", "history/"+apitest.SecondTransition, "jobs/{id}", "jobs/00000000000000000001", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "wizards/{name}", "wizards/floating-ip", "nodes/{name}", "nodes/n1", "{agent}", "ocf:heartbeat:IPaddr2", "resources/{id}", "resources/vip", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "history/{id}", "history/"+apitest.SecondTransition, "jobs/{id}", "jobs/00000000000000000001", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -115,12 +115,15 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 	}
 }
 
-// foresightRoutes are those of drafts and simulations of the Pacemaker cluster.
+// foresightRoutes are those of drafts and simulations of the Pacemaker cluster, of its agents, and
+// of the wizards.
 func (d *nodeDialect) foresightRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
 	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
 	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight)
 	drafts := clusterDraftHandlers{foresight}
+	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
+	wizards := wizardHandlers{drafts, agents, d.cfg.ClusterHAProxy}
 	const draft = clusterDraftsPath + "/{id}"
 	return []Route{
 		{post, simulatePath, auth.Operate, OnNode, "what the cluster would do: a draft, events, another time, another CIB", foresight.simulate},
@@ -137,17 +140,19 @@ func (d *nodeDialect) foresightRoutes() []Route {
 		{del, draft + "/injections/{number}", auth.Admin, OnNode, "remove one", drafts.removeInjection},
 		{post, draft + "/rebase", auth.Admin, OnNode, "end the conflicts of a draft: its objects win", drafts.rebase},
 		{post, draft + "/commit", auth.Admin, OnNode, "make what a draft changes as one change, and drop it; query: wait", drafts.commit},
+		{get, clusterAgentsPath, auth.Read, OnNode, "the resource agents and fence agents of this node; query: class", agents.list},
+		{get, clusterAgentsPath + "/{agent}", auth.Read, OnNode, "the parameters of one of them", agents.show},
+		{post, clusterAgentsPath + "/{agent}/validate", auth.Admin, OnNode, "have an OCF agent check parameters on this node", agents.check},
+		{get, clusterWizardsPath, auth.Read, OnNode, "the wizards, which make a draft from a few values; query: draft", wizards.list},
+		{post, clusterWizardsPath + "/{name}", auth.Admin, OnNode, "make what a wizard is for in a draft, and show what the cluster would do", wizards.run},
 	}
 }
 
-// pastRoutes are those of the history of the Pacemaker cluster, and of its agents.
+// pastRoutes are those of the history of the Pacemaker cluster.
 func (d *nodeDialect) pastRoutes() []Route {
 	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
 	const transition = clusterHistoryPath + "/{id}"
-	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
 	return []Route{
-		{get, clusterAgentsPath, auth.Read, OnNode, "the resource agents and fence agents of this node; query: class", agents.list},
-		{get, clusterAgentsPath + "/{agent}", auth.Read, OnNode, "the parameters of one of them", agents.show},
 		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, author, limit", past.list},
 		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
 		{get, clusterHistoryPath + "/log", auth.Operate, OnNode, "what the cluster's programs have logged on this node; query: from, to, limit", past.log},

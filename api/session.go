@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
+	"thalassa/lb"
 	"thalassa/live"
 )
 
@@ -137,7 +139,9 @@ func (h sessionHandlers) login(c echo.Context) error {
 		return unknownToken()
 	}
 	c.Set(loginKey, caller{Identity: session.Identity, how: session.Kind, session: id})
-	h.end(r) // the former session of the browser
+	if err := h.end(r); err != nil { // the former session of the browser
+		h.guard.logger.WarnContext(r.Context(), "the former session of a browser may come back", "error", err)
+	}
 	h.guard.logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
 	out := h.document(session.Identity)
 	out.How, out.Session, out.Expires = string(session.Kind), session.ID, &session.Expires
@@ -156,8 +160,11 @@ func (h sessionHandlers) logout(c echo.Context) error {
 	if who, err := h.guard.identify(r); err == nil {
 		c.Set(callerKey, who)
 	}
-	h.end(r)
+	err := h.end(r)
 	c.SetCookie(sessionCookie(r, "", time.Time{}, -1))
+	if err != nil {
+		return err
+	}
 	return respond(c, http.StatusOK, endedDocument{"session", h.nodes(r)})
 }
 
@@ -181,8 +188,16 @@ func (h sessionHandlers) nodes(r *http.Request) string {
 	return string(h.guard.shared.Told(ctx))
 }
 
+// endsForNow is the error for sessions that have ended, but would be valid again after a restart.
+func endsForNow(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &lb.UnavailableError{What: "the session has ended, and is valid again after a restart of the agent: " + err.Error()}
+}
+
 // end ends all sessions that a request shows, in a cookie or a header, and closes their websockets.
-func (h sessionHandlers) end(r *http.Request) {
+func (h sessionHandlers) end(r *http.Request) error {
 	var ids []string
 	for _, cookie := range r.Cookies() {
 		if name, _ := cookieNameOf(r); cookie.Name == name {
@@ -194,12 +209,14 @@ func (h sessionHandlers) end(r *http.Request) {
 			ids = append(ids, strings.TrimSpace(token))
 		}
 	}
+	var failed error
 	for _, id := range ids {
 		if id != "" {
-			h.guard.sessions.End(id)
+			failed = cmp.Or(h.guard.sessions.End(id), failed)
 			h.live.EndSession(auth.SessionID(id))
 		}
 	}
+	return endsForNow(failed)
 }
 
 // sessionCookie is a cookie that scripts cannot read and other sites cannot send.

@@ -45,11 +45,15 @@ func (h sessionHandlers) list(c echo.Context) error {
 func (h sessionHandlers) endListed(c echo.Context) error {
 	who, _ := c.Get(callerKey).(caller)
 	id := c.Param("id")
-	if !h.guard.sessions.EndListed(id, ownerOf(who)) {
+	ended, err := h.guard.sessions.EndListed(id, ownerOf(who))
+	if !ended {
 		return &lb.NotFoundError{ID: "session/" + shown(id)}
 	}
 	h.live.EndSession(id)
 	h.guard.logger.InfoContext(c.Request().Context(), "session ended", "session", id, "by", who.Name)
+	if err != nil {
+		return endsForNow(err)
+	}
 	return respond(c, http.StatusOK, endedDocument{"session/" + id, h.nodes(c.Request())})
 }
 

@@ -71,7 +71,7 @@ func (s *Sessions) recheck(ctx context.Context, sessions []Session, ended func(o
 		switch {
 		case !known:
 			s.authority.forget(session.Name)
-			if s.EndListed(session.ID, "") {
+			if gone, _ := s.EndListed(session.ID, ""); gone { // it would not outlive the next question
 				s.shared.leave(session)
 				ended(session, "its user is gone")
 			}
@@ -80,7 +80,7 @@ func (s *Sessions) recheck(ctx context.Context, sessions []Session, ended func(o
 		}
 	}
 	if changed {
-		s.store()
+		_ = s.store() // which has logged it
 	}
 	return len(failures) > 0
 }

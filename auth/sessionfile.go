@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,7 @@ func (s *Sessions) Keep(path string, logger *slog.Logger) {
 	}
 	s.restore(stored)
 	if len(stored) > len(s.byID) {
-		s.store()
+		_ = s.store() // which has logged it
 	}
 }
 
@@ -82,15 +83,15 @@ func (s *Sessions) restore(stored []storedSession) {
 }
 
 // store writes all sessions to the file, if there is one, and tells the other nodes of the
-// cluster.
-func (s *Sessions) store() {
+// cluster. The error says that a file remains that has sessions of before.
+func (s *Sessions) store() error {
 	s.shared.poke()
 	if s.file == nil {
-		return
+		return nil
 	}
 	s.file.mu.Lock()
 	defer s.file.mu.Unlock()
-	s.file.write(s.stored())
+	return s.file.write(s.stored())
 }
 
 // Problem is a sentence, which anybody may read, that says that sessions are not stored; empty:
@@ -102,7 +103,7 @@ func (s *Sessions) Problem() string {
 	if !s.file.retrying.Swap(true) {
 		go func() {
 			defer s.file.retrying.Store(false)
-			s.store()
+			_ = s.store() // it is tried again
 		}()
 	}
 	return "sessions cannot be stored: browsers have to log in again after a restart of the agent"
@@ -160,13 +161,36 @@ func readPrivate(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxSessionFile))
 }
 
-// write replaces the file; mu is held. The first failure after a success is logged.
-func (f *sessionFile) write(stored []storedSession) {
+// write replaces the file; mu is held. If it cannot, it removes the file: sessions that have ended
+// since would be valid again after a restart. The error says that neither is possible. The first
+// failure after a success is logged.
+func (f *sessionFile) write(stored []storedSession) error {
 	err := f.replace(stored)
-	if err != nil && !f.failed.Load() {
+	wasFailed := f.failed.Swap(err != nil)
+	if err == nil {
+		return nil
+	}
+	kept := f.remove()
+	if kept != nil {
+		kept = fmt.Errorf("the file of sessions can be neither written nor removed: %w", kept)
+	}
+	switch {
+	case wasFailed:
+	case kept != nil:
+		f.logger.Warn("sessions not stored, sessions that end now are valid again after a restart", "error", err, "removing", kept)
+	default:
 		f.logger.Warn("sessions not stored, browsers have to log in again after a restart", "error", err)
 	}
-	f.failed.Store(err != nil)
+	return kept
+}
+
+// remove removes the file. One that is away with its folder may come back.
+func (f *sessionFile) remove() error {
+	err := os.Remove(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(f.path))
+	}
+	return err
 }
 
 // replace replaces the file in one step.

@@ -84,13 +84,16 @@ func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, 
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
 	now, key := s.now(), sha256.Sum256([]byte(id))
 	expires := now.Add(SessionLifetime)
-	if !proof.Until.IsZero() && proof.Until.Before(expires) {
+	if !proof.Until.IsZero() {
+		if proof.Until.After(expires) { // maybe in a year that no JSON has
+			proof.Until = expires
+		}
 		expires = proof.Until
 	}
 	session = Session{Identity: who, ID: publicID(key), Kind: proof.Kind, From: from, Begun: now, Used: now, Expires: expires, proof: proof, key: key}
 	s.authority.remember(proof, who.Name, now)
 	s.add(key, session)
-	s.store()
+	_ = s.store() // which has logged it
 	return id, session, true
 }
 
@@ -121,7 +124,7 @@ func (s *Sessions) find(id string, identify func(Proof) (Identity, bool)) (Sessi
 			return session, true
 		}
 	}
-	s.End(id)
+	_ = s.End(id) // it would end after a restart, too
 	return Session{}, false
 }
 
@@ -156,13 +159,12 @@ func (s *Sessions) List(name string) []Session {
 }
 
 // EndListed ends the session with an ID of List if it belongs to name, or to anybody if name is
-// empty; false: there is none.
-func (s *Sessions) EndListed(id, name string) bool {
+// empty; false: there is none. Errors are those of End.
+func (s *Sessions) EndListed(id, name string) (bool, error) {
 	if !s.removeListed(id, name) {
-		return s.shared.endListed(id, name)
+		return s.shared.endListed(id, name), nil
 	}
-	s.store()
-	return true
+	return true, s.store()
 }
 
 func (s *Sessions) removeListed(id, name string) bool {
@@ -177,14 +179,15 @@ func (s *Sessions) removeListed(id, name string) bool {
 	return false
 }
 
-// End ends a session, if there is one of that id.
-func (s *Sessions) End(id string) {
+// End ends a session, if there is one of that id. The error says that the session would be valid
+// again after a restart of the program.
+func (s *Sessions) End(id string) error {
 	key := sha256.Sum256([]byte(id))
 	if s.remove(key) {
-		s.store()
-	} else {
-		s.shared.end(key)
+		return s.store()
 	}
+	s.shared.end(key)
+	return nil
 }
 
 func (s *Sessions) remove(key [sha256.Size]byte) (existed bool) {

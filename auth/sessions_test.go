@@ -47,7 +47,7 @@ func TestSessionsStandForTheirToken(t *testing.T) {
 	if got, ok := s.Find(one); !ok || got.Identity != (auth.Identity{Name: "ci", Grant: auth.Grant{Role: auth.Deploy}}) {
 		t.Errorf("Find: %+v, %v", got, ok)
 	}
-	s.End(one)
+	must(t, s.End(one))
 	if got, ok := s.Find(one); ok {
 		t.Errorf("an ended session is %+v", got)
 	}
@@ -58,7 +58,7 @@ func TestSessionsStandForTheirToken(t *testing.T) {
 		if _, ok := s.Find(id); ok {
 			t.Errorf("%q is a session", id)
 		}
-		s.End(id)
+		must(t, s.End(id))
 	}
 	for _, token := range []string{"", readToken, deployToken + "x"} {
 		if id, _, ok := s.Begin(proof(token), "127.0.0.1"); ok {
@@ -120,13 +120,18 @@ func TestListedSessions(t *testing.T) {
 		}
 	}
 	id := auth.SessionID(one)
-	if s.EndListed(id, "ops") || !s.EndListed(id, "ci") || s.EndListed(id, "ci") {
+	endListed := func(id, name string) bool {
+		ended, err := s.EndListed(id, name)
+		must(t, err)
+		return ended
+	}
+	if endListed(id, "ops") || !endListed(id, "ci") || endListed(id, "ci") {
 		t.Error("the owner does not count")
 	}
 	if _, ok := s.Find(one); ok {
 		t.Error("it has not ended")
 	}
-	if !s.EndListed(auth.SessionID(two), "") {
+	if !endListed(auth.SessionID(two), "") {
 		t.Error("an admin cannot end it")
 	}
 }
@@ -193,7 +198,9 @@ func TestSessionsAreUsedConcurrently(t *testing.T) {
 				if _, ok := s.Find(id); !ok {
 					t.Error("a session is not found")
 				}
-				s.End(id)
+				if err := s.End(id); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
@@ -206,7 +213,7 @@ func TestSessionsOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.json")
 	s.Keep(path, testkit.Logger(t))
 	kept, ended, revoked := begin(t, s, adminToken), begin(t, s, adminToken), begin(t, s, deployToken)
-	s.End(ended)
+	must(t, s.End(ended))
 	data, err := os.ReadFile(path)
 	must(t, err)
 	for _, secret := range []string{kept, ended, revoked, adminToken, deployToken} {
@@ -290,6 +297,70 @@ func TestSessionsThatAreNotStored(t *testing.T) {
 	})
 	if after, err := os.ReadFile(path); err != nil || len(after) <= len(before) {
 		t.Errorf("the file has not the second session: %v", err)
+	}
+}
+
+// A session that has ended is not valid after a restart because the file of sessions could not be
+// written.
+func TestEndedSessionsStayEnded(t *testing.T) {
+	s, tokens := sessions(t, "admin ops "+adminToken)
+	again := func(path string) *auth.Sessions {
+		opened, err := auth.Open(tokens, nil)
+		must(t, err)
+		next := auth.NewSessions(auth.NewAuthority(opened, nil), time.Now)
+		next.Keep(path, testkit.Logger(t))
+		return next
+	}
+	path := filepath.Join(t.TempDir(), "sessions.json")
+	s.Keep(path, testkit.Logger(t))
+	id := begin(t, s, adminToken)
+	// Its name leaves no room for that of a temporary file beside it.
+	long := filepath.Join(t.TempDir(), strings.Repeat("s", 250))
+	must(t, os.Rename(path, long))
+	next := again(long)
+	if _, ok := next.Find(id); !ok {
+		t.Fatal("it is not restored")
+	}
+	must(t, next.End(id))
+	if next.Problem() == "" {
+		t.Error("the file could be written")
+	}
+	if _, ok := again(long).Find(id); ok {
+		t.Error("it is valid again")
+	}
+
+	// Where the file can be neither written nor removed, who ends a session is told.
+	dir := filepath.Join(t.TempDir(), "dir")
+	must(t, os.Mkdir(dir, 0o700))
+	s, _ = sessions(t, "admin ops "+adminToken)
+	s.Keep(filepath.Join(dir, "sessions.json"), testkit.Logger(t))
+	id = begin(t, s, adminToken)
+	must(t, os.Rename(dir, dir+".away"))
+	if err := s.End(id); err == nil || !strings.Contains(err.Error(), "neither written nor removed") {
+		t.Error(err)
+	}
+	if _, ok := s.Find(id); ok {
+		t.Error("it has not ended")
+	}
+}
+
+// A provider may say that a login is valid for ever.
+func TestLoginWithoutEndIsStored(t *testing.T) {
+	s, tokens := sessions(t, "admin ops "+adminToken)
+	path := filepath.Join(t.TempDir(), "sessions.json")
+	s.Keep(path, testkit.Logger(t))
+	endless := proof(adminToken)
+	endless.Until = time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC)
+	id, session, ok := s.Begin(endless, "192.0.2.1")
+	if !ok || session.Expires.Sub(time.Now()) > auth.SessionLifetime {
+		t.Fatalf("%t, %+v", ok, session)
+	}
+	opened, err := auth.Open(tokens, nil)
+	must(t, err)
+	next := auth.NewSessions(auth.NewAuthority(opened, nil), time.Now)
+	next.Keep(path, testkit.Logger(t))
+	if _, ok := next.Find(id); !ok {
+		t.Error("it is not stored")
 	}
 }
 

@@ -181,7 +181,7 @@ func TestSessionsHoldOnAllNodes(t *testing.T) {
 			t.Errorf("listed at b: %+v", list)
 		}
 
-		m.members["b"].End(id) // a logout on another node
+		must(t, m.members["b"].End(id)) // a logout on another node
 		m.holds(id, "a", "c")
 		m.talk()
 		m.holds(id)
@@ -191,7 +191,7 @@ func TestSessionsHoldOnAllNodes(t *testing.T) {
 
 		id = m.members["a"].login()
 		m.talk()
-		if !m.members["c"].EndListed(auth.SessionID(id), "") { // an admin elsewhere
+		if ended, err := m.members["c"].EndListed(auth.SessionID(id), ""); !ended || err != nil { // an admin elsewhere
 			t.Error("not ended")
 		}
 		m.talk()
@@ -199,7 +199,7 @@ func TestSessionsHoldOnAllNodes(t *testing.T) {
 
 		id = m.members["a"].login()
 		m.talk()
-		m.members["a"].End(id)
+		must(t, m.members["a"].End(id))
 		m.talk()
 		m.holds(id)
 	})
@@ -253,7 +253,7 @@ func TestForgedAndOldDocuments(t *testing.T) {
 		m.talk()
 		old := m.store["a"]
 		time.Sleep(time.Second)
-		m.members["a"].End(id)
+		must(t, m.members["a"].End(id))
 		m.talk()
 		m.holds(id)
 
@@ -387,7 +387,7 @@ func TestSharedSessionsOverRestarts(t *testing.T) {
 		m.talk()
 		m.members["b"].start("b") // without Consul
 		m.holds(id, "a", "b")
-		m.members["b"].End(second) // which a does not hear of
+		must(t, m.members["b"].End(second)) // which a does not hear of
 		m.tell("b")
 		m.members["b"].start("b")
 		m.at(t, "b", second, false)
@@ -467,7 +467,7 @@ func TestToldByEachNode(t *testing.T) {
 		m.talk()
 		m.holds(id, "a", "b", "c")
 
-		n.End(id)
+		must(t, n.End(id))
 		if got, took := reach(everybody("b")); got != auth.ReachSome || took < 2*time.Second {
 			t.Errorf("%s after %s, while c has not read it", got, took)
 		}
@@ -653,7 +653,7 @@ func TestSessionsOfAccountsHoldOnAllNodes(t *testing.T) {
 		time.Sleep(time.Minute)
 		ask()
 		m.holds(bob, "a", "b")
-		m.members["b"].End(bob)
+		must(t, m.members["b"].End(bob))
 		m.talk()
 		m.holds(bob)
 	})

@@ -52,7 +52,7 @@ func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 		}
 	}
 	if len(ended) > 0 {
-		sh.sessions.store()
+		_ = sh.sessions.store() // which has logged it
 	}
 	if changed {
 		sh.keep()
@@ -318,7 +318,7 @@ func (s *Sessions) sweep(now time.Time) (ended []Session) {
 		}
 	}
 	if len(ended) > 0 {
-		s.store()
+		_ = s.store() // which has logged it
 	}
 	return ended
 }

@@ -111,6 +111,14 @@ func (c Cluster) send(ctx context.Context, q call) (json.RawMessage, error) {
 	return out, a.decode(&out)
 }
 
+// ClusterWizardPath is the path of a wizard of the configuration, or of all.
+func ClusterWizardPath(name string) string {
+	if name == "" {
+		return "/cluster/wizards"
+	}
+	return "/cluster/wizards/" + url.PathEscape(name)
+}
+
 // ClusterDraftPath is the path of a draft of the configuration, or of what is below it.
 func ClusterDraftPath(id string, below ...string) string {
 	parts := make([]string, 0, 2+len(below))

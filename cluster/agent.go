@@ -46,6 +46,17 @@ type AgentAction struct {
 	Depth    string `json:"depth,omitempty"`
 }
 
+// An AgentCheck is what an agent says of parameters, by its action validate-all.
+type AgentCheck struct {
+	Agent string `json:"agent"`
+	Valid bool   `json:"valid"`
+	// Code is the exit code of the agent, and Meaning what it means: 6, "not configured".
+	Code    int    `json:"code"`
+	Meaning string `json:"meaning"`
+	Reason  string `json:"reason,omitempty"`
+	Output  string `json:"output,omitempty"` // its beginning
+}
+
 // AgentClasses lists the classes of agents: the standards that Pacemaker knows, without service,
 // which stands for lsb and systemd.
 func AgentClasses() []string { return []string{"ocf", "stonith", "systemd", "lsb"} }

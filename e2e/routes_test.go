@@ -253,7 +253,7 @@ func TestUnsolicitedBytesAreLogged(t *testing.T) {
 			}
 			_, _ = conn.Read(make([]byte, 4096))
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-			time.Sleep(200 * time.Millisecond) // the connection is idle by then
+			<-time.After(200 * time.Millisecond) // the connection is idle by then
 			_, _ = io.WriteString(conn, "more\nlines")
 		}
 	}()

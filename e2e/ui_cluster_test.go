@@ -107,7 +107,7 @@ func inMemory(t *testing.T, c *apitest.Cluster) *node {
 	_, cfg := apitest.Prepare(t)
 	cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = c, c, c, c
 	cfg.ClusterForesight, cfg.ClusterDrafts, cfg.ClusterHistory = c, &apitest.ClusterDrafts{}, apitest.ClusterHistory{Cluster: c}
-	cfg.ClusterAgents = apitest.ClusterAgents{}
+	cfg.ClusterAgents, cfg.ClusterHAProxy = apitest.ClusterAgents{}, c
 	handler := api.New(cfg)
 	followed := make(chan error, 1)
 	go func() { followed <- handler.Follow(t.Context()) }()

@@ -7,6 +7,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 )
 
 // addresses returns the address of each floating IP by resource, as far as the CIB
@@ -15,11 +16,11 @@ func (c *CIB) addresses() map[string]string {
 	out := map[string]string{}
 	resources := c.section("resources")
 	for _, p := range c.primitives() {
-		if !isAddress(agentOf(resources, p)) {
+		if !config.IsAddress(config.AgentOf(resources, p)) {
 			continue
 		}
-		parameters := parametersOf(resources, p)
-		ip := ipIn(parameters)
+		parameters := config.ParametersOf(resources, p)
+		ip := config.AddressText(parameters)
 		if mask := parameters["cidr_netmask"]; mask != "" {
 			ip += "/" + mask
 		}
@@ -55,7 +56,7 @@ func (c *CIB) floatingIPs(resources []cluster.Resource) []cluster.FloatingIP {
 // bundle: BUNDLE-ip-192.0.2.10, with dots for the colons of IPv6.
 func bundleAddress(r cluster.Resource) (address string, ok bool) {
 	text, found := strings.CutPrefix(r.ID, r.In+"-ip-")
-	if !found || r.In == "" || !isAddress(r.Agent) {
+	if !found || r.In == "" || !config.IsAddress(r.Agent) {
 		return "", false
 	}
 	for _, s := range []string{text, strings.ReplaceAll(text, ".", ":")} {

@@ -109,3 +109,43 @@ EOT
 		}
 	}
 }
+
+// An agent checks parameters on this node; arguments of programs are no place for secrets.
+func TestAgentsCheckParameters(t *testing.T) {
+	testkit.Needs(t, "Pacemaker")
+	c := pacemaker.New(pacemaker.Config{})
+	if !c.Installed() {
+		testkit.Missing(t, "Pacemaker's tools are not installed; make setup installs them")
+	}
+	agents := pacemaker.NewAgents(c, time.Now)
+	got, err := agents.Check(t.Context(), "ocf:pacemaker:Dummy", nil)
+	if err != nil || !got.Valid || got.Meaning != "ok" {
+		t.Errorf("Dummy: %+v, %v", got, err)
+	}
+	if got, err = agents.Check(t.Context(), "ocf:heartbeat:IPaddr2", map[string]string{"ip": "192.0.2.777"}); errors.As(err, new(*lb.NotFoundError)) {
+		testkit.Missing(t, "ocf:heartbeat:IPaddr2 is not installed; make setup installs resource-agents")
+	} else if err != nil || got.Valid || got.Code == 0 || !strings.Contains(got.Output, "192.0.2.777") {
+		t.Errorf("a bad address: %+v, %v", got, err)
+	}
+	many := map[string]string{}
+	for i := range 101 {
+		many["p"+strings.Repeat("x", i%90)+string(rune('a'+i/90))] = "1"
+	}
+	for field, params := range map[string]map[string]string{
+		"params.passwd": {"passwd": "topsecret7"}, "params.a b": {"a b": "1"}, "params.-x": {"-x": "1"}, "params.a": {"a": "x\ny"}, "params": many,
+		"params.ip": {"ip": strings.Repeat("1", 5000)},
+	} {
+		_, err := agents.Check(t.Context(), "ocf:heartbeat:IPaddr2", params)
+		if invalid, ok := errors.AsType[*lb.InvalidError](err); !ok || invalid.Fields[0].Path != field || strings.Contains(err.Error(), "topsecret7") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	for _, name := range []string{"stonith:fence_watchdog", "systemd:ssh", "nope"} {
+		if _, err := agents.Check(t.Context(), name, nil); err == nil {
+			t.Errorf("%s is checked", name)
+		}
+	}
+	if _, err := agents.Check(t.Context(), "ocf:heartbeat:nope", nil); !errors.As(err, new(*lb.NotFoundError)) {
+		t.Errorf("no such agent: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 )
 
 // withHAProxy returns the primitives that belong to HAProxy: those in a group with a
@@ -19,7 +20,7 @@ func (c *CIB) withHAProxy() map[string]bool {
 	balancers := map[string]bool{} // HAProxys, with the ids of what contains them
 	for _, top := range resources.Children {
 		members := primitivesIn(top)
-		isBalancer := slices.ContainsFunc(members, func(p *cibxml.Element) bool { return isHAProxy(agentOf(resources, p), p.Attr("id")) })
+		isBalancer := slices.ContainsFunc(members, func(p *cibxml.Element) bool { return isHAProxy(config.AgentOf(resources, p), p.Attr("id")) })
 		for _, p := range members {
 			if isBalancer || top.Attr("description") == cibxml.Mark {
 				out[p.Attr("id")] = true

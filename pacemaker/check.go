@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"thalassa/cluster"
+	"thalassa/cluster/config"
 	"thalassa/lb"
 )
 
@@ -93,7 +94,7 @@ func hasTicket(c *CIB, v cluster.Status, id string) bool {
 // boothOf is the resource that grants tickets of several sites; empty: there is none.
 func boothOf(c *CIB) string {
 	for _, p := range c.primitives() {
-		if strings.HasSuffix(agentOf(c.section("resources"), p), ":booth-site") {
+		if strings.HasSuffix(config.AgentOf(c.section("resources"), p), ":booth-site") {
 			return p.Attr("id")
 		}
 	}

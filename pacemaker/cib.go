@@ -12,6 +12,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 )
 
 // A CIB is Pacemaker's configuration and status of the cluster at one moment. It
@@ -84,16 +85,16 @@ func (c *CIB) Root() *cibxml.Element { return c.root }
 
 // property returns a cluster option; empty: not set.
 func (c *CIB) property(name string) string {
-	config := c.section("crm_config")
-	if config == nil {
+	options := c.section("crm_config")
+	if options == nil {
 		return ""
 	}
-	for _, set := range config.Children { // Pacemaker reads this one first
+	for _, set := range options.Children { // Pacemaker reads this one first
 		if value := cibxml.New("", "").Add(set).Pair("cluster_property_set", name); set.Attr("id") == "cib-bootstrap-options" && value != "" {
 			return value
 		}
 	}
-	return config.Pair("cluster_property_set", name)
+	return options.Pair("cluster_property_set", name)
 }
 
 // primitives returns all primitives, also those in groups and clones.
@@ -110,7 +111,7 @@ func (c *CIB) fencing(enabled string, resources []cluster.Resource) cluster.Fenc
 	enabled = cmp.Or(enabled, c.property("stonith-enabled"), c.property("stonith_enabled"))
 	f := cluster.Fencing{Enabled: !cibxml.IsFalse(enabled), Devices: []string{}, Watchdog: c.hasWatchdog()}
 	for _, p := range c.primitives() {
-		if !strings.HasPrefix(agentOf(c.section("resources"), p), "stonith:") {
+		if !strings.HasPrefix(config.AgentOf(c.section("resources"), p), "stonith:") {
 			continue
 		}
 		id := p.Attr("id")

@@ -10,6 +10,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 )
 
 const (
@@ -146,7 +147,7 @@ func ended(f fenceXML) int {
 func (c *CIB) capacity(node string) map[string]string {
 	for _, n := range c.section("nodes").Descendants("node") {
 		if n.Attr("uname") == node {
-			return cibxml.ShownPairs("utilization", pairsIn(c.section("nodes"), n, "utilization"))
+			return cibxml.ShownPairs("utilization", config.PairsIn(c.section("nodes"), n, "utilization"))
 		}
 	}
 	return nil
@@ -157,7 +158,7 @@ func addUtilization(v *cluster.Status, c *CIB) {
 	resources := c.section("resources")
 	for i, r := range v.Resources {
 		if p := resources.ByID(r.ID); p != nil && p.Name == "primitive" {
-			v.Resources[i].Utilization = cibxml.ShownPairs("utilization", inherited(resources, p, "utilization"))
+			v.Resources[i].Utilization = cibxml.ShownPairs("utilization", config.Inherited(resources, p, "utilization"))
 		}
 	}
 }

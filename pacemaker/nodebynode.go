@@ -11,6 +11,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 	"thalassa/lb"
 )
 
@@ -84,7 +85,7 @@ func (p *Plan) upTo(nodes []string) (*CIB, error) {
 		resources := configuration.Child("resources")
 		was, is := p.from.root.Child("configuration", "resources"), resources.ByID(p.haproxy)
 		old := was.ByID(p.haproxy)
-		if old == nil || is == nil || old.Name != "primitive" || agentOf(was, old) != agentOf(resources, is) {
+		if old == nil || is == nil || old.Name != "primitive" || config.AgentOf(was, old) != config.AgentOf(resources, is) {
 			return errors.New("HAProxy is not the same resource as before")
 		}
 		set := is.Child("instance_attributes")
@@ -93,8 +94,8 @@ func (p *Plan) upTo(nodes []string) (*CIB, error) {
 		}
 		i := slices.Index(is.Children, set)
 		is.Children = slices.Replace(is.Children, i, i+1,
-			setFor(p.haproxy, "new", "eq", nodes, parametersOf(resources, is)),
-			setFor(p.haproxy, "old", "ne", nodes, parametersOf(was, old)))
+			setFor(p.haproxy, "new", "eq", nodes, config.ParametersOf(resources, is)),
+			setFor(p.haproxy, "old", "ne", nodes, config.ParametersOf(was, old)))
 		return nil
 	})
 }

@@ -130,6 +130,8 @@ type call struct {
 	plain bool
 	// differs: the tool exits with 1 if it has found a difference.
 	differs bool
+	// answers: its exit code is part of its answer, which is its XML.
+	answers bool
 	// live: it acts on the running cluster, or on its status, and not by its configuration.
 	live bool
 	// said receives the start of its standard error; nil: nobody needs it.
@@ -189,7 +191,7 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindTimedOut, Said: "killed after " + within.String()}
 	case err == nil && stdout.cut:
 		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindFailed, Said: fmt.Sprintf("its output has more than %d bytes", maxStdout)}
-	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
+	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1, q.answers && cmd.ProcessState.ExitCode() > 0:
 		return stdout.Bytes(), nil
 	}
 	return nil, t.toolError(ctx, q, err, stdout.Bytes(), stderr.Bytes())

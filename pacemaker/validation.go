@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 )
 
@@ -80,13 +81,12 @@ func (d Description) checkAddresses() []lb.FieldError {
 	seen := map[netip.Addr]bool{}
 	for _, a := range d.Addresses {
 		ip := a.Addr()
+		problem, expected := cluster.CheckFloatingIP(a)
 		switch {
 		case seen[ip]:
 			bad = append(bad, lb.FieldError{Path: "ip", Problem: a.String() + " is set twice", Expected: "each address once"})
-		case ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback():
-			bad = append(bad, lb.FieldError{Path: "ip", Problem: a.String() + " is not the address of a host", Expected: "an unused address of the network"})
-		case isEndOf(a):
-			bad = append(bad, lb.FieldError{Path: "ip", Problem: a.String() + " is the first or last address of its network, which no host has", Expected: "another address, or another prefix length"})
+		case problem != "":
+			bad = append(bad, lb.FieldError{Path: "ip", Problem: a.String() + " " + problem, Expected: expected})
 		case ip.IsLinkLocalUnicast() && d.Interface == "":
 			bad = append(bad, lb.FieldError{Path: "interface", Problem: "is missing for the link-local address " + a.String(), Expected: "the interface of its network"})
 		}
@@ -124,15 +124,6 @@ func (d Description) checkTimes() []lb.FieldError {
 		})
 	}
 	return bad
-}
-
-// isEndOf reports whether an IPv4 address is that of its network, or the broadcast address.
-func isEndOf(a netip.Prefix) bool {
-	if !a.Addr().Is4() || a.Bits() > 30 {
-		return false
-	}
-	next := a.Addr().Next()
-	return a.Addr() == a.Masked().Addr() || !next.IsValid() || !a.Contains(next)
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

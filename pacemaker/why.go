@@ -9,6 +9,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 )
 
 // explain says of every resource that is not where it should be, why. found is what the
@@ -178,9 +179,9 @@ func (x explainer) unmanaged(r cluster.Resource) string {
 		if e == nil {
 			continue
 		}
-		meta := pairsIn(resources, e, "meta_attributes")
+		meta := config.PairsIn(resources, e, "meta_attributes")
 		if e.Name == "primitive" {
-			meta = inherited(resources, e, "meta_attributes")
+			meta = config.Inherited(resources, e, "meta_attributes")
 		}
 		switch {
 		case cibxml.IsTrue(meta["maintenance"]):

@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,4 +52,16 @@ func (ClusterAgents) Agent(_ context.Context, name string) (cluster.Agent, error
 		return cluster.Agent{}, &lb.NotFoundError{ID: "agent/" + name}
 	}
 	return agents()[i], nil
+}
+
+// Check finds the value 192.0.2.66 invalid.
+func (c ClusterAgents) Check(ctx context.Context, name string, params map[string]string) (cluster.AgentCheck, error) {
+	isBad := slices.Contains(slices.Collect(maps.Values(params)), "192.0.2.66")
+	if _, err := c.Agent(ctx, name); err != nil {
+		return cluster.AgentCheck{}, err
+	}
+	if isBad {
+		return cluster.AgentCheck{Agent: name, Code: 6, Meaning: "not configured", Reason: "findif failed"}, nil
+	}
+	return cluster.AgentCheck{Agent: name, Valid: true, Meaning: "ok"}, nil
 }

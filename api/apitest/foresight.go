@@ -9,7 +9,9 @@ import (
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
+	"thalassa/cluster/wizard"
 	"thalassa/lb"
+	"thalassa/pacemaker"
 )
 
 // Foresee makes the edits in a copy. It foretells the start of one resource, before which
@@ -154,4 +156,9 @@ func (d *ClusterDrafts) Delete(_ context.Context, id string) error {
 	}
 	d.list = slices.Delete(d.list, i, i+1)
 	return nil
+}
+
+// HAProxyEdits are those that a real cluster has.
+func (c *Cluster) HAProxyEdits(configuration *cibxml.Element, h wizard.HAProxy) ([]config.Edit, error) {
+	return pacemaker.New(pacemaker.Config{}).HAProxyEdits(configuration, h)
 }

@@ -152,7 +152,9 @@ func TestSessionsOverConsul(t *testing.T) {
 	begun := time.Now()
 	b.holds(t, id, true)
 	t.Logf("known on the other node after %s", time.Since(begun).Round(time.Millisecond))
-	b.sessions.End(id)
+	if err := b.sessions.End(id); err != nil {
+		t.Fatal(err)
+	}
 	begun = time.Now()
 	a.holds(t, id, false)
 	t.Logf("ended on the other node after %s", time.Since(begun).Round(time.Millisecond))
@@ -243,7 +245,9 @@ func TestGarbageDoesNotDelayLogouts(t *testing.T) {
 	server.Do("PUT", "/v1/kv/thalassa/sessions/a", "garbage")
 	a.hasProblem(t, "somebody else writes to the key a of this node")
 	begun := time.Now()
-	a.sessions.End(id)
+	if err := a.sessions.End(id); err != nil {
+		t.Fatal(err)
+	}
 	b.holds(t, id, false)
 	took := time.Since(begun)
 	t.Logf("ended on the other node after %s", took.Round(time.Millisecond))
@@ -302,7 +306,9 @@ func TestAFullStore(t *testing.T) {
 	if _, ok := b.sessions.Find(late); !ok {
 		t.Error("all nodes know the login, and b does not")
 	}
-	a.sessions.End(late)
+	if err := a.sessions.End(late); err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("all nodes know a logout after %s", a.told(t, auth.ReachAll).Round(time.Millisecond))
 	if _, ok := b.sessions.Find(late); ok {
 		t.Error("all nodes know the logout, and b does not")
@@ -346,6 +352,8 @@ func TestAStoreOfManyKeys(t *testing.T) {
 	late := a.login(t)
 	a.told(t, auth.ReachSome) // there may be a node among the keys
 	b.holds(t, late, true)
-	a.sessions.End(late)
+	if err := a.sessions.End(late); err != nil {
+		t.Fatal(err)
+	}
 	b.holds(t, late, false)
 }

@@ -11,7 +11,7 @@ import (
 // check reports what an object lacks, and values that Pacemaker could not use.
 func (c *change) check(o *Object) error {
 	var fe lb.FieldErrors
-	if c.Kind != Nodes && c.Kind != Targets && c.Kind != ACLGroups && !isID(o.ID) {
+	if c.Kind != Nodes && c.Kind != Targets && c.Kind != ACLGroups && !IsID(o.ID) {
 		fe.Add("id", fmt.Sprintf("is %q", o.ID), "letters, digits and . _ - beginning with a letter or _")
 	}
 	if taken := c.configuration.ByID(o.ID); c.old == nil && taken != nil && c.Kind != Nodes && taken.Name != "node" {

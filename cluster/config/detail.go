@@ -45,9 +45,9 @@ func Describe(configuration *cibxml.Element, id string) (Detail, bool) {
 		return d, false
 	}
 	e := way[len(way)-1]
-	d.Kind = kindOf(e)
+	d.Kind = KindOf(e)
 	for _, r := range append([]*cibxml.Element{e}, e.Descendants("")...) {
-		if r != e && kindOf(r).IsResource() {
+		if r != e && KindOf(r).IsResource() {
 			d.Inside = append(d.Inside, r.Attr("id"))
 		}
 		if r.Name == "primitive" {
@@ -74,7 +74,7 @@ func wayTo(e *cibxml.Element, id string) []*cibxml.Element {
 		return nil
 	}
 	for _, c := range e.Elements() {
-		if !kindOf(c).IsResource() {
+		if !KindOf(c).IsResource() {
 			continue
 		}
 		if c.Attr("id") == id {
@@ -87,8 +87,8 @@ func wayTo(e *cibxml.Element, id string) []*cibxml.Element {
 	return nil
 }
 
-// kindOf is the kind of an element; empty: it is no object.
-func kindOf(e *cibxml.Element) Kind {
+// KindOf is the kind of an element; empty: it is no object.
+func KindOf(e *cibxml.Element) Kind {
 	for _, k := range Kinds() {
 		if slices.Contains(k.elements(), e.Name) {
 			return k

@@ -287,7 +287,7 @@ func (s *shape) hasIDs() bool {
 func (o *Object) partName(s *shape) string {
 	if s.elements[0] == "op" {
 		return strings.Map(func(r rune) rune {
-			if isID("_" + string(r)) {
+			if IsID("_" + string(r)) {
 				return r
 			}
 			return '_'

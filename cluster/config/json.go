@@ -325,15 +325,15 @@ func (p *parser) extra(at string, value any) []string {
 
 // id checks the id of a resource or constraint.
 func (p *parser) id(at, id string) string {
-	if !isID(id) {
+	if !IsID(id) {
 		p.Add(at, fmt.Sprintf("is %q", id), "letters, digits and . _ - beginning with a letter or _")
 	}
 	return id
 }
 
-// isID reports whether a text may be the id of an element: an NCName of XML, of ASCII, up
+// IsID reports whether a text may be the id of an element: an NCName of XML, of ASCII, up
 // to 250 bytes.
-func isID(id string) bool {
+func IsID(id string) bool {
 	for i, r := range id {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
 		if !letter && (i == 0 || !(r >= '0' && r <= '9' || r == '.' || r == '-')) {

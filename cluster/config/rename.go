@@ -64,7 +64,7 @@ func (c *change) checkTo() error {
 	switch {
 	case c.Kind == Nodes:
 		return &lb.ConflictError{ID: c.name(), Reason: "a node's name and id are those of corosync or of its connection"}
-	case !isID(c.To):
+	case !IsID(c.To):
 		return invalid("to", fmt.Sprintf("is %q", c.To), "letters, digits and . _ - beginning with a letter or _")
 	case c.configuration.ByID(c.To) != nil:
 		return &lb.ConflictError{ID: c.Kind.one(c.To), Reason: "this id is taken by " + c.configuration.ByID(c.To).Name + " " + c.To}

@@ -214,7 +214,7 @@ func (n node) api(p parts) *api.Server {
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = p.watcher, p.changes, p.changes, p.changes
 		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
-		cfg.ClusterAgents = pacemaker.NewAgents(p.cluster, n.now)
+		cfg.ClusterAgents, cfg.ClusterHAProxy = pacemaker.NewAgents(p.cluster, n.now), p.cluster
 		if p.past != nil {
 			cfg.ClusterHistory = p.past.Past
 		}

@@ -54,7 +54,7 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/figures", "internal/testkit/history", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "cluster", "cluster/cibxml", "cluster/config", "certs", "stage", "gateway", "manifest", "backup", "template", "imports", "plan"},
+		Pure:     []string{"lb", "cluster", "cluster/cibxml", "cluster/config", "cluster/wizard", "certs", "stage", "gateway", "manifest", "backup", "template", "imports", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
@@ -74,6 +74,7 @@ func rooms() map[string][]string {
 		"cluster":             {"lb"},
 		"cluster/cibxml":      {},
 		"cluster/config":      {"cluster", "cluster/cibxml", "lb"},
+		"cluster/wizard":      {"cluster", "cluster/cibxml", "cluster/config", "lb"},
 		"certs":               {"lb"},
 		"internal/strictjson": {"lb"},
 		"stage":               {"lb"},
@@ -111,7 +112,7 @@ func rooms() map[string][]string {
 		"store":               {"activity", "backup", "cluster", "cluster/config", "internal/strictjson", "lb", "stage", "internal/wake", "internal/leftover", "internal/safefile"},
 		"consul":              {"internal/safefile", "internal/wake"},
 		"discovery":           {"consul", "lb", "internal/wake"},
-		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/safefile", "internal/wake", "internal/leftover"},
+		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "cluster/wizard", "lb", "internal/permit", "internal/safefile", "internal/wake", "internal/leftover"},
 		"jobs":                {"activity", "cluster", "cluster/config", "lb", "pacemaker", "internal/permit", "internal/wake"},
 		"pacemaker/history":   {"cluster", "cluster/cibxml", "cluster/config", "lb", "pacemaker", "internal/safefile", "internal/wake"},
 		"control":             {"lb", "internal/batch", "internal/wake"},
@@ -119,7 +120,7 @@ func rooms() map[string][]string {
 		"routes":              {"auth", "lb"},
 		"listen":              {"internal/wake", "internal/safefile"},
 		"client":              {"activity", "api/node", "cluster", "lb", "listen", "internal/wake"},
-		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "cluster/cibxml", "cluster/config", "gateway", "imports", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/strictjson", "internal/wake"},
+		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "cluster/cibxml", "cluster/config", "cluster/wizard", "gateway", "imports", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/strictjson", "internal/wake"},
 		"api/console":         {"api", "auth", "cluster", "cluster/cibxml"},
 		"api/hrapi":           {"api", "auth", "backup", "certs", "gateway", "imports", "lb", "pyhrapi", "stage", "internal/safefile"},
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "stage", "internal/batch", "internal/heartbeat", "internal/permit", "internal/wake", "internal/safefile"},
@@ -208,10 +209,11 @@ func uses() []Use {
 		{
 			Path: "log/slog", Names: []string{
 				"Debug", "Info", "Warn", "Error", "Log", "LogAttrs", "DebugContext", "InfoContext",
-				"WarnContext", "ErrorContext", "Default", "SetDefault",
+				"WarnContext", "ErrorContext", "Default",
 			},
 			Why: "the logger is injected",
 		},
+		{Path: "log/slog", Names: []string{"SetDefault"}, Owners: []string{"cmd"}, Why: "cmd alone hands the logger to the standard library"},
 	}
 }
 

@@ -104,7 +104,7 @@ export function ObjectDialog({ kind, id, draft, onClose }) {
 /** What an agent says of itself, if it is installed.
  * @param {string} name
  * @returns {ClusterAgent|null} */
-function useAgent(name) {
+export function useAgent(name) {
   const [agent, setAgent] = useState(/** @type {ClusterAgent|null} */ (null));
   useEffect(() => {
     setAgent(null);
@@ -117,7 +117,7 @@ function useAgent(name) {
 }
 
 /** @param {{agent: ClusterAgent}} props */
-function Help({ agent: a }) {
+export function Help({ agent: a }) {
   const required = a.parameters.filter((p) => p.required).map((p) => p.name);
   return html`<details class="more-fields help"><summary>${a.agent}: ${a.shortDescription || "parameters"}</summary><div>
     ${a.longDescription && html`<p class="hint">${a.longDescription}</p>`}${required.length > 0 && html`<p class="hint">Required: <b>${required.join(", ")}</b></p>`}
@@ -147,7 +147,7 @@ function Fields({ fields, form, at, errors, agent, onChange }) {
 
 /** Name-value pairs, with what is known of their names.
  * @param {{field: Shown, path: string, items: {name: string, value: string}[], errors: FieldError[], agent?: ClusterAgent|null, onChange: (items: any) => void}} props */
-function Pairs({ field: f, path, items, errors, agent, onChange }) {
+export function Pairs({ field: f, path, items, errors, agent, onChange }) {
   const known = agent ? agent.parameters.filter((p) => !p.deprecated).map((p) => p.name) : f.known;
   const free = known?.filter((k) => !items.some((i) => i.name === k));
   const missing = (agent?.parameters ?? []).filter((p) => p.required && !items.some((i) => i.name === p.name)).map((p) => p.name);
@@ -175,7 +175,7 @@ function Preview({ seen }) {
 
 /** Why nothing was saved. What a field shows already is listed, too: it may be in a part that is folded.
  * @param {{error: any}} props */
-function Refused({ error }) {
+export function Refused({ error }) {
   if ((error.fields ?? []).length === 0) return html`<${Problem} error=${error} />`;
   return html`<div class="problem" role="alert"><div><p>Nothing is saved.</p>${error.fields.map((/** @type {FieldError} */ e) => html`<p key=${e.path}>${sentence(`${e.path}: ${e.problem}${e.expected ? `; expected ${e.expected}` : ""}`)}</p>`)}</div></div>`;
 }

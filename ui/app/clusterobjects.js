@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { BatchBar, NewClusterDraft } from "./clusterdraft.js";
 import { ObjectDialog, objectPath } from "./clusterform.js";
 import { schema } from "./clusterschema.js";
+import { WizardDialog } from "./clusterwizard.js";
 import { constraintWords, resourcePath, weight } from "./clusterwords.js";
 import { Choice, Field } from "./fields.js";
 import { html } from "./html.js";
@@ -40,6 +41,7 @@ export function ObjectsPage() {
   const docs = found.data?.[kind] ?? [];
   const edited = q.get("edit");
   return html`${crumbs}<div class="head"><${Title}>Configuration</${Title}><span class="grow"></span>
+      <${Button} role="admin" onClick=${() => query({ wizard: "1" })}>Wizard…</${Button}>
       ${kind !== "nodes" && html`<${Button} role="admin" icon="plus" onClick=${() => query({ edit: "" , new: "1" })}>New ${schema[kind].title}</${Button}>`}</div>
     <div class="toolbar">
       <label class="choice"><span class="muted">Kind</span> <select aria-label="Kind" value=${kind} onChange=${(/** @type {any} */ e) => query({ kind: e.target.value })}>${kinds.map((k) => html`<option key=${k} value=${k} selected=${k === kind}>${k} (${(found.data?.[k] ?? []).length})</option>`)}</select></label>
@@ -51,6 +53,7 @@ export function ObjectsPage() {
     ${!found.data && !found.error && html`<${Loading} lines=${5} />`}
     ${found.data && html`<${Objects} kind=${kind} docs=${docs} onAsk=${setAsked} />`}
     ${(edited || q.get("new") !== null) && html`<${ObjectDialog} key=${kind + edited + draft} kind=${kind} id=${edited ?? ""} draft=${draft} onClose=${(/** @type {boolean} */ changed) => { query({ edit: null, new: null }); if (changed) again(); }} />`}
+    ${q.get("wizard") !== null && html`<${WizardDialog} draft=${draft} onClose=${() => query({ wizard: null })} />`}
     ${asked && html`<${Ask} key=${asked.how + asked.id} asked=${asked} draft=${draft} onClose=${(/** @type {boolean} */ changed) => { setAsked(null); if (changed) again(); }} />`}
     ${q.get("begin") !== null && html`<${NewClusterDraft} onClose=${(/** @type {string} */ id) => { query({ begin: null, ...(id ? { draft: id } : {}) }); again(); }} />`}`;
 }
