@@ -74,7 +74,7 @@ func (s *Server) recheck(ctx context.Context) error {
 	defer again.Stop()
 	ended := func(gone auth.Session, why string) {
 		s.live.EndSession(gone.ID)
-		s.cfg.Logger.InfoContext(ctx, "session ended, because "+why, "name", gone.Name, "kind", string(gone.Kind))
+		s.cfg.Logger.InfoContext(ctx, "session ended", "why", why, "name", gone.Name, "kind", string(gone.Kind))
 	}
 	unanswered := false
 	for {

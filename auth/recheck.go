@@ -108,12 +108,23 @@ func (s *Sessions) unansweredBy(session Session, ended func(one Session, why str
 		return
 	}
 	s.answered(session)
-	if s.shared.doubt(session) {
-		ended(session, "the system has not answered about its account for too long")
-	} else if s.removeListed(session.ID, "") {
-		s.store()
+	if s.doubt(session) {
 		ended(session, "the system has not answered about its account for too long")
 	}
+}
+
+// doubt ends a session on this node; false: there is none.
+func (s *Sessions) doubt(session Session) bool {
+	if s.removeListed(session.ID, "") {
+		_ = s.store() // Problem tells
+		return true
+	}
+	if s.shared == nil {
+		return false
+	}
+	s.shared.mu.Lock()
+	defer s.shared.mu.Unlock()
+	return s.shared.foreign.doubt(session.key)
 }
 
 // answered notes that there is nothing to ask about a session again soon.
@@ -125,16 +136,11 @@ func (s *Sessions) answered(session Session) {
 
 // doubt makes a session of another node not valid here until the system of this node has accepted
 // its account again; false: there is no such session.
-func (sh *SharedSessions) doubt(session Session) bool {
-	if sh == nil {
-		return false
-	}
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	f, ok := sh.foreign[session.key]
+func (fs foreignSessions) doubt(key [sha256.Size]byte) bool {
+	f, ok := fs[key]
 	if ok {
 		f.asked = false
-		sh.foreign[session.key] = f
+		fs[key] = f
 	}
 	return ok
 }
