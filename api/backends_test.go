@@ -239,3 +239,18 @@ func TestClaimedAddressesAreNotBelieved(t *testing.T) {
 		t.Errorf("author %+v, %v", list, err)
 	}
 }
+
+// Parameters that a change would ignore are refused: what was to be a dry run is not carried out.
+func TestUnknownParametersChangeNothing(t *testing.T) {
+	s := newFixture(t)
+	s.put("/backends/live", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
+	for _, r := range [][2]string{
+		{"PUT", "/backends/live"}, {"DELETE", "/backends/live"}, {"POST", "/backends/live"}, {"PUT", "/frontends/web"}, {"DELETE", "/certificates/x"},
+		{"POST", "/haproxy/reload"}, {"PUT", "/haproxy/global"}, {"POST", "/drafts"},
+	} {
+		if f := s.do(r[0], r[1]+"?dryRun=1", `{}`).refused(t, 400, "invalid"); len(f.Fields) != 1 || f.Fields[0].Path != "dryRun" {
+			t.Errorf("%s %s: %+v", r[0], r[1], f)
+		}
+	}
+	s.get("/backends/live").wants(t, 200, nil)
+}

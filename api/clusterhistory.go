@@ -10,6 +10,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/cluster/failover"
 	"thalassa/lb"
 )
 
@@ -28,8 +29,14 @@ type ClusterHistory interface {
 	Neighbors(id string) (before, after string)
 	// State is the state that the scheduler saw.
 	State(ctx context.Context, id string) (cluster.Status, error)
+	// At is the state at an instant, with what it was made from. One before all transitions
+	// is an *lb.NotFoundError.
+	At(ctx context.Context, at time.Time) (cluster.Moment, error)
 	// Predicted is what the scheduler decided.
 	Predicted(ctx context.Context, id string) (cluster.Prediction, error)
+	// Explain says what became of the incident or the move that a transition belongs to. node
+	// is this one, whose logs are read.
+	Explain(ctx context.Context, id, node string) (failover.Explanation, error)
 	// Difference is what became of the configuration from one transition to another.
 	Difference(from, to string) ([]config.Difference, error)
 	// Authors are who changed the configuration between them.
@@ -48,6 +55,7 @@ type clusterHistoryHandlers struct {
 
 	history ClusterHistory // nil: none is kept
 	turns   *budget        // of the scheduler
+	now     func() time.Time
 }
 
 // past is the history, or the error that says why there is none.
@@ -132,9 +140,49 @@ func (h clusterHistoryHandlers) state(c echo.Context) error {
 	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) { return past.State(ctx, id) })
 }
 
+// at answers with the state of the cluster at an instant.
+func (h clusterHistoryHandlers) at(c echo.Context) error {
+	p := parameters(c.Request(), "time")
+	at := p.time("time")
+	switch {
+	case p.text("time") == "":
+		p.add("time", "is missing", "a time, RFC 3339")
+	case at.After(h.now()):
+		p.add("time", "is in the future", "a time of the past, RFC 3339")
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, _ string) (any, error) { return past.At(ctx, at) })
+}
+
 // decisions answers with what the scheduler decided.
 func (h clusterHistoryHandlers) decisions(c echo.Context) error {
 	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) { return past.Predicted(ctx, id) })
+}
+
+// explain answers with the phases of a failover or a move, and what cost time.
+func (h clusterHistoryHandlers) explain(c echo.Context) error {
+	v, err := h.status()
+	if err != nil {
+		return err
+	}
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) {
+		e, err := past.Explain(ctx, id, v.Self)
+		e.Missing = othersThan(v)
+		return e, err
+	})
+}
+
+// othersThan are the nodes of a cluster but for this one.
+func othersThan(v cluster.Status) []string {
+	out := []string{}
+	for _, n := range v.Nodes {
+		if n.Name != v.Self {
+			out = append(out, n.Name)
+		}
+	}
+	return out
 }
 
 // ask asks Pacemaker's tools about a transition when it is the caller's turn.
@@ -237,12 +285,7 @@ func (h clusterHistoryHandlers) logged(c echo.Context, limit int, interval func(
 			return nil, err
 		}
 		log := past.Log(ctx, from, to, limit)
-		log.Node, log.Missing = v.Self, []string{}
-		for _, n := range v.Nodes {
-			if n.Name != v.Self {
-				log.Missing = append(log.Missing, n.Name)
-			}
-		}
+		log.Node, log.Missing = v.Self, othersThan(v)
 		return log, nil
 	})
 }

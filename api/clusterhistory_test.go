@@ -7,6 +7,7 @@ import (
 	"thalassa/api/apitest"
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/cluster/failover"
 )
 
 func TestHistoryOfTheCluster(t *testing.T) {
@@ -65,6 +66,29 @@ func TestHistoryOfTheCluster(t *testing.T) {
 	}
 	if r := s.get(path + "/file"); r.status != 200 || string(r.body) != "BZh" || !strings.Contains(r.header.Get("Content-Disposition"), "pe-warn-1.bz2") {
 		t.Errorf("file: %d %v %s", r.status, r.header, r.body)
+	}
+}
+
+func TestAnyInstantOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	var m cluster.Moment
+	s.get("/cluster/history/at?time=2026-11-29T12:00:30.5Z").wants(t, 200, &m)
+	if p := m.Past; p.Transition != apitest.FirstTransition || p.AgeMS != 30_500 || p.Next != apitest.SecondTransition || len(p.Changes) != 2 || p.Operations == nil {
+		t.Errorf("made from %+v", m.Past)
+	}
+	if m.DC != "n1" || len(m.Nodes) != 2 {
+		t.Errorf("the state: %+v", m.Status)
+	}
+	r := s.get("/cluster/history/at?time=2026-11-29T11:00:00Z")
+	if r.status != 404 || !strings.Contains(string(r.body), "the history begins at 2026-11-29T12:00:00Z") {
+		t.Errorf("before the record: %d %s", r.status, r.body)
+	}
+	for query, says := range map[string]string{
+		"": "time", "?time=": "is missing", "?time=yesterday": "is not a time", "?time=2999-01-01T00:00:00Z": "is in the future", "?time=2026-11-29T12:00:30Z&id=1": "id",
+	} {
+		if r := s.get("/cluster/history/at" + query); r.status != 400 || !strings.Contains(string(r.body), says) {
+			t.Errorf("%q: %d %s", query, r.status, r.body)
+		}
 	}
 }
 
@@ -145,5 +169,21 @@ func TestLogsOfTheCluster(t *testing.T) {
 		if r := s.get(q.path); r.status != q.status {
 			t.Errorf("%s: %d, expected %d: %s", q.path, r.status, q.status, r.body)
 		}
+	}
+}
+
+func TestExplanationOfTheCluster(t *testing.T) {
+	s, _ := clustered(t)
+	var e failover.Explanation
+	s.get("/cluster/history/"+apitest.SecondTransition+"/explanation").wants(t, 200, &e)
+	if e.Kind != failover.KindFailure || e.Node != "n1" || len(e.Phases) != 4 || len(e.Advice) != 2 || e.LogNode != "n1" || len(e.Missing) != 1 || e.Missing[0] != "n2" {
+		t.Errorf("explained: %+v", e)
+	}
+	s.get("/cluster/history/"+apitest.FirstTransition+"/explanation").wants(t, 200, &e)
+	if e.Kind != failover.KindOther || len(e.Phases) > 0 || e.Notes == nil {
+		t.Errorf("nothing happened: %+v", e)
+	}
+	if r := s.get("/cluster/history/x/explanation"); r.status != 404 {
+		t.Errorf("one that there is not: %d %s", r.status, r.body)
 	}
 }

@@ -147,7 +147,7 @@ func (h draftHandlers) list(c echo.Context) error {
 func (h draftHandlers) seen(ctx context.Context, d stage.Draft) stage.Draft {
 	if s, limited := sightOf(ctx); limited {
 		seen := slices.DeleteFunc(slices.Clone(d.Objects), func(o stage.DraftObject) bool { return !s.grant.Sees(o.ID) })
-		if len(seen) < len(d.Objects) {
+		if len(seen) < len(d.Objects) || len(seen) == 0 {
 			d.Origin.Message = "" // it may be about the others
 		}
 		d.Objects = seen

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -54,7 +55,23 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 			{http.MethodGet, "/openapi.json", auth.Read, OnCaller, "the OpenAPI description of this API", about.openAPI},
 		},
 	)
+	for i, r := range routes {
+		if !isSafe(r.Method) && !strings.Contains(r.Summary, "query: ") {
+			routes[i].Handle = withoutParameters(r.Handle)
+		}
+	}
 	return routes
+}
+
+// withoutParameters refuses parameters in the query of a request that changes something: whoever
+// sends dryRun where there is none must not find the change made.
+func withoutParameters(handle echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := parameters(c.Request()).err(); err != nil {
+			return err
+		}
+		return handle(c)
+	}
 }
 
 // errorDocument is a ResponseError as JSON.

@@ -37,7 +37,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 		{post, "/backends/{key}/canary/{action}", auth.Deploy, "backend/{key}", "pause, resume, back, finish or renew a canary", canaries.act},
 		{get, "/certificates", auth.Read, OnMany, "all stored certificates, without keys", stored.list},
 		{get, "/certificates/{key}", auth.Read, "certificate/{key}", "one of them", stored.show},
-		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities, or say what to order by ACME", stored.put},
+		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities, or say what to order by ACME; query: allowMissingIssuer", stored.put},
 		{post, "/certificates/{key}/renew", auth.Operate, "certificate/{key}", "order a certificate again now", stored.renew},
 		{del, "/certificates/{key}", auth.Admin, "certificate/{key}", "remove a certificate", stored.delete},
 	}
@@ -150,15 +150,17 @@ func (d *nodeDialect) foresightRoutes() []Route {
 
 // pastRoutes are those of the history of the Pacemaker cluster.
 func (d *nodeDialect) pastRoutes() []Route {
-	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime)}
+	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime), d.cfg.Now}
 	const transition = clusterHistoryPath + "/{id}"
 	return []Route{
 		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, author, limit", past.list},
 		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
 		{get, clusterHistoryPath + "/log", auth.Operate, OnNode, "what the cluster's programs have logged on this node; query: from, to, limit", past.log},
+		{get, clusterHistoryPath + "/at", auth.Read, OnNode, "the state of the cluster at an instant, in the form of GET /cluster, and what it was made from; query: time", past.at},
 		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
 		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster", past.state},
 		{get, transition + "/decisions", auth.Read, OnNode, "what the scheduler decided, with the transition graph and the scores", past.decisions},
+		{get, transition + "/explanation", auth.Operate, OnNode, "the phases of the failover or the move that a transition belongs to, and what cost time", past.explain},
 		{get, transition + "/diff", auth.Read, OnNode, "what became of the configuration since the transition before; query: with", past.diff},
 		{get, transition + "/log", auth.Operate, OnNode, "what they have logged on this node around a transition; query: limit", past.logOf},
 		{get, transition + "/cib.xml", auth.Read, OnNode, "the configuration and status then as XML, without secrets", past.cib},

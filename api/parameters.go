@@ -27,10 +27,14 @@ func parameters(r *http.Request, known ...string) *params {
 	if err != nil {
 		p.add("query", "is not decodable", "name=value pairs, percent-encoded, joined by &")
 	}
+	expected := "none"
+	if len(known) > 0 {
+		expected = "one of " + strings.Join(known, ", ")
+	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
 		case !slices.Contains(known, name):
-			p.add(shown(name), "is not a parameter of this path", "one of "+strings.Join(known, ", "))
+			p.add(shown(name), "is not a parameter of this path", expected)
 		case len(values[name]) > 1:
 			p.add(name, "is given more than once", "one value")
 		}

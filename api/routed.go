@@ -141,6 +141,9 @@ func (g *guard) identifyRouted(r *http.Request) (caller, routes.Caller, error) {
 	who, err := g.identify(r)
 	if g.authority != nil {
 		by.Name, by.Role = who.Name, who.Role
+		if who.IsLimited() { // to objects of this API, of which no route is one
+			by.Role = auth.Read
+		}
 	}
 	return who, by, err
 }

@@ -127,6 +127,9 @@ func TestRoutesNeedTheirRole(t *testing.T) {
 			t.Errorf("/read/ with %s: %d, want %d", token, r.status, want)
 		}
 	}
+	if r := s.raw("GET", "/read/", bearer(apitest.ShopAdminToken)); !strings.Contains(string(r.body), "X-Forwarded-Role=read\n") {
+		t.Errorf("who is limited to objects has another role for the application: %s", r.body)
+	}
 	if r := s.raw("GET", "/operate/", bearer(apitest.ShopAdminToken)); r.status != 403 || !strings.Contains(string(r.body), "is limited to") {
 		t.Errorf("who is limited to objects: %d %s", r.status, r.body)
 	}

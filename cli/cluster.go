@@ -40,7 +40,7 @@ command that changes something waits for the final state of the cluster and show
 	f.StringVarP(&o.output, "output", "o", "", "output `format`: json or table")
 	f.StringVar(&o.tools, "tools", "", "`directory` of Pacemaker's tools (default: the standard directories)")
 	cmd.AddCommand(
-		newClusterHistory(o), newClusterAgents(o), newClusterPlan(o, false), newClusterPlan(o, true), newDestroy(o), newClusterStatus(o), newRollout(o),
+		newClusterHistory(o), newClusterExplain(o), newClusterAgents(o), newClusterPlan(o, false), newClusterPlan(o, true), newDestroy(o), newClusterStatus(o), newRollout(o),
 		newClusterConfig(o), newClusterDraft(o), newClusterWizard(o), newClusterSimulate(o),
 		newAction(o, cluster.Move, "move NODE", "Move the floating IP to a node"),
 		newAction(o, cluster.Standby, "standby NODE", "Put a node in standby: all resources leave it"),

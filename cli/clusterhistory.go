@@ -37,7 +37,8 @@ were.`,
   thalassa cluster history --resource vip --from 2026-11-29T13:00:00Z --to 2026-11-29T15:00:00Z
   thalassa cluster history --author ann
   thalassa cluster history --operations --node lb2
-  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d --log`,
+  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d --log
+  thalassa cluster history at 2026-11-29T13:14:05Z`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := o.console(cmd)
@@ -72,6 +73,7 @@ were.`,
 	f.BoolVar(&past.log, "log", false, "show lines of this node's logs instead")
 	cmd.MarkFlagsMutuallyExclusive("from", "since")
 	cmd.MarkFlagsMutuallyExclusive("log", "operations")
+	cmd.AddCommand(newClusterMoment(o))
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("since") {
 			past.from = time.Now().Add(-since).UTC().Format(time.RFC3339)

@@ -38,12 +38,30 @@ func TestHistoryPage(t *testing.T) {
 	p.click(p.button(".tabs", "Logs"))
 	p.reads(`[aria-label="Logs"]`, "Logs of n1", "pacemaker-schedulerd", "Unexpected result of monitor", "n2 are on those nodes", "journal was not read")
 	p.barriers(axe(t), "the logs", allRules)
+	p.click(p.button(".tabs", "Explanation"))
+	p.reads(`[aria-label="Explanation"]`, "The monitor of vip failed on n1", "Detection", "between", "Scheduler", "not recorded itself", "vip on n1", "3 s", "n2 are on those nodes")
+	p.reads(`[aria-label="Advice"]`, "slow-start", "at most 5 s", "monitor-interval")
+	p.sees(`document.querySelectorAll("tr .waterfall").length === 4 && document.querySelectorAll(".waterfall .certain").length > 0`)
+	p.shot("history-explanation")
+	p.barriers(axe(t), "a failover explained", allRules)
 	p.click(p.button(".tabs", "State"))
 	p.reads("main", "This is the past")
 	p.reads(`[aria-label="Nodes and resources"]`, "haproxy", "n2")
 	p.sees(`![...document.querySelectorAll("main button")].some((b) => b.textContent.includes("Standby"))`)
 	p.shot("history-state")
 	p.barriers(axe(t), "a state of the past", allRules)
+
+	p.excuse("data:image/svg+xml") // the icon in Chromium's own field for a time
+	// Any instant is one field away, and has an address of its own.
+	p.sees(`(() => { const i = document.querySelector('[aria-label="Any instant"] input'); i.value = new Date(new Date("2026-11-29T12:00:30Z") - new Date("2026-11-29T12:00:30Z").getTimezoneOffset() * 60000).toISOString().slice(0, 19); i.dispatchEvent(new Event("input", { bubbles: true })); return true; })()`)
+	p.click(`[aria-label="Any instant"] button`)
+	p.reads(`[aria-label="The past"]`, "This is the past", "30 s before", "ann, configure primitives/vip", "Transition after")
+	p.reads(`[aria-label="Nodes and resources"]`, "haproxy", "n2")
+	p.sees(`location.search.includes("at=2026-11-29T12%3A00%3A30Z")`)
+	p.shot("history-instant")
+	p.barriers(axe(t), "an instant of the past", allRules)
+	p.click(p.button(`[aria-label="The past"]`, "Close"))
+	p.reads(`[aria-label="The past"]`, "warning", "Next")
 
 	// The tab stays, and the address is a link to just this.
 	p.click(`[aria-label="The past"] a.button`)

@@ -48,11 +48,17 @@ func (e *InvalidError) Error() string {
 
 // NotFoundError names an object that does not exist.
 type NotFoundError struct {
-	ID string // e.g. "backend/live"
+	ID   string // e.g. "backend/live"
+	Hint string // what there is instead, e.g. "the record begins at noon"; may be empty
 }
 
-// Error says that the object does not exist.
-func (e *NotFoundError) Error() string { return e.ID + " does not exist" }
+// Error says that the object does not exist, and what there is instead.
+func (e *NotFoundError) Error() string {
+	if e.Hint != "" {
+		return e.ID + " does not exist: " + e.Hint
+	}
+	return e.ID + " does not exist"
+}
 
 // ConflictError is a valid request that the current state forbids, e.g. deleting a backend that a
 // frontend routes to.

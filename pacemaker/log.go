@@ -50,7 +50,7 @@ func journalMatches() []string {
 }
 
 // ReadLogs reads what the programs of the cluster have written on this node in an interval:
-// into the journal, and into files. hide removes secrets from a text. A log that cannot be
+// into the journal, and into files and those that they were rotated into. hide removes secrets from a text. A log that cannot be
 // read is a source with a problem; a file that there is not is none.
 func ReadLogs(ctx context.Context, cfg Config, files []string, from, to time.Time, hide func(string) string) (lines []cluster.LogLine, sources []cluster.LogSource, more bool) {
 	note := func(name string, list []cluster.LogLine, cut bool, err error) {
@@ -63,9 +63,18 @@ func ReadLogs(ctx context.Context, cfg Config, files []string, from, to time.Tim
 	list, err := readJournal(ctx, cfg, from, to)
 	note(journal, list, len(list) == maxLogLines, err)
 	for _, path := range files {
-		list, cut, err := readLogFile(path, from, to)
+		name := filepath.Base(path)
+		old, before := rotated(path, from, to)
+		more = more || before
+		for _, earlier := range old {
+			list, cut, err := readLogFile(ctx, earlier, name, from, to)
+			if !errors.Is(err, fs.ErrNotExist) {
+				note(filepath.Base(earlier), list, cut, err)
+			}
+		}
+		list, cut, err := readLogFile(ctx, path, name, from, to)
 		if !errors.Is(err, fs.ErrNotExist) {
-			note(filepath.Base(path), list, cut, err)
+			note(name, list, cut, err)
 		}
 	}
 	kept := lines[:0]
@@ -211,7 +220,7 @@ func fileLine(text, source string, until time.Time) (cluster.LogLine, bool) {
 
 // readLogFile reads the lines of an interval, the latest ones. Programs of the cluster may
 // rename files in the directory, so no symbolic link is followed.
-func readLogFile(path string, from, to time.Time) (lines []cluster.LogLine, more bool, err error) {
+func readLogFile(ctx context.Context, path, source string, from, to time.Time) (lines []cluster.LogLine, more bool, err error) {
 	f, err := safefile.OpenOwned(path)
 	if err != nil {
 		return nil, false, err
@@ -222,32 +231,20 @@ func readLogFile(path string, from, to time.Time) (lines []cluster.LogLine, more
 		return nil, false, err
 	}
 	until := info.ModTime().Local() //nolint:gosmopolitan // lines have the node's local time
-	begin := beginOf(f, info.Size(), func(text string) (before, known bool) {
-		l, ok := fileLine(text, "", until)
-		return ok && l.Time.Before(from), ok
-	})
-	limited := &io.LimitedReader{R: io.NewSectionReader(f, begin, info.Size()-begin), N: maxLogBytes}
-	in := bufio.NewScanner(limited)
-	in.Buffer(nil, 1<<20)
-	for in.Scan() {
-		l, ok := fileLine(in.Text(), filepath.Base(path), until)
-		switch {
-		case !ok || l.Time.Before(from):
-			continue
-		case l.Time.After(to):
-			return lines, more, nil
-		case len(lines) == maxLogLines:
-			lines, more = append(lines[:0], lines[1:]...), true
-		}
-		lines = append(lines, l)
+	w := logWindow{source: source, from: from, to: to, until: until}
+	if strings.HasSuffix(path, compressed) {
+		err = w.readCompressed(ctx, f)
+	} else {
+		begin := beginOf(f, info.Size(), func(text string) (before, known bool) {
+			l, ok := fileLine(text, "", until)
+			return ok && l.Time.Before(from), ok
+		})
+		err = w.read(ctx, io.NewSectionReader(f, begin, info.Size()-begin))
 	}
-	if err := in.Err(); err != nil {
-		return lines, true, fmt.Errorf("reading %s: %w", path, err)
+	if err != nil {
+		return w.lines, true, fmt.Errorf("reading %s: %w", path, err)
 	}
-	if limited.N == 0 {
-		err = fmt.Errorf("more than %d bytes after the beginning of the interval: choose a shorter one", maxLogBytes)
-	}
-	return lines, more || err != nil, err
+	return w.lines, w.more, nil
 }
 
 // beginOf is a place in a file of lines by time before which all lines are earlier, near the

@@ -6,6 +6,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/cluster/failover"
 	"thalassa/lb"
 )
 
@@ -32,7 +33,7 @@ func (h ClusterHistory) transitions() []cluster.Transition {
 				{Name: "ann", Time: at.Add(-40 * time.Second), Job: FirstJob, Kind: cluster.JobConfigure, Object: "primitives/vip", Node: "n1", Versions: 2},
 				{Name: "root", Time: at.Add(-30 * time.Second), Client: "crm_resource", Node: "n2", Versions: 1},
 			},
-			Operations: []cluster.OperationResult{{Node: "n1", Resource: "vip", Name: "monitor", IntervalMS: 5000, Call: 7, Code: 7, Failed: true, Time: at, Reason: "gone"}},
+			Operations: []cluster.OperationResult{{Node: "n1", Resource: "vip", Name: "monitor", IntervalMS: 5000, Call: 7, Code: 7, Meaning: "not running", Failed: true, Time: at, Reason: "gone"}},
 			Decisions:  []cluster.Consequence{{Action: "recover", Resource: "vip", Node: "n1"}},
 		},
 		{ID: FirstTransition, Time: at.Add(-time.Minute), Tag: "input", File: "pe-input-1.bz2", DC: "n2", Epoch: cluster.Epoch{Epoch: 11}, Quorum: true},
@@ -87,6 +88,24 @@ func (h ClusterHistory) State(_ context.Context, id string) (cluster.Status, err
 	return h.View(), err
 }
 
+// At is that of the Cluster; 30 seconds after a transition, the failure of vip is known.
+func (h ClusterHistory) At(_ context.Context, at time.Time) (cluster.Moment, error) {
+	list := h.transitions()
+	m := cluster.Moment{Status: h.View(), Past: cluster.Record{Time: at, Operations: []cluster.OperationResult{}, Changes: []cluster.Authorship{}}}
+	for i, t := range list {
+		if t.Time.After(at) {
+			m.Past.Next, m.Past.NextTime = t.ID, t.Time
+			continue
+		}
+		m.Past.Transition, m.Past.Recorded, m.Past.AgeMS = t.ID, t.Time, at.Sub(t.Time).Milliseconds()
+		if i > 0 {
+			m.Past.Changes = append(m.Past.Changes, list[i-1].Authors...)
+		}
+		return m, nil
+	}
+	return m, &lb.NotFoundError{ID: "a record of the cluster at " + at.UTC().Format(time.RFC3339), Hint: "the history begins at " + list[len(list)-1].Time.Format(time.RFC3339)}
+}
+
 // Predicted is what the Cluster foresees.
 func (h ClusterHistory) Predicted(ctx context.Context, id string) (cluster.Prediction, error) {
 	if _, err := h.Transition(id); err != nil {
@@ -94,6 +113,27 @@ func (h ClusterHistory) Predicted(ctx context.Context, id string) (cluster.Predi
 	}
 	seen, err := h.Foresee(ctx, config.Question{})
 	return seen.Predicted, err
+}
+
+// Explain explains the failure of vip by the record of both transitions.
+func (h ClusterHistory) Explain(ctx context.Context, id, node string) (failover.Explanation, error) {
+	t, err := h.Transition(id)
+	if err != nil {
+		return failover.Explanation{}, err
+	}
+	c := failover.Case{
+		ID: id, Run: []cluster.Transition{t}, Results: t.Operations, Settings: failover.Settings{Addresses: []string{"vip"}, HAProxy: []string{"haproxy"}, Nodes: 2},
+		Log: h.Log(ctx, t.Time.Add(-time.Minute), t.Time.Add(time.Minute), 100),
+	}
+	c.Log.Node = node
+	if before, _ := h.Neighbors(id); before != "" {
+		c.Before = h.transitions()[1]
+		c.After = t.Time.Add(time.Minute)
+		c.Results = append(c.Results,
+			cluster.OperationResult{Node: "n1", Resource: "vip", Name: "stop", Call: 8, Meaning: "ok", Time: t.Time, DurationMS: 40},
+			cluster.OperationResult{Node: "n1", Resource: "vip", Name: "start", Call: 9, Meaning: "ok", Time: t.Time.Add(time.Second), DurationMS: 3000})
+	}
+	return failover.Explain(c), nil
 }
 
 // Difference is that of vip.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"thalassa/activity"
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
@@ -27,14 +28,14 @@ func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
 }
 
 // past keeps what the cluster goes through; nil: it cannot be kept, which is logged.
-func (n node) past(ctx context.Context, jobs func(id string) (cluster.Job, bool)) *history.Recorder {
+func (n node) past(ctx context.Context, jobs func(id string) (cluster.Job, bool), events *activity.Log) *history.Recorder {
 	archive, err := history.Open(n.settings.ClusterHistory(), history.Bounds{})
 	if err != nil {
 		n.log.WarnContext(ctx, "the history of the cluster is not kept", "error", err)
 		return nil
 	}
 	tools, _ := n.settings.Cluster(n.log)
-	return history.NewRecorder(history.Past{Archive: archive, Tools: tools, Jobs: jobs}, history.Inputs, n.now, n.log)
+	return history.NewRecorder(history.Past{Archive: archive, Tools: tools, Jobs: jobs, Events: ofHAProxy(events)}, history.Inputs, n.now, n.log)
 }
 
 // sharer shares what the cluster goes through with the other nodes; nil: no key is configured.

@@ -116,7 +116,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
 		p.changes = n.clusterChanges(p)
 		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
-		p.past = n.past(ctx, p.changes.Known)
+		p.past = n.past(ctx, p.changes.Known, p.events)
 	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())

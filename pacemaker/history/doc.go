@@ -10,7 +10,7 @@
 //	            age, with an index of what they say
 //	Recorder    copies each new input of this node's Pacemaker into an Archive
 //	Past        answers questions about an Archive with Pacemaker's tools: states, decisions,
-//	            differences
+//	            differences, explanations of failovers
 //
-// Nothing here reads logs or asks other nodes, and nothing needs the cluster to run.
+// Nothing here asks other nodes, and nothing needs the cluster to run.
 package history

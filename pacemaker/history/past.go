@@ -3,9 +3,11 @@ package history
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/cluster/failover"
 	"thalassa/lb"
 	"thalassa/pacemaker"
 )
@@ -25,6 +27,9 @@ type Past struct {
 	Tools pacemaker.Config
 	// Jobs finds a job by its ID; nil: there are none.
 	Jobs func(id string) (cluster.Job, bool)
+	// Events are what the agent of this node has noted of HAProxy in an interval, the
+	// earliest first; nil: nothing is known.
+	Events func(ctx context.Context, from, to time.Time) []failover.Source
 }
 
 // Find is that of the Archive, with the authors by their jobs.

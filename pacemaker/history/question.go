@@ -2,6 +2,7 @@ package history
 
 import (
 	"slices"
+	"time"
 
 	"thalassa/cluster"
 	"thalassa/lb"
@@ -64,6 +65,32 @@ func (a *Archive) Transition(id string) (cluster.Transition, error) {
 		return cluster.Transition{}, &lb.NotFoundError{ID: "cluster/history/" + id}
 	}
 	return a.list[i].Transition, nil
+}
+
+// around are the transitions before and after an instant: the latest one at or before it, and
+// the one after that, whose ID is empty if there is none. An instant before all of them is an
+// *lb.NotFoundError, which says when they begin.
+func (a *Archive) around(at time.Time) (before, after cluster.Transition, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	missing := &lb.NotFoundError{ID: "a record of the cluster at " + at.UTC().Format(time.RFC3339), Hint: "the history is empty"}
+	if len(a.list) == 0 {
+		return before, after, missing
+	}
+	i, _ := slices.BinarySearchFunc(a.list, at, func(e entry, at time.Time) int {
+		if e.Time.After(at) {
+			return 1
+		}
+		return -1
+	})
+	if i == 0 {
+		missing.Hint = "the history begins at " + a.list[0].Time.Format(time.RFC3339)
+		return before, after, missing
+	}
+	if i < len(a.list) {
+		after = a.list[i].Transition
+	}
+	return a.list[i-1].Transition, after, nil
 }
 
 // Neighbors are the transitions before and after one; empty: there is none.

@@ -1,10 +1,12 @@
 // What the cluster went through: its transitions, and one of them.
 
 import { Addresses, Matrix } from "./cluster.js";
+import { Explanation } from "./explanation.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { now, object } from "./live.js";
 import { useLoaded } from "./loaded.js";
+import { Instant, Moment } from "./moment.js";
 import { Badge, Empty, Loading, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
 import { query, route } from "./router.js";
@@ -21,12 +23,13 @@ import { authors, decided, kindOfTag, TimeLine } from "./timeline.js";
 const most = 1000;
 
 /** The views of a transition by their names in the address. */
-const tabs = { decisions: "Decisions", state: "State", diff: "Configuration", operations: "Operations", log: "Logs" };
+const tabs = { decisions: "Decisions", explanation: "Explanation", state: "State", diff: "Configuration", operations: "Operations", log: "Logs" };
 
 export function HistoryPage() {
   const cluster = object("cluster").value;
   const q = route.value.query;
-  const chosen = q.get("id") ?? "";
+  const at = q.get("at") ?? "";
+  const chosen = at ? "" : (q.get("id") ?? "");
   const filter = ["node", "resource", "tag", "author"].map((name) => [name, q.get(name) ?? ""]).filter(([, v]) => v);
   const asked = new URLSearchParams([...filter, ["limit", String(most)]]).toString();
   const found = useLoaded(cluster ? `history ${asked} ${cluster.epoch}` : null, (signal) => get(`/cluster/history?${asked}`, signal));
@@ -45,8 +48,9 @@ export function HistoryPage() {
     <${Problem} error=${found.error} onRetry=${found.again} />
     ${!found.data && !found.error && html`<${Loading} lines=${4} />`}
     ${found.data && transitions.length === 0 && html`<${Empty} title="No transition" text="The DC runs its scheduler when something happens." />`}
-    ${transitions.length > 0 && html`<${TimeLine} transitions=${transitions} chosen=${chosen} onChoose=${(/** @type {string} */ id) => query({ id })} />`}
-    ${chosen ? html`<${Chosen} key=${chosen} id=${chosen} />` : transitions.length > 0 && html`<${Transitions} transitions=${transitions} more=${found.data?.more ?? false} />`}`;
+    ${transitions.length > 0 && html`<${TimeLine} transitions=${transitions} chosen=${chosen} onChoose=${(/** @type {string} */ id) => query({ id, at: null })} />`}
+    <${Instant} value=${at} />
+    ${at ? html`<${Moment} key=${at} at=${at} />` : chosen ? html`<${Chosen} key=${chosen} id=${chosen} />` : transitions.length > 0 && html`<${Transitions} transitions=${transitions} more=${found.data?.more ?? false} />`}`;
 }
 
 /** A choice that is kept in the address.
@@ -64,7 +68,7 @@ function Transitions({ transitions, more }) {
     <div class="scroll" tabindex="0" role="region" aria-label="Table of transitions"><table>
       <thead><tr><th scope="col">Time</th><th scope="col">Kind</th><th scope="col">DC</th><th scope="col">Changed by</th><th scope="col">Decided</th></tr></thead>
       <tbody>${transitions.slice(0, 200).map((t) => html`<tr key=${t.id}>
-        <td><a href=${here({ id: t.id })}>${format.clock(t.time, now.peek())}</a></td><td><${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}></td>
+        <td><a href=${here({ id: t.id, at: null })}>${format.clock(t.time, now.peek())}</a></td><td><${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}></td>
         <td>${t.dc || format.unknown}</td><td>${authors(t)}</td><td>${decided(t)}</td></tr>`)}</tbody></table></div>
     ${(more || transitions.length > 200) && html`<p class="muted">There are more: choose a node, a resource or a kind, or a dot above.</p>`}
   </section>`;
@@ -99,6 +103,7 @@ function Chosen({ id }) {
     ${job && html`<${Job} key=${job} id=${job} />`}
     ${tab === "operations" ? html`<${Operations} results=${t.operations ?? []} />` : tab === "state" ? html`<${State} path=${path} time=${t.time} />`
       : tab === "log" ? html`<${Log} path=${path} />`
+      : tab === "explanation" ? html`<${Explanation} path=${path} />`
       : tab === "diff" ? html`<${Difference} path=${path} />` : html`<${Decisions} path=${path} />`}`;
 }
 

@@ -270,6 +270,13 @@ export {};
  *   change?: {time: string, user?: string, client?: string, node?: string}, versions?: number, authors?: Authorship[]}} PastTransition
  * @typedef {{from: string, to: string, node: string, more: boolean, missing: string[], sources: {name: string, problem?: string}[],
  *   lines: {time: string, source: string, daemon?: string, pid?: number, severity?: string, text: string}[]}} Logged
+ * @typedef {{earliest?: string, latest?: string}} PastInstant
+ * @typedef {{minMs: number, maxMs: number}} PastSpan
+ * @typedef {{name: string, node?: string, resource?: string, begin: PastInstant, end: PastInstant, took: PastSpan, recorded: boolean,
+ *   sources: {kind: string, time: string, node?: string, text: string}[]}} PastPhase
+ * @typedef {{transition: string, transitions: string[], kind: string, node?: string, summary: string, phases: PastPhase[], total: PastSpan, notes: string[],
+ *   advice: {rule: string, costMs: number, atMost?: boolean, text: string}[], logNode: string, logSources: {name: string, problem?: string}[], missing: string[]}} PastExplanation
+ * @typedef {{time: string, transition: string, recorded: string, ageMs: number, operations: OperationResult[], changes: Authorship[], next?: string, nextTime?: string}} PastRecord
  * @typedef {{name?: string, time?: string, job?: string, kind?: string, object?: string, client?: string, node?: string, versions: number}} Authorship */
 
 /** A resource or a node of the cluster with everything about it.

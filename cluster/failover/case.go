@@ -1,0 +1,130 @@
+package failover
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"thalassa/cluster"
+)
+
+// A Case is what was recorded of an incident or a move.
+type Case struct {
+	ID string // the transition that is asked about
+	// Run are the transitions that belong together, the earliest first, with their decisions;
+	// at least one.
+	Run []cluster.Transition
+	// Before is the transition before them; its zero value: none is known.
+	Before cluster.Transition
+	// Lost are the nodes that the cluster lost with transitions of the run, in their order.
+	Lost []Loss
+	// Results are of operations that the run and the input after it have, also of earlier
+	// ones.
+	Results []cluster.OperationResult
+	// After is the time of the transition after the run, whose input has results of it; zero:
+	// there is none yet.
+	After    time.Time
+	Settings Settings
+	Totem    Totem
+	Jobs     []cluster.Job // that made the run's changes
+	Log      cluster.Logged
+	// Events are what the agent of this node has noted about HAProxy.
+	Events []Source
+}
+
+// A Loss is a node that was there in the input before a transition, is not in that of the
+// transition, and was not asked to leave.
+type Loss struct{ Node, Transition string }
+
+// Settings are what a CIB says about how long a failover takes.
+type Settings struct {
+	Addresses []string // resources that are addresses
+	HAProxy   []string // resources that run HAProxy
+	Nodes     int      // members of the cluster
+	// TransitionDelay is that option.
+	TransitionDelay time.Duration
+	// Orders are the mandatory ones between primitives: those of constraints, and of groups.
+	Orders []Order
+}
+
+// Totem is what corosync.conf says now.
+type Totem struct {
+	// Base is the token timeout without what is added for nodes beyond two; not positive: it
+	// is not set, or not known.
+	Base time.Duration
+}
+
+// An Order lets a primitive start only after another one has.
+type Order struct {
+	ID          string // of the constraint, or of the group
+	First, Then string
+	Group       bool
+}
+
+// What belongs together: transitions that follow each other within a pause, or, after a
+// decision to fence, within the time that this may take. A run has a bounded length.
+const (
+	pause     = 10 * time.Second
+	fenceTime = 5 * time.Minute
+	longest   = 30
+)
+
+// RunOf chooses from transitions, the earliest first, those that belong together with the
+// one at a place: indexes from, included, and to, excluded.
+func RunOf(list []cluster.Transition, place int) (from, to int) {
+	from, to = place, place+1
+	for from > 0 && to-from < longest && follows(list[from-1], list[from]) {
+		from--
+	}
+	for to < len(list) && to-from < longest && follows(list[to-1], list[to]) {
+		to++
+	}
+	return from, to
+}
+
+func follows(before, after cluster.Transition) bool {
+	wait := pause
+	if fenced(before) != "" {
+		wait = fenceTime
+	}
+	return after.Time.Sub(before.Time) <= wait
+}
+
+// fenced is the node that a transition decided to fence; empty: none.
+func fenced(t cluster.Transition) string {
+	for _, d := range t.Decisions {
+		if strings.HasPrefix(strings.ToLower(d.Action), "fence") {
+			return d.Node
+		}
+	}
+	return ""
+}
+
+// moves reports whether a decision moves, starts or stops something.
+func moves(d cluster.Consequence) bool {
+	return d.Resource != "" && slices.Contains([]string{"move", "migrate", "start", "stop", "restart", "recover", "promote", "demote"}, d.Action)
+}
+
+// Interesting reports whether there is something to explain about a transition: it fences,
+// moves or recovers.
+func Interesting(t cluster.Transition) bool {
+	return fenced(t) != "" || slices.ContainsFunc(t.Decisions, moves)
+}
+
+// primitive is the name of a resource without the number of its instance.
+func primitive(resource string) string {
+	name, _, _ := strings.Cut(resource, ":")
+	return name
+}
+
+func (c Case) isAddress(resource string) bool {
+	return slices.Contains(c.Settings.Addresses, primitive(resource))
+}
+
+func (c Case) isHAProxy(resource string) bool {
+	return slices.Contains(c.Settings.HAProxy, primitive(resource))
+}
+
+// first and last are those transitions of the run.
+func (c Case) first() cluster.Transition { return c.Run[0] }
+func (c Case) last() cluster.Transition  { return c.Run[len(c.Run)-1] }

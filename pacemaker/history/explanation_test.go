@@ -1,0 +1,67 @@
+package history_test
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/cluster/failover"
+)
+
+// A node that the input before had is lost: its phases are made from the record alone.
+func TestExplainALossByTheRecord(t *testing.T) {
+	p := past(t)
+	put := func(data []byte, old, fresh string) []byte {
+		if !bytes.Contains(data, []byte(old)) {
+			t.Fatalf("the input lacks %s", old)
+		}
+		return bytes.Replace(data, []byte(old), []byte(fresh), 1)
+	}
+	add(t, p.Archive, "pe-input-1.bz2", input(noon.Add(-time.Minute), 1, false, "2s"))
+	lost := put(input(noon, 1, false, "2s"), `uname="n1" in_ccm="true" crmd="online" join="member"`, `uname="n1" in_ccm="false" crmd="offline" join="down"`)
+	first := add(t, p.Archive, "pe-warn-1.bz2", lost)
+	arrived := moved(t)
+	arrived = put(arrived, `uname="n1" in_ccm="true" crmd="online" join="member"`, `uname="n1" in_ccm="false" crmd="offline" join="down"`)
+	last := add(t, p.Archive, "pe-input-2.bz2", arrived)
+	var asked []time.Time
+	p.Events = func(_ context.Context, from, to time.Time) []failover.Source {
+		asked = append(asked, from, to)
+		return nil
+	}
+	e, err := p.Explain(t.Context(), first.ID, "n2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 2 || !asked[0].Before(noon) || !asked[1].After(noon) {
+		t.Errorf("asked for events from, to %s", asked)
+	}
+	if e.Kind != failover.KindLoss || e.Node != "n1" || e.LogNode != "n2" || !slices.Equal(e.Transitions, []string{first.ID}) {
+		t.Errorf("%+v", e)
+	}
+	i := slices.IndexFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseAddress })
+	if i < 0 || e.Phases[i].Node != "n2" || !e.Phases[i].Begin.Earliest.Equal(noon.Add(2*time.Second)) || e.Phases[i].Took.MinMS > 1500 || e.Phases[i].Took.MaxMS < 1500 {
+		t.Errorf("phases: %+v", e.Phases)
+	}
+	if e.Phases[0].Name != failover.PhaseDetection || !e.Phases[0].Begin.Earliest.Equal(noon.Add(-time.Minute)) || e.Phases[0].Recorded {
+		t.Errorf("detection: %+v", e.Phases[0])
+	}
+	rules := []string{}
+	for _, a := range e.Advice {
+		rules = append(rules, a.Rule)
+	}
+	if !slices.Contains(rules, "transition-delay") {
+		t.Errorf("advice: %+v", e.Advice)
+	}
+	if !strings.Contains(strings.Join(e.Notes, " "), "n2 stayed the DC") {
+		t.Errorf("notes: %q", e.Notes)
+	}
+	if e, err := p.Explain(t.Context(), last.ID, "n2"); err != nil || e.Kind == failover.KindLoss {
+		t.Errorf("the one after: %+v, %v", e, err)
+	}
+	if _, err := p.Explain(t.Context(), "x", "n2"); !isMissing(err) {
+		t.Errorf("one that there is not: %v", err)
+	}
+}
