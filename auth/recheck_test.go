@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,5 +114,23 @@ func TestKindsFailByThemselves(t *testing.T) {
 	s.Recheck(t.Context(), func(auth.Session, string) {})
 	if _, ok := s.Find(id); ok {
 		t.Error("the session of an account that is gone is still there")
+	}
+}
+
+// A password with a NUL, which PAM would cut there, is no password.
+func TestPasswordsWithNUL(t *testing.T) {
+	t.Parallel()
+	at := &system{groups: map[string][]string{"ann": {"ops"}}}
+	access, err := auth.OpenAccess(accessFile(t, "pam: {groups: {ops: admin}}\n"), time.Now, nil)
+	must(t, err)
+	a := auth.NewAuthority(nil, access)
+	a.UseAccounts(at)
+	for _, password := range []string{"right\x00junk", "\x00", "right\x00"} {
+		if _, _, ok, err := a.Password(t.Context(), "ann", password); ok || err != nil || at.asked > 0 {
+			t.Errorf("%q: %t, %v, asked %d times", password, ok, err, at.asked)
+		}
+		if _, err := auth.HashPassword("long enough " + password); err == nil || !strings.Contains(err.Error(), "NUL") {
+			t.Errorf("%q gets a hash: %v", password, err)
+		}
 	}
 }
