@@ -99,12 +99,19 @@ func (c *CIB) LostSince(before *CIB) []string {
 	var out []string
 	for _, state := range c.root.Child("status").Descendants("node_state") {
 		name := state.Attr("uname")
-		if was := stateOf(before.root, name); was != nil && isUp(was) && !isUp(state) && state.Attr("expected") == "member" {
+		if was := stateOf(before.root, name); was != nil && isUp(was) && c.IsAway(name) {
 			out = append(out, name)
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// IsAway reports whether a node is not up, although nobody has asked it to leave. A node that
+// the status does not have is none.
+func (c *CIB) IsAway(node string) bool {
+	state := stateOf(c.root, node)
+	return state != nil && !isUp(state) && state.Attr("expected") != "down"
 }
 
 // isUp reports whether a node is in the membership of corosync and in that of Pacemaker. Since

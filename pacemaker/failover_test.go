@@ -60,9 +60,13 @@ func TestNodesLostSince(t *testing.T) {
 		"lost":           {up, `in_ccm="false" crmd="offline" expected="member"`, true},
 		"lost, numbers":  {since, `in_ccm="0" crmd="0" expected="member"`, true},
 		"its controller": {up, `in_ccm="true" crmd="offline" expected="member"`, true},
+		"lost, unsaid":   {up, `in_ccm="false" crmd="offline"`, true},
 		"leaves":         {up, `in_ccm="false" crmd="offline" expected="down"`, false},
 		"was away":       {`in_ccm="false" crmd="offline" expected="member"`, `in_ccm="false" crmd="offline" expected="member"`, false},
 	} {
+		if away := cibWith(t, "", "", "", row.now, up).IsAway("n1"); away != (row.lost || row.before == row.now && row.now != up) {
+			t.Errorf("%s: away %t", name, away)
+		}
 		got := cibWith(t, "", "", "", row.now, up).LostSince(cibWith(t, "", "", "", row.before, up))
 		if slices.Contains(got, "n1") != row.lost || slices.Contains(got, "n2") {
 			t.Errorf("%s: lost %v", name, got)
