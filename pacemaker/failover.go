@@ -94,24 +94,27 @@ func primitivesOf(resources *cibxml.Element, ids []string) []string {
 }
 
 // LostSince are the nodes that a CIB before has as members that are up, and this one has not,
-// although nobody has asked them to leave.
-func (c *CIB) LostSince(before *CIB) []string {
+// although nobody has asked them to leave. If nothing of before is known (nil), a node that is
+// to be fenced was lost if it is not up.
+func (c *CIB) LostSince(before *CIB, toFence string) []string {
 	var out []string
 	for _, state := range c.root.Child("status").Descendants("node_state") {
 		name := state.Attr("uname")
-		if was := stateOf(before.root, name); was != nil && isUp(was) && c.IsAway(name) {
+		if isUp(state) || state.Attr("expected") == "down" {
+			continue
+		}
+		if before == nil {
+			if name == toFence {
+				out = append(out, name)
+			}
+			continue
+		}
+		if was := stateOf(before.root, name); was != nil && isUp(was) {
 			out = append(out, name)
 		}
 	}
 	slices.Sort(out)
 	return out
-}
-
-// IsAway reports whether a node is not up, although nobody has asked it to leave. A node that
-// the status does not have is none.
-func (c *CIB) IsAway(node string) bool {
-	state := stateOf(c.root, node)
-	return state != nil && !isUp(state) && state.Attr("expected") != "down"
 }
 
 // isUp reports whether a node is in the membership of corosync and in that of Pacemaker. Since

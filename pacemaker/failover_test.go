@@ -64,10 +64,11 @@ func TestNodesLostSince(t *testing.T) {
 		"leaves":         {up, `in_ccm="false" crmd="offline" expected="down"`, false},
 		"was away":       {`in_ccm="false" crmd="offline" expected="member"`, `in_ccm="false" crmd="offline" expected="member"`, false},
 	} {
-		if away := cibWith(t, "", "", "", row.now, up).IsAway("n1"); away != (row.lost || row.before == row.now && row.now != up) {
-			t.Errorf("%s: away %t", name, away)
+		now := cibWith(t, "", "", "", row.now, up)
+		if lost := now.LostSince(nil, "n1"); (len(lost) == 1 && lost[0] == "n1") != (row.lost || row.before == row.now && row.now != up) || len(now.LostSince(nil, "")) > 0 {
+			t.Errorf("%s: of before nothing is known: %v", name, lost)
 		}
-		got := cibWith(t, "", "", "", row.now, up).LostSince(cibWith(t, "", "", "", row.before, up))
+		got := now.LostSince(cibWith(t, "", "", "", row.before, up), "n2")
 		if slices.Contains(got, "n1") != row.lost || slices.Contains(got, "n2") {
 			t.Errorf("%s: lost %v", name, got)
 		}
