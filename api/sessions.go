@@ -15,6 +15,7 @@ import (
 type listedSession struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
+	Subject string    `json:"subject,omitempty"` // of a user of a provider
 	Role    string    `json:"role"`
 	On      []string  `json:"on,omitempty"` // patterns that the role is limited to
 	Kind    string    `json:"kind"`         // what began it: token, password, oidc or pam
@@ -34,7 +35,7 @@ func (h sessionHandlers) list(c echo.Context) error {
 	out := make([]listedSession, 0, len(list))
 	for _, s := range list {
 		out = append(out, listedSession{
-			ID: s.ID, Name: s.Name, Role: s.Role.String(), On: s.Patterns(), Kind: string(s.Kind), From: s.From, Node: s.Node,
+			ID: s.ID, Name: s.Name, Subject: s.Subject, Role: s.Role.String(), On: s.Patterns(), Kind: string(s.Kind), From: s.From, Node: s.Node,
 			Begun: s.Begun.UTC(), Used: s.Used.UTC(), Expires: s.Expires.UTC(), Own: s.ID == own,
 		})
 	}
@@ -62,7 +63,7 @@ func ownerOf(who caller) string {
 	if who.Allows(auth.Admin, auth.TheNode) {
 		return ""
 	}
-	return who.Name
+	return who.Owner()
 }
 
 // recheck asks the provider or the system every few minutes about the users of sessions, until ctx

@@ -70,7 +70,7 @@ func (s *Sessions) recheck(ctx context.Context, sessions []Session, ended func(o
 		s.answered(session)
 		switch {
 		case !known:
-			s.authority.forget(session.Name)
+			s.authority.forget(session)
 			if gone, _ := s.EndListed(session.ID, ""); gone { // it would not outlive the next question
 				s.shared.leave(session)
 				ended(session, "its user is gone")
