@@ -44,7 +44,7 @@ func (s *Server) audit(c echo.Context) {
 	}
 	refusal, _ := c.Get(refusalKey).(string)
 	record := audit.Record{
-		Name: who.Name, Proven: proven, From: remoteIP(r), How: string(who.how), Session: sessionID(who.session),
+		Name: who.Name, Subject: who.Subject, Proven: proven, From: remoteIP(r), How: string(who.how), Session: sessionID(who.session),
 		Method: r.Method, Path: r.URL.Path, Status: c.Response().Status, Refusal: refusal,
 	}
 	record.Object, _ = c.Get(objectKey).(string)

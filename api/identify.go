@@ -30,10 +30,10 @@ func (g *guard) identify(r *http.Request) (caller, error) {
 		return g.identifySession(cookie.Value)
 	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		if who, proof, ok := g.authority.Certificate(r.TLS.PeerCertificates[0]); ok {
+		if who, proof, ok := g.authority.Certificate(r.TLS.PeerCertificates[0], r.TLS.PeerCertificates[1:]...); ok {
 			return g.callerOf(who, proof, sessionEnded), nil
 		}
-		return caller{}, unauthorized("", "the client's certificate is not in the access file")
+		return caller{}, unauthorized("", "the client's certificate is not in the access file, or no authority of client-ca has signed it")
 	}
 	return caller{}, unauthorized("", "this request needs a token: Authorization: Bearer TOKEN")
 }

@@ -33,6 +33,7 @@ type sessionHandlers struct {
 // sessionDocument is the identity of a caller as JSON.
 type sessionDocument struct {
 	Name           string     `json:"name"`
+	Subject        string     `json:"subject,omitempty"` // of a user of a provider
 	Role           string     `json:"role"`
 	On             []string   `json:"on,omitempty"`      // patterns that the role is limited to; absent: all objects
 	See            *bool      `json:"see,omitempty"`     // false: other objects are hidden; absent: the role is not limited
@@ -45,7 +46,7 @@ type sessionDocument struct {
 }
 
 func (h sessionHandlers) document(who auth.Identity) sessionDocument {
-	out := sessionDocument{Name: who.Name, Role: who.Role.String(), Authentication: h.guard.authority != nil, On: who.Patterns()}
+	out := sessionDocument{Name: who.Name, Subject: who.Subject, Role: who.Role.String(), Authentication: h.guard.authority != nil, On: who.Patterns()}
 	if who.IsLimited() {
 		out.See = new(!who.HidesRest())
 	}

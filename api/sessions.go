@@ -15,6 +15,7 @@ import (
 type listedSession struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
+	Subject string    `json:"subject,omitempty"` // of a user of a provider
 	Role    string    `json:"role"`
 	On      []string  `json:"on,omitempty"` // patterns that the role is limited to
 	Kind    string    `json:"kind"`         // what began it: token, password, oidc or pam
@@ -34,7 +35,7 @@ func (h sessionHandlers) list(c echo.Context) error {
 	out := make([]listedSession, 0, len(list))
 	for _, s := range list {
 		out = append(out, listedSession{
-			ID: s.ID, Name: s.Name, Role: s.Role.String(), On: s.Patterns(), Kind: string(s.Kind), From: s.From, Node: s.Node,
+			ID: s.ID, Name: s.Name, Subject: s.Subject, Role: s.Role.String(), On: s.Patterns(), Kind: string(s.Kind), From: s.From, Node: s.Node,
 			Begun: s.Begun.UTC(), Used: s.Used.UTC(), Expires: s.Expires.UTC(), Own: s.ID == own,
 		})
 	}
@@ -62,23 +63,31 @@ func ownerOf(who caller) string {
 	if who.Allows(auth.Admin, auth.TheNode) {
 		return ""
 	}
-	return who.Name
+	return who.Owner()
 }
 
 // recheck asks the provider or the system every few minutes about the users of sessions, until ctx
-// ends, which is no error. Sessions of users who no longer exist end, with their websockets.
+// ends, which is no error. It asks again within seconds about those whom nobody has answered about.
+// Sessions of users who no longer exist end, with their websockets.
 func (s *Server) recheck(ctx context.Context) error {
-	tick := time.NewTicker(s.cfg.RecheckEvery)
-	defer tick.Stop()
+	every, again := time.NewTicker(s.cfg.RecheckEvery), time.NewTicker(min(auth.RecheckAgain, s.cfg.RecheckEvery))
+	defer every.Stop()
+	defer again.Stop()
+	ended := func(gone auth.Session, why string) {
+		s.live.EndSession(gone.ID)
+		s.cfg.Logger.InfoContext(ctx, "session ended", "why", why, "name", gone.Name, "kind", string(gone.Kind))
+	}
+	unanswered := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-every.C:
+			unanswered = s.guard.sessions.Recheck(ctx, ended)
+		case <-again.C:
+			if unanswered {
+				unanswered = s.guard.sessions.RecheckUnanswered(ctx, ended)
+			}
 		}
-		s.guard.sessions.Recheck(ctx, func(gone auth.Session) {
-			s.live.EndSession(gone.ID)
-			s.cfg.Logger.InfoContext(ctx, "session ended, because its user is gone", "name", gone.Name, "kind", string(gone.Kind))
-		})
 	}
 }

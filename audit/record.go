@@ -15,8 +15,10 @@ type Record struct {
 	// Name is who asked; empty: nobody who is known. A name that no user has is not
 	// recorded, because it may be a password in the wrong field.
 	Name string `json:"name,omitempty"`
-	From string `json:"from"`          // address of the connection
-	How  string `json:"how,omitempty"` // token, password, certificate, oidc or pam; session: by one of these before
+	// Subject is sub of a user of a provider of OpenID Connect, whose name may be that of others.
+	Subject string `json:"subject,omitempty"`
+	From    string `json:"from"`          // address of the connection
+	How     string `json:"how,omitempty"` // token, password, certificate, oidc or pam; session: by one of these before
 	// Session is the ID of the session for lists.
 	Session string `json:"session,omitempty"`
 	Action  Action `json:"action"`
@@ -63,7 +65,7 @@ const maxField = 256
 
 // bounded is the record with texts of limited length and valid characters.
 func (r Record) bounded() Record {
-	for _, text := range []*string{&r.Name, &r.From, &r.How, &r.Session, &r.Method, &r.Path, &r.Object, &r.Job, &r.Refusal} {
+	for _, text := range []*string{&r.Name, &r.Subject, &r.From, &r.How, &r.Session, &r.Method, &r.Path, &r.Object, &r.Job, &r.Refusal} {
 		if len(*text) > maxField {
 			*text = (*text)[:maxField] + "…"
 		}

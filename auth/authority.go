@@ -25,6 +25,7 @@ type Proof struct {
 	Until   time.Time
 
 	certificate *x509.Certificate
+	between     []*x509.Certificate // that the client has shown with it
 	// ask asks the provider about the user again; see OpenIDUser. nil: it cannot be asked.
 	ask func(ctx context.Context) (groups []string, known bool, err error)
 }
@@ -46,6 +47,7 @@ const (
 type Authority struct {
 	files    atomic.Pointer[authorityFiles]
 	visitors visitors
+	clients  atomic.Pointer[clientTrust] // see TrustClients
 
 	accounts      Accounts // nil: users of the system cannot log in
 	knownAccounts knownAccounts
@@ -136,7 +138,7 @@ func (a *Authority) Token(bearer string) (Identity, Proof, bool) {
 // error is ErrBusy, that of ctx, an *AccountError or a *NoRoleError, or says why the system could
 // not be asked. With a *NoRoleError, the Identity has the name of the user.
 func (a *Authority) Password(ctx context.Context, name, password string) (Identity, Proof, bool, error) {
-	if a == nil || len(password) > maxPassword {
+	if a == nil || len(password) > maxPassword || strings.Contains(password, "\x00") { // where PAM would end it
 		return Identity{}, Proof{}, false, nil
 	}
 	access := a.files.Load().access
@@ -157,10 +159,11 @@ func (a *Authority) Password(ctx context.Context, name, password string) (Identi
 	return u.who, u.proof(), true, nil
 }
 
-// Certificate finds the owner of a client's certificate. The caller has checked that a trusted CA
-// has signed it.
-func (a *Authority) Certificate(c *x509.Certificate) (Identity, Proof, bool) {
-	p := Proof{Kind: ByCertificate, Hash: sha256.Sum256(c.Raw), certificate: c}
+// Certificate finds the owner of a client's certificate, which came with those between it and its
+// authority. The client has proved in a handshake that it has the key, and the caller has checked
+// that an authority of that time had signed it. TrustClients says which ones count now.
+func (a *Authority) Certificate(c *x509.Certificate, between ...*x509.Certificate) (Identity, Proof, bool) {
+	p := Proof{Kind: ByCertificate, Hash: sha256.Sum256(c.Raw), certificate: c, between: between}
 	who, ok := a.identify(p, checkEvery)
 	return who, p, ok
 }
@@ -190,6 +193,9 @@ func (a *Authority) identify(p Proof, recent time.Duration) (Identity, bool) {
 		return u.who, true
 	case ByCertificate:
 		if p.certificate == nil || files.access == nil || files.access.now().After(p.certificate.NotAfter) {
+			return Identity{}, false
+		}
+		if !a.clients.Load().trusts(p, files.access.now()) {
 			return Identity{}, false
 		}
 		return files.access.certificate(p.certificate, recent)

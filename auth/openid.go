@@ -171,7 +171,7 @@ func (a *Authority) OpenIDUser(o *OpenID, u OpenIDUser) (Identity, Proof, error)
 	if who, ok := a.IdentifyNow(p); ok {
 		return who, p, nil
 	}
-	return Identity{Name: p.User}, Proof{}, &NoRoleError{User: p.User, Groups: u.Groups}
+	return Identity{Name: p.User, Subject: p.Subject}, Proof{}, &NoRoleError{User: p.User, Groups: u.Groups}
 }
 
 // hash identifies a user of the provider. It changes with the provider and the client.
@@ -189,5 +189,5 @@ func (a *Access) openIDUser(p Proof, recent time.Duration) (Identity, bool) {
 		return Identity{}, false
 	}
 	grant, ok := grantOf(o.grants, p.Groups)
-	return Identity{Name: p.User, Grant: grant}, ok
+	return Identity{Name: p.User, Subject: p.Subject, Grant: grant}, ok
 }

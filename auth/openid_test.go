@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,7 +187,7 @@ func TestRecheck(t *testing.T) {
 		{nil, false, nil, 0},
 	} {
 		groups, known, failure = step.groups, step.known, step.err
-		s.Recheck(t.Context(), func(one auth.Session) { gone = append(gone, one.Name) })
+		s.Recheck(t.Context(), func(one auth.Session, _ string) { gone = append(gone, one.Name) })
 		if session, _ := s.Find(id); session.Role != step.want {
 			t.Errorf("%+v: role %s", step, session.Role)
 		}
@@ -212,5 +213,62 @@ func TestVerifyTheSecretOfTheClient(t *testing.T) {
 	must(t, os.Chmod(secret, 0o644)) //nolint:gosec // which is the mistake
 	if err := auth.VerifyAccess(path, own); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("for everybody: %v", err)
+	}
+}
+
+// Users of the provider are told apart by their subjects, whatever they are called: sessions, the
+// bound of sessions, and what ends with a user who is gone.
+func TestUsersOfOneName(t *testing.T) {
+	t.Parallel()
+	a, _ := authority(t, openID("{dev: deploy}"))
+	file := filepath.Join(t.TempDir(), "sessions")
+	s := auth.NewSessions(a, time.Now)
+	s.Keep(file, slog.New(slog.DiscardHandler))
+	known := map[string]bool{"1": true, "2": true}
+	begin := func(subject, name string) (string, auth.Session) {
+		t.Helper()
+		_, p, err := login(t, a, auth.OpenIDUser{Subject: subject, Name: name, Groups: []string{"dev"}, Ask: func(context.Context) ([]string, bool, error) {
+			return nil, known[subject], nil
+		}})
+		must(t, err)
+		id, session, ok := s.Begin(p, "")
+		if !ok {
+			t.Fatal("no session")
+		}
+		return id, session
+	}
+	_, one := begin("1", "ann")
+	other, two := begin("2", "ann")
+	_, renamed := begin("1", "anne")
+	check := func(s *auth.Sessions, when string) {
+		t.Helper()
+		if list := s.List(one.Owner()); len(list) != 2 || list[0].Subject != "1" || list[1].Subject != "1" {
+			t.Errorf("%s: %+v", when, list)
+		}
+		if list := s.List(two.Owner()); len(list) != 1 || list[0].Subject != "2" {
+			t.Errorf("%s: %+v", when, list)
+		}
+		if ended, err := s.EndListed(two.ID, one.Owner()); ended || err != nil {
+			t.Errorf("%s: the session of another user was ended: %v", when, err)
+		}
+	}
+	check(s, "at first")
+	again := auth.NewSessions(a, time.Now)
+	again.Keep(file, slog.New(slog.DiscardHandler))
+	check(again, "after a restart")
+	if one.Owner() != renamed.Owner() || two.Owner() == one.Owner() || len(s.List("oidc:ann")) != 0 {
+		t.Error("a name tells who owns a session")
+	}
+	for range 100 {
+		begin("1", "ann")
+	}
+	if _, ok := s.Find(other); !ok {
+		t.Error("pushed out by a user of the same name")
+	}
+	begin("2", "ann") // who has logged in last
+	known["1"] = false
+	s.Recheck(t.Context(), func(auth.Session, string) {})
+	if _, ok := s.Find(other); !ok || !a.AllowsNow("oidc:ann", auth.Deploy, auth.TheNode) || len(s.List(one.Owner())) != 0 {
+		t.Error("gone with a user of the same name")
 	}
 }

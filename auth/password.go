@@ -44,6 +44,9 @@ func HashPassword(password string) (string, error) {
 	if len(password) < minPassword || len(password) > maxPassword {
 		return "", fmt.Errorf("the password has %d bytes, expected %d to %d", len(password), minPassword, maxPassword)
 	}
+	if strings.Contains(password, "\x00") {
+		return "", errors.New("the password has a NUL character, expected a text without one")
+	}
 	salt := make([]byte, saltLength)
 	_, _ = rand.Read(salt) // never fails
 	h := passwordHash{memory: hashMemory, time: hashTime, threads: hashThreads, salt: salt}

@@ -12,33 +12,68 @@ const (
 	// RecheckEvery is the time between two checks of the user of a session with the provider or the
 	// system.
 	RecheckEvery = 5 * time.Minute
+	// RecheckAgain is how soon those are asked about whom the last check got no answer about.
+	RecheckAgain = 5 * time.Second
+	// MaxUnanswered is how long a session of an account of the system lasts from the first check
+	// without an answer on, while it is used and no check gets one.
+	MaxUnanswered = 15 * time.Minute
 	// recheckTimeout bounds one question.
 	recheckTimeout = 10 * time.Second
 )
 
 // Recheck checks, with the provider or the system, the user of each session that was used since the
 // last check. The session of a user who no longer exists ends; changed groups take effect at once.
-// Without an answer nothing changes: the session ends at the time that was set at the login. ended
-// is called with each session that has ended.
-func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
+// Without an answer nothing changes for a user of a provider: the session ends at the time that was
+// set at the login. That of an account of the system ends after MaxUnanswered. ended is called with
+// each session that has ended, and why: a clause.
+//
+// unanswered says that RecheckUnanswered has something to do.
+func (s *Sessions) Recheck(ctx context.Context, ended func(one Session, why string)) (unanswered bool) {
+	return s.recheck(ctx, s.vouched(), ended)
+}
+
+// RecheckUnanswered is Recheck for the sessions that the last check got no answer about. Call it
+// after RecheckAgain; one call of either at a time.
+func (s *Sessions) RecheckUnanswered(ctx context.Context, ended func(one Session, why string)) (unanswered bool) {
+	s.mu.Lock()
+	waiting := maps.Clone(s.unanswered)
+	s.mu.Unlock()
+	sessions := slices.DeleteFunc(s.vouched(), func(one Session) bool {
+		_, waits := waiting[one.key]
+		return !waits
+	})
+	return s.recheck(ctx, sessions, ended)
+}
+
+func (s *Sessions) recheck(ctx context.Context, sessions []Session, ended func(one Session, why string)) (unanswered bool) {
 	changed := false
-	failures := 0
-	for _, session := range s.vouched() {
-		if ctx.Err() != nil || failures == maxRecheckFailures {
-			break
+	failures := map[ProofKind]int{}
+	for _, session := range sessions {
+		if ctx.Err() != nil {
+			return false
+		}
+		kind := session.proof.Kind
+		if failures[kind] == maxRecheckFailures {
+			s.unansweredBy(session, ended)
+			continue
 		}
 		asking, cancel := context.WithTimeout(ctx, recheckTimeout)
 		groups, known, err := s.authority.ask(asking, session.proof)
 		cancel()
-		switch {
-		case err != nil:
-			failures++
+		if err != nil {
+			if ctx.Err() == nil {
+				failures[kind]++
+				s.unansweredBy(session, ended)
+			}
 			continue
+		}
+		s.answered(session)
+		switch {
 		case !known:
-			s.authority.forget(session.Name)
+			s.authority.forget(session)
 			if gone, _ := s.EndListed(session.ID, ""); gone { // it would not outlive the next question
 				s.shared.leave(session)
-				ended(session)
+				ended(session, "its user is gone")
 			}
 		case groups != nil:
 			changed = s.regroup(session, groups) || changed
@@ -47,11 +82,68 @@ func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
 	if changed {
 		_ = s.store() // which has logged it
 	}
+	return len(failures) > 0
 }
 
-// maxRecheckFailures is the number of failures that ends a round of questions: PAM or the provider
-// does not answer now.
+// maxRecheckFailures is the number of failures that ends the questions of a kind in a check: PAM or
+// the provider does not answer now.
 const maxRecheckFailures = 3
+
+// unansweredBy notes that nobody has answered about the user of a session, and ends the session of
+// an account if that is so for too long. One of another node ends on this node alone: the other
+// nodes have a system of their own.
+func (s *Sessions) unansweredBy(session Session, ended func(one Session, why string)) {
+	now := s.now()
+	s.mu.Lock()
+	if s.unanswered == nil {
+		s.unanswered = map[[sha256.Size]byte]time.Time{}
+	}
+	since, known := s.unanswered[session.key]
+	if !known {
+		since = now
+		s.unanswered[session.key] = now
+	}
+	s.mu.Unlock()
+	if session.proof.Kind != ByAccount || now.Sub(since) < MaxUnanswered {
+		return
+	}
+	s.answered(session)
+	if s.doubt(session) {
+		ended(session, "the system has not answered about its account for too long")
+	}
+}
+
+// doubt ends a session on this node; false: there is none.
+func (s *Sessions) doubt(session Session) bool {
+	if s.removeListed(session.ID, "") {
+		_ = s.store() // Problem tells
+		return true
+	}
+	if s.shared == nil {
+		return false
+	}
+	s.shared.mu.Lock()
+	defer s.shared.mu.Unlock()
+	return s.shared.foreign.doubt(session.key)
+}
+
+// answered notes that there is nothing to ask about a session again soon.
+func (s *Sessions) answered(session Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unanswered, session.key)
+}
+
+// doubt makes a session of another node not valid here until the system of this node has accepted
+// its account again; false: there is no such session.
+func (fs foreignSessions) doubt(key [sha256.Size]byte) bool {
+	f, ok := fs[key]
+	if ok {
+		f.asked = false
+		fs[key] = f
+	}
+	return ok
+}
 
 // vouched are the sessions to ask about.
 func (s *Sessions) vouched() []Session {
@@ -59,6 +151,11 @@ func (s *Sessions) vouched() []Session {
 	defer s.mu.Unlock()
 	now := s.now()
 	all := append(slices.Collect(maps.Values(s.byID)), s.shared.list()...)
+	alive := make(map[[sha256.Size]byte]bool, len(all))
+	for _, session := range all {
+		alive[session.key] = session.isAlive(now)
+	}
+	maps.DeleteFunc(s.unanswered, func(key [sha256.Size]byte, _ time.Time) bool { return !alive[key] })
 	return slices.DeleteFunc(all, func(session Session) bool {
 		return !session.proof.isVouched() || now.Sub(session.Used) >= RecheckEvery || !session.isAlive(now)
 	})

@@ -44,5 +44,17 @@ func (r Role) Allows(need Role) bool {
 // An Identity is an authenticated caller, with its rights.
 type Identity struct {
 	Name string // of the token, e.g. "ci"; follows the rule of lb.Name
+	// Subject is sub of a user of a provider, whose users may have the same name or change theirs;
+	// empty: the name alone tells who it is.
+	Subject string
 	Grant
+}
+
+// Owner tells apart those who own sessions: by the Subject of a user of the provider, else by the
+// name. Only one provider counts at a time: sessions of a former one are not valid.
+func (i Identity) Owner() string {
+	if i.Subject != "" {
+		return "\n" + i.Subject // no name has a line break
+	}
+	return i.Name
 }

@@ -63,6 +63,9 @@ type Sessions struct {
 
 	mu   sync.Mutex
 	byID map[[sha256.Size]byte]Session // by the hash of their ids
+	// unanswered is since when nobody has answered about the users of sessions, own ones and those
+	// of other nodes.
+	unanswered map[[sha256.Size]byte]time.Time
 }
 
 // NewSessions makes an empty set of sessions of those whom an authority knows.
@@ -97,7 +100,7 @@ func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, 
 func (s *Sessions) add(key [sha256.Size]byte, session Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.makeRoom(session.Name)
+	s.makeRoom(session.Owner())
 	s.byID[key] = session
 }
 
@@ -140,8 +143,8 @@ func (s *Sessions) use(key [sha256.Size]byte, now time.Time) {
 	}
 }
 
-// List lists the sessions of a name, newest first; of everybody if name is empty.
-func (s *Sessions) List(name string) []Session {
+// List lists the sessions of an Identity.Owner, newest first; of everybody if owner is empty.
+func (s *Sessions) List(owner string) []Session {
 	s.mu.Lock()
 	all := slices.Collect(maps.Values(s.byID))
 	s.mu.Unlock()
@@ -149,26 +152,26 @@ func (s *Sessions) List(name string) []Session {
 	now := s.now()
 	all = slices.DeleteFunc(all, func(one Session) bool {
 		who, valid := s.authority.Identify(one.proof)
-		return !valid || !one.isAlive(now) || name != "" && who.Name != name
+		return !valid || !one.isAlive(now) || owner != "" && who.Owner() != owner
 	})
 	slices.SortFunc(all, func(a, b Session) int { return cmp.Or(b.Begun.Compare(a.Begun), cmp.Compare(a.ID, b.ID)) })
 	return all
 }
 
-// EndListed ends the session with an ID of List if it belongs to name, or to anybody if name is
-// empty; false: there is none. Errors are those of End.
-func (s *Sessions) EndListed(id, name string) (bool, error) {
-	if !s.removeListed(id, name) {
-		return s.shared.endListed(id, name), nil
+// EndListed ends the session with an ID of List if it belongs to an Identity.Owner, or to anybody if
+// owner is empty; false: there is none. Errors are those of End.
+func (s *Sessions) EndListed(id, owner string) (bool, error) {
+	if !s.removeListed(id, owner) {
+		return s.shared.endListed(id, owner), nil
 	}
 	return true, s.store()
 }
 
-func (s *Sessions) removeListed(id, name string) bool {
+func (s *Sessions) removeListed(id, owner string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, session := range s.byID {
-		if session.ID == id && (name == "" || session.Name == name) {
+		if session.ID == id && (owner == "" || session.Owner() == owner) {
 			delete(s.byID, key)
 			return true
 		}
@@ -195,11 +198,11 @@ func (s *Sessions) remove(key [sha256.Size]byte) (existed bool) {
 	return existed
 }
 
-// makeRoom makes room for one more session of a name; mu is held.
-func (s *Sessions) makeRoom(name string) {
+// makeRoom makes room for one more session of an Identity.Owner; mu is held.
+func (s *Sessions) makeRoom(owner string) {
 	var own [][sha256.Size]byte
 	for key, session := range s.byID {
-		if session.Name == name {
+		if session.Owner() == owner {
 			own = append(own, key)
 		}
 	}

@@ -645,7 +645,7 @@ func TestSessionsOfAccountsHoldOnAllNodes(t *testing.T) {
 		// Who is gone at one node is gone at all.
 		delete(systems["b"].groups, "ann")
 		m.members["b"].Find(ann)
-		m.members["b"].Recheck(t.Context(), func(auth.Session) {})
+		m.members["b"].Recheck(t.Context(), func(auth.Session, string) {})
 		m.talk()
 		m.holds(ann)
 		m.holds(bob, "a")

@@ -48,7 +48,7 @@ func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 	for key, session := range ended {
 		out.Ended = append(out.Ended, session)
 		if ends[key].Gone {
-			sh.sessions.authority.forget(session.Name)
+			sh.sessions.authority.forget(session)
 		}
 	}
 	if len(ended) > 0 {
@@ -234,7 +234,7 @@ func (sh *SharedSessions) replaceForeign(ends map[[sha256.Size]byte]sessionEnd, 
 		if _, ok := sh.foreign[key]; !ok && f.isAlive(now) {
 			ended = append(ended, f.Session)
 			if ends[key].Gone {
-				sh.sessions.authority.forget(f.Name)
+				sh.sessions.authority.forget(f.Session)
 			}
 		}
 	}

@@ -298,12 +298,12 @@ func (sh *SharedSessions) end(key [sha256.Size]byte) (Session, bool) {
 }
 
 // endListed is Sessions.EndListed for the sessions of other nodes.
-func (sh *SharedSessions) endListed(id, name string) bool {
+func (sh *SharedSessions) endListed(id, owner string) bool {
 	if sh == nil {
 		return false
 	}
 	sh.mu.Lock()
-	key, ok := sh.foreign.keyOf(id, name)
+	key, ok := sh.foreign.keyOf(id, owner)
 	sh.mu.Unlock()
 	if ok {
 		_, ok = sh.end(key)
@@ -311,10 +311,10 @@ func (sh *SharedSessions) endListed(id, name string) bool {
 	return ok
 }
 
-// keyOf finds a session by its Session.ID; name is that of its user, or empty for anybody's.
-func (fs foreignSessions) keyOf(id, name string) (key [sha256.Size]byte, ok bool) {
+// keyOf finds a session by its Session.ID; owner is its Identity.Owner, or empty for anybody's.
+func (fs foreignSessions) keyOf(id, owner string) (key [sha256.Size]byte, ok bool) {
 	for key, f := range fs {
-		if f.ID == id && (name == "" || f.held && f.Name == name) {
+		if f.ID == id && (owner == "" || f.held && f.Owner() == owner) {
 			return key, true
 		}
 	}

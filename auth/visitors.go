@@ -29,11 +29,14 @@ func (a *Authority) remember(p Proof, name string, at time.Time) {
 	a.visitors.byName[name] = p
 }
 
-// forget ends what a user has begun.
-func (a *Authority) forget(name string) {
+// forget ends what the user of a session has begun, unless another one of the same name has logged
+// in since.
+func (a *Authority) forget(session Session) {
 	a.visitors.mu.Lock()
 	defer a.visitors.mu.Unlock()
-	delete(a.visitors.byName, name)
+	if last, ok := a.visitors.byName[session.Name]; ok && last.Hash == session.proof.Hash {
+		delete(a.visitors.byName, session.Name)
+	}
 }
 
 // allows reports whether the groups of a user as of the last login allow something now. It

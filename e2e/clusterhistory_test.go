@@ -11,6 +11,7 @@ import (
 	"time"
 
 	clusterstatus "thalassa/cluster"
+	"thalassa/cluster/failover"
 	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
 )
@@ -68,6 +69,13 @@ func (s *clusterFixture) history(t *testing.T, lost string, since time.Time) {
 	var p clusterstatus.Prediction
 	if err := s.past(dc, "/"+id+"/decisions", &p); err != nil || len(p.Graph.Steps) == 0 || !strings.Contains(strings.Join(p.Text, "; "), lost) {
 		t.Errorf("the decisions in %s were %+v, %v", id, p, err)
+	}
+	var e failover.Explanation
+	if err := s.past(dc, "/"+id+"/explanation", &e); err != nil || e.Kind != failover.KindLoss || e.Node != lost {
+		t.Errorf("%s was explained as %+v, %v", id, e, err)
+	}
+	for _, phase := range e.Phases {
+		t.Logf("%s %s %s: %+v", phase.Name, phase.Resource, phase.Node, phase.Took)
 	}
 	var started struct {
 		Operations []clusterstatus.OperationResult

@@ -94,12 +94,22 @@ func primitivesOf(resources *cibxml.Element, ids []string) []string {
 }
 
 // LostSince are the nodes that a CIB before has as members that are up, and this one has not,
-// although nobody has asked them to leave.
-func (c *CIB) LostSince(before *CIB) []string {
+// although nobody has asked them to leave. If nothing of before is known (nil), a node that is
+// to be fenced was lost if it is not up.
+func (c *CIB) LostSince(before *CIB, toFence string) []string {
 	var out []string
 	for _, state := range c.root.Child("status").Descendants("node_state") {
 		name := state.Attr("uname")
-		if was := stateOf(before.root, name); was != nil && isUp(was) && !isUp(state) && state.Attr("expected") == "member" {
+		if isUp(state) || state.Attr("expected") == "down" {
+			continue
+		}
+		if before == nil {
+			if name == toFence {
+				out = append(out, name)
+			}
+			continue
+		}
+		if was := stateOf(before.root, name); was != nil && isUp(was) {
 			out = append(out, name)
 		}
 	}

@@ -60,10 +60,15 @@ func TestNodesLostSince(t *testing.T) {
 		"lost":           {up, `in_ccm="false" crmd="offline" expected="member"`, true},
 		"lost, numbers":  {since, `in_ccm="0" crmd="0" expected="member"`, true},
 		"its controller": {up, `in_ccm="true" crmd="offline" expected="member"`, true},
+		"lost, unsaid":   {up, `in_ccm="false" crmd="offline"`, true},
 		"leaves":         {up, `in_ccm="false" crmd="offline" expected="down"`, false},
 		"was away":       {`in_ccm="false" crmd="offline" expected="member"`, `in_ccm="false" crmd="offline" expected="member"`, false},
 	} {
-		got := cibWith(t, "", "", "", row.now, up).LostSince(cibWith(t, "", "", "", row.before, up))
+		now := cibWith(t, "", "", "", row.now, up)
+		if lost := now.LostSince(nil, "n1"); (len(lost) == 1 && lost[0] == "n1") != (row.lost || row.before == row.now && row.now != up) || len(now.LostSince(nil, "")) > 0 {
+			t.Errorf("%s: of before nothing is known: %v", name, lost)
+		}
+		got := now.LostSince(cibWith(t, "", "", "", row.before, up), "n2")
 		if slices.Contains(got, "n1") != row.lost || slices.Contains(got, "n2") {
 			t.Errorf("%s: lost %v", name, got)
 		}

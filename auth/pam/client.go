@@ -1,6 +1,7 @@
-// Package pam asks PAM about accounts of the system, through the program thalassa-pam: one
-// question at a time, each with a process of its own. Where this process is root it starts
-// that program; elsewhere systemd does, for a connection to a socket that belongs to root.
+// Package pam asks PAM about accounts of the system, through the program thalassa-pam: one login
+// at a time, and beside it one question about an account, each with a process of its own. Where
+// this process is root it starts that program; elsewhere systemd does, for a connection to a
+// socket that belongs to root.
 //
 // It never links PAM, and never sends a password to anybody but root.
 package pam
@@ -34,22 +35,52 @@ type Config struct {
 
 // Bounds of a question.
 const (
-	timeout    = 20 * time.Second // longer than that of thalassa-pam
+	timeout    = 20 * time.Second // of a question that is asked; longer than that of thalassa-pam
+	patience   = 15 * time.Second // how long a question waits for its turn
 	maxAnswer  = 256 << 10        // bytes
 	maxWaiting = 16
 )
 
 // A Client asks thalassa-pam. All methods may be called concurrently.
 type Client struct {
-	cfg     Config
-	isRoot  bool
-	turn    chan struct{} // held by the question that is asked
-	waiting chan struct{} // filled by each question
+	cfg    Config
+	isRoot bool
+	// Anybody can ask for logins. So questions about accounts, which end the sessions of those who
+	// are gone, do not wait for them.
+	logins, accounts queue
 }
 
 // New makes a Client. It starts nothing.
 func New(cfg Config) *Client {
-	return &Client{cfg: cfg, isRoot: os.Geteuid() == 0, turn: make(chan struct{}, 1), waiting: make(chan struct{}, 1+maxWaiting)}
+	return &Client{cfg: cfg, isRoot: os.Geteuid() == 0, logins: newQueue(), accounts: newQueue()}
+}
+
+// A queue has the questions of one kind, which are asked one at a time.
+type queue struct {
+	turn    chan struct{} // held by the question that is asked
+	waiting chan struct{} // filled by each question
+}
+
+func newQueue() queue {
+	return queue{turn: make(chan struct{}, 1), waiting: make(chan struct{}, 1+maxWaiting)}
+}
+
+// enter waits for the turn of a question, which ends with leave. The error is auth.ErrBusy.
+func (q queue) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case q.waiting <- struct{}{}:
+	default:
+		return nil, auth.ErrBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case q.turn <- struct{}{}:
+		return func() { <-q.turn; <-q.waiting }, nil
+	case <-ctx.Done():
+		<-q.waiting
+		return nil, auth.ErrBusy
+	}
 }
 
 // question and answer are the lines of thalassa-pam.
@@ -70,29 +101,23 @@ type answer struct {
 // Login asks whether a user may log in with a password. The error is auth.ErrWrong, an
 // *auth.AccountError, auth.ErrBusy, or says why there is no answer.
 func (c *Client) Login(ctx context.Context, service, user, password string) (auth.Account, error) {
-	return c.ask(ctx, question{Service: service, User: user, Password: &password})
+	return c.ask(ctx, c.logins, question{Service: service, User: user, Password: &password})
 }
 
-// Account asks whether a user may still log in. The error is as that of Login.
+// Account asks whether a user may still log in, and does not wait for logins. The error is as that
+// of Login.
 func (c *Client) Account(ctx context.Context, service, user string) (auth.Account, error) {
-	return c.ask(ctx, question{Service: service, User: user})
+	return c.ask(ctx, c.accounts, question{Service: service, User: user})
 }
 
-func (c *Client) ask(ctx context.Context, q question) (auth.Account, error) {
-	select {
-	case c.waiting <- struct{}{}:
-		defer func() { <-c.waiting }()
-	default:
-		return auth.Account{}, auth.ErrBusy
+func (c *Client) ask(ctx context.Context, in queue, q question) (auth.Account, error) {
+	leave, err := in.enter(ctx)
+	if err != nil {
+		return auth.Account{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, timeout) // a question whose turn has come has all of it
 	defer cancel()
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return auth.Account{}, auth.ErrBusy
-	}
 	line, err := json.Marshal(q)
 	if err != nil {
 		return auth.Account{}, err

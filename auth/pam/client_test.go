@@ -101,6 +101,7 @@ func TestAccounts(t *testing.T) {
 		{good, password, "", ""},
 		{good, "wrong", "wrong", ""},
 		{good, "", "wrong", ""},
+		{good, password + "\x00junk", "wrong", ""}, // C ends a text there
 		{a.prefix + "none", password, "wrong", "refuses"},
 		{a.add(t, "expired", "chage", "-E", "0"), password, "expired", "expired"},
 		{a.add(t, "locked", "usermod", "-L"), password, "wrong", "locked"},
@@ -155,7 +156,7 @@ func testRoles(t *testing.T, c *pam.Client, a accounts, name string) {
 	s := auth.NewSessions(authority, time.Now)
 	id, _, _ := s.Begin(proof, "")
 	role := func() auth.Role {
-		s.Recheck(t.Context(), func(auth.Session) {})
+		s.Recheck(t.Context(), func(auth.Session, string) {})
 		session, _ := s.Find(id)
 		return session.Role
 	}
@@ -251,6 +252,7 @@ func TestCallers(t *testing.T) {
 		{0, "nonsense s3cret", "", "", "not JSON"},
 		{0, `{"service":"../login","user":"root"}`, "", "", "no valid user"},
 		{0, `{"service":"thalassa","user":"-x"}`, "", "", "no valid user"},
+		{0, `{"service":"thalassa","user":"root","password":"a\u0000b"}`, "", `{"wrong":true}`, ""},
 		{0, `{"service":"su","user":"root"}`, "", "no other one", ""},
 	} {
 		answer, said := answered(t, path, tt.uid, tt.line, "--user", tt.caller, "--pam-dir", dir)

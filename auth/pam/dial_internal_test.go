@@ -2,11 +2,14 @@ package pam
 
 import (
 	"bufio"
+	"context"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"thalassa/auth"
 	"thalassa/internal/testkit"
@@ -70,4 +73,50 @@ func TestDial(t *testing.T) {
 		t.Errorf("no socket: %v", err)
 	}
 	var _ auth.Accounts = c
+}
+
+// A question about an account does not wait for logins, however many there are.
+func TestAccountsDoNotWaitForLogins(t *testing.T) {
+	t.Parallel()
+	testkit.NeedsRoot(t)
+	path := filepath.Join(testkit.SocketDir(t), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	began := make(chan struct{}, 1)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			if strings.Contains(line, "password") {
+				select {
+				case began <- struct{}{}: // and it is not answered
+				default:
+				}
+				continue
+			}
+			_, _ = conn.Write([]byte(`{"user":"ann"}` + "\n"))
+			_ = conn.Close()
+		}
+	}()
+	c := New(Config{Socket: path})
+	c.isRoot = false
+	flood, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 2 * maxWaiting {
+		all.Go(func() { _, _ = c.Login(flood, "thalassa", "ann", "wrong") })
+	}
+	<-began
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if account, err := c.Account(ctx, "thalassa", "ann"); err != nil || account.Name != "ann" {
+		t.Errorf("%+v, %v", account, err)
+	}
+	stop()
+	all.Wait()
 }

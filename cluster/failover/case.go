@@ -84,14 +84,14 @@ func RunOf(list []cluster.Transition, place int) (from, to int) {
 
 func follows(before, after cluster.Transition) bool {
 	wait := pause
-	if fenced(before) != "" {
+	if Fenced(before) != "" {
 		wait = fenceTime
 	}
 	return after.Time.Sub(before.Time) <= wait
 }
 
-// fenced is the node that a transition decided to fence; empty: none.
-func fenced(t cluster.Transition) string {
+// Fenced is the node that a transition decided to fence; empty: none.
+func Fenced(t cluster.Transition) string {
 	for _, d := range t.Decisions {
 		if strings.HasPrefix(strings.ToLower(d.Action), "fence") {
 			return d.Node
@@ -108,7 +108,7 @@ func moves(d cluster.Consequence) bool {
 // Interesting reports whether there is something to explain about a transition: it fences,
 // moves or recovers.
 func Interesting(t cluster.Transition) bool {
-	return fenced(t) != "" || slices.ContainsFunc(t.Decisions, moves)
+	return Fenced(t) != "" || slices.ContainsFunc(t.Decisions, moves)
 }
 
 // primitive is the name of a resource without the number of its instance.

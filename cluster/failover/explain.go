@@ -79,7 +79,7 @@ func (s *story) find() {
 	if s.Kind != KindOther {
 		return
 	}
-	if node := fenced(s.at); node != "" {
+	if node := Fenced(s.at); node != "" {
 		s.Kind, s.Node = KindLoss, node
 		return
 	}

@@ -148,12 +148,12 @@ func (s *story) scheduler() *Phase {
 func (s *story) fencing() *Phase {
 	var by cluster.Transition
 	for _, t := range s.Run {
-		if node := fenced(t); node != "" && (node == s.Node || s.Kind != KindLoss) {
+		if node := Fenced(t); node != "" && (node == s.Node || s.Kind != KindLoss) {
 			by = t
 			break
 		}
 	}
-	node := fenced(by)
+	node := Fenced(by)
 	if node == "" {
 		if s.Kind == KindLoss {
 			s.Notes = append(s.Notes, "Nobody decided to fence "+s.Node+".")

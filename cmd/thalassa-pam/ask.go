@@ -30,7 +30,7 @@ func ask(q question, cfg config) answer {
 	}
 	defer func() { _ = t.End() }()
 	if q.Password != nil {
-		if *q.Password == "" {
+		if *q.Password == "" || strings.Contains(*q.Password, "\x00") { // C would end it there
 			return answer{Wrong: true}
 		}
 		if err := t.Authenticate(pam.DisallowNullAuthtok | pam.Silent); err != nil {

@@ -100,6 +100,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.authority, err = n.authority(); err != nil {
 		return p, err
 	}
+	p.authority.TrustClients(p.port.clients)
 	if p.share, err = n.settings.Sharing().Config(n.log); err != nil {
 		return p, err
 	}

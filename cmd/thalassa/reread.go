@@ -159,7 +159,13 @@ func (r *rereader) port(p parts, t settings.Transition) (commit func() error, er
 			return nil, err
 		}
 	}
-	return func() error { return p.port.follow(tls, clients, t.Has("tls-cert", "tls-key")) }, nil
+	return func() error {
+		if err := p.port.follow(tls, clients, t.Has("tls-cert", "tls-key")); err != nil {
+			return err
+		}
+		p.authority.TrustClients(clients)
+		return nil
+	}, nil
 }
 
 // routes are the files and applications behind the address of the API. Those that have not

@@ -20,6 +20,8 @@ type secured struct {
 	source listen.Source                   // nil: the API is served in plain
 	run    func(ctx context.Context) error // keeps the certificate up to date
 	now    func() time.Time                // judges certificates of clients
+	// clients are the CAs of clients at the start; nil: none.
+	clients *x509.CertPool
 	// ordered is the source where the certificate is ordered as order says; nil: it is not.
 	ordered *listen.Ordered
 	order   lb.ACME
@@ -64,7 +66,7 @@ func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
 }
 
 func newSecured(l net.Listener, source listen.Source, clients *x509.CertPool, run func(context.Context) error, now func() time.Time) secured {
-	s := secured{source: source, run: run, now: now}
+	s := secured{source: source, run: run, now: now, clients: clients}
 	s.Listener = listen.NewPort(l, s.config(clients))
 	return s
 }

@@ -75,10 +75,8 @@ func (p Past) caseOf(ctx context.Context, id string) (failover.Case, error) {
 		if i == 0 {
 			c.Settings = cib.FailoverSettings()
 		}
-		if before != nil {
-			for _, node := range cib.LostSince(before) {
-				c.Lost = append(c.Lost, failover.Loss{Node: node, Transition: t.ID})
-			}
+		for _, node := range cib.LostSince(before, failover.Fenced(t)) {
+			c.Lost = append(c.Lost, failover.Loss{Node: node, Transition: t.ID})
 		}
 		before, c.Results = cib, append(c.Results, cib.Operations()...)
 		for _, job := range t.Jobs {

@@ -65,3 +65,27 @@ func TestExplainALossByTheRecord(t *testing.T) {
 		t.Errorf("one that there is not: %v", err)
 	}
 }
+
+// An agent whose node has become the DC may have nothing of before: a node that is to be fenced
+// and is away was lost, whatever else has failed.
+func TestExplainALossWithoutBefore(t *testing.T) {
+	p := past(t)
+	data := input(noon, 1, true, "0s")
+	for _, change := range [][2]string{
+		{`uname="n1" in_ccm="true" crmd="online" join="member"`, `uname="n1" in_ccm="false" crmd="offline" join="down"`},
+		{`name="stonith-enabled" value="false"`, `name="stonith-enabled" value="true"`},
+	} {
+		if !bytes.Contains(data, []byte(change[0])) {
+			t.Fatalf("the input lacks %s", change[0])
+		}
+		data = bytes.Replace(data, []byte(change[0]), []byte(change[1]), 1)
+	}
+	only := add(t, p.Archive, "pe-warn-1.bz2", data)
+	e, err := p.Explain(t.Context(), only.ID, "n2")
+	if err != nil || e.Kind != failover.KindLoss || e.Node != "n1" || !strings.Contains(strings.Join(e.Notes, " "), "No transition before these is known") {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if i := slices.IndexFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseFencing }); i < 0 || e.Phases[i].Recorded {
+		t.Errorf("phases %+v", e.Phases)
+	}
+}
