@@ -244,12 +244,10 @@ func TestClaimedAddressesAreNotBelieved(t *testing.T) {
 func TestUnknownParametersChangeNothing(t *testing.T) {
 	s := newFixture(t)
 	s.put("/backends/live", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
-	for _, r := range [][2]string{
-		{"PUT", "/backends/live"}, {"DELETE", "/backends/live"}, {"POST", "/backends/live"}, {"PUT", "/frontends/web"}, {"DELETE", "/certificates/x"},
-		{"POST", "/haproxy/reload"}, {"PUT", "/haproxy/global"}, {"POST", "/drafts"},
-	} {
-		if f := s.do(r[0], r[1]+"?dryRun=1", `{}`).refused(t, 400, "invalid"); len(f.Fields) != 1 || f.Fields[0].Path != "dryRun" {
-			t.Errorf("%s %s: %+v", r[0], r[1], f)
+	for request := range strings.Lines("PUT /backends/live\nDELETE /backends/live\nPOST /backends/live\nPUT /frontends/web\nDELETE /certificates/x\nPOST /haproxy/reload\nPUT /haproxy/global\nPOST /drafts\n") {
+		method, path, _ := strings.Cut(strings.TrimSpace(request), " ")
+		if f := s.do(method, path+"?dryRun=1", `{}`).refused(t, 400, "invalid"); len(f.Fields) != 1 || f.Fields[0].Path != "dryRun" {
+			t.Errorf("%s: %+v", request, f)
 		}
 	}
 	s.get("/backends/live").wants(t, 200, nil)

@@ -28,7 +28,7 @@ func newClusterWizard(o *onNode) *cobra.Command {
 		Message string            `json:"message,omitempty"`
 	}
 	cmd := o.agentCommand(&cobra.Command{
-		Use:   "wizard [WIZARD [FIELD=VALUE…]]",
+		Use:   "wizard [WIZARD [FIELD=VALUE...]]",
 		Short: "Make a floating IP, a web server, a fence device and others in a draft",
 		Long: `Makes objects of the cluster's configuration from a few values, in a draft, and shows what
 the cluster would do. Nothing is in effect before the draft is committed. Without a name
