@@ -288,6 +288,9 @@ func (h draftHandlers) drop(c echo.Context) error {
 		return err
 	}
 	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
+		if _, err := h.seen(ctx, d).Without(ids); err != nil { // of objects that are hidden, too
+			return d, err
+		}
 		if err := h.agent.judge(ctx, stage.Towards(in, d.Only(ids).View(in))); err != nil {
 			return d, err
 		}

@@ -3,11 +3,13 @@ package hrapi
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api"
 	"thalassa/gateway"
+	"thalassa/lb"
 )
 
 // The keys of answers that something is missing.
@@ -152,6 +154,9 @@ func (h gatewayHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSeen(c, change); err != nil {
+		return err
+	}
 	var isNew bool
 	err = h.change(c, func(m *gateway.Model) (err error) {
 		if _, isThere := m.Gateway(name); !isThere && change.Protocol == "" {
@@ -161,6 +166,28 @@ func (h gatewayHandlers) put(c echo.Context) error {
 		return err
 	})
 	return answer(c, err, func() object { return changedAnswer(isNew, "Added gateway", name) })
+}
+
+// checkSeen refuses pools and certificates that the caller does not see, whether they exist or not.
+func checkSeen(c echo.Context, change gateway.Change) error {
+	ctx := c.Request().Context()
+	var fe lb.FieldErrors
+	const problem, expected = "names what you may not use", "a name that your rights include"
+	if change.Default != "" && !api.Sees(ctx, "backend/"+change.Default) {
+		fe.Add("defaultBack", problem, expected)
+	}
+	for _, p := range change.Pools {
+		if !api.Sees(ctx, "backend/"+p.Name) {
+			fe.Add("pools", problem, expected)
+		}
+	}
+	for _, e := range change.Endpoints {
+		_, text, _ := strings.Cut(e.Address, "@")
+		if name := strings.TrimSpace(text); name != "" && !api.Sees(ctx, "certificate/"+name) && !api.Sees(ctx, "certificate/"+strings.TrimSuffix(name, ".pem")) {
+			fe.Add("endpoints."+e.Name, problem, expected)
+		}
+	}
+	return fe.Err()
 }
 
 // changedAnswer says that something was made or changed.
@@ -237,6 +264,9 @@ func (h gatewayHandlers) putEndpoint(c echo.Context) error {
 	var address string
 	if ok, err := read(f, "address", `"ip:port"`, &address); err != nil || !ok {
 		return orMissing(err, "address", `"ip:port"`)
+	}
+	if err := checkSeen(c, gateway.Change{Endpoints: []gateway.Endpoint{{Name: endpoint, Address: address}}}); err != nil {
+		return err
 	}
 	var isNew bool
 	err = h.change(c, func(m *gateway.Model) (err error) {

@@ -2,6 +2,7 @@ package hrapi_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -321,5 +322,35 @@ func TestLimitsHold(t *testing.T) {
 	}
 	if _, answer, _ := f.do("GET", "/v1/pools", "", "Authorization: Bearer "+apitest.BlindReadToken); strings.Contains(answer, "other") {
 		t.Errorf("another pool shows: %s", answer)
+	}
+}
+
+// An answer does not tell whether there is what the caller does not see.
+func TestHiddenNamesAreLikeOthers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, apitest.Limited(t))
+	for path, body := range map[string]string{
+		"/v1/pools/hidden": `{"targets":{"t":"10.0.0.2:80"}}`, "/v1/gateways/www": `{"protocol":"http","endpoints":{"e":"127.0.0.1:8081"}}`,
+	} {
+		if status, answer, _ := f.do("PUT", path, body, "Authorization: Bearer "+apitest.AdminToken); status != 200 {
+			t.Fatalf("%s: %d %s", path, status, answer)
+		}
+	}
+	for _, r := range [][3]string{
+		{"PUT", "/v1/gateways/www", `{"endpoints":{},"pools":["%s"]}`},
+		{"PUT", "/v1/gateways/www", `{"endpoints":{},"pools":{"%s":"127.0.0.9:99"}}`},
+		{"PUT", "/v1/gateways/www", `{"endpoints":{},"defaultBack":"%s"}`},
+		{"PUT", "/v1/gateways/www", `{"endpoints":{"a":"127.0.0.1:8082 @%s"}}`},
+		{"PUT", "/v1/gateways/www/endpoints/a", `{"address":"127.0.0.1:8082 @%s.pem"}`},
+		{"POST", "/drafts/v1/drop", `{"objects":["backend/%s"]}`},
+	} {
+		var answers [2]string
+		for i, name := range []string{"hidden", "nobody"} {
+			status, answer, _ := f.do(r[0], r[1], fmt.Sprintf(r[2], name), "Authorization: Bearer "+apitest.BlindAdminToken)
+			answers[i] = fmt.Sprint(status, strings.ReplaceAll(answer, name, "NAME"))
+		}
+		if answers[0] != answers[1] || strings.HasPrefix(answers[0], "2") {
+			t.Errorf("%v: %q, and if there is none %q", r, answers[0], answers[1])
+		}
 	}
 }
