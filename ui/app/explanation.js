@@ -40,7 +40,7 @@ function Phases({ phases }) {
     <thead><tr><th scope="col">Phase</th><th scope="col">When</th><th scope="col">Took</th><th scope="col">Began</th><th scope="col">Ended</th><th scope="col">Records</th></tr></thead>
     <tbody>${phases.map((p, n) => html`<tr key=${n}>
       <td>${phaseName(p)}${p.resource || p.node ? html` <span class="muted">${[p.resource, p.node].filter(Boolean).join(" on ")}</span>` : ""}</td>
-      <td><${Bar} possible=${drawn[n].possible} certain=${drawn[n].certain} /></td><td>${took(p.took)}</td>
+      <td><${Bar} possible=${drawn[n].possible} certain=${drawn[n].certain} /></td><td class="took">${took(p.took)}</td>
       <td>${instant(p.begin, clock)}</td><td>${instant(p.end, clock)}</td>
       <td>${!p.recorded && html`<span class="muted">not recorded itself; </span>`}${p.sources.map((s) => `${s.kind}: ${s.text}`).join("; ")}</td></tr>`)}</tbody></table></div>`;
 }
