@@ -7,6 +7,7 @@
 package pam
 
 import (
+	"cmp"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -128,7 +129,7 @@ func (c *Client) ask(ctx context.Context, in queue, q question) (auth.Account, e
 	}
 	data, err := exchange(ctx, append(line, '\n'))
 	if err != nil {
-		return auth.Account{}, fmt.Errorf("asking PAM: %w", err)
+		return auth.Account{}, fmt.Errorf("asking PAM: %w", cmp.Or(ctx.Err(), err)) // who asked may have gone
 	}
 	var a answer
 	if err := json.Unmarshal(data, &a); err != nil {

@@ -285,8 +285,8 @@ func TestNobodyAnswers(t *testing.T) {
 	for range cap(done) {
 		if err := <-done; errors.Is(err, auth.ErrBusy) {
 			busy++
-		} else if err == nil {
-			t.Error("somebody answered")
+		} else if !errors.Is(err, context.DeadlineExceeded) { // who asked has gone: nothing failed here
+			t.Error(err)
 		}
 	}
 	if busy < 20 {
