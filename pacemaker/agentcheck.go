@@ -25,6 +25,9 @@ const (
 	maxSaid = 2048
 )
 
+// parameterName is the name of a parameter of an agent.
+var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,99}$`)
+
 // Check has an OCF agent check parameters on this node, by its action validate-all. The agent runs
 // with the rights of this program, and changes nothing. Parameters are arguments of a program,
 // which others on the node can see: what may be a secret is refused. Errors: *lb.InvalidError,
@@ -66,7 +69,7 @@ func checkable(params map[string]string) error {
 		switch {
 		case fe.Full():
 			return fe.Err()
-		case !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,99}$`).MatchString(name):
+		case !parameterName.MatchString(name):
 			fe.Add(field, "is not the name of a parameter", "letters, digits, _ and -")
 		case len(value) > maxCheckedValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7F }):
 			fe.Add(field, "has a control character, or is too long", fmt.Sprintf("text on one line of %d bytes at most", maxCheckedValue))
