@@ -172,7 +172,9 @@ func (l *startupLog) trim() {
 	}
 	defer l.changes.unlock()
 	if l.empty() { // else it belongs to another user, who started HAProxy
-		l.setMark()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.mark, l.marked = 0, true // HAProxy may have written again already
 	}
 }
 
