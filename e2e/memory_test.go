@@ -301,7 +301,7 @@ func (n *narrowNode) fill() {
 	}
 	n.database = append(file.Bytes(), make([]byte, 50<<20)...)
 	file.Reset()
-	if status, err := n.ask(http.MethodGet, "/backup", "", nil, &file); status != http.StatusOK || file.Len() < 20<<20 {
+	if status, err := n.ask(http.MethodGet, "/backup", "", nil, &file); status != http.StatusOK || file.Len() < 20*bulk {
 		n.t.Fatalf("GET /backup: %d %v, %d bytes", status, err, file.Len())
 	}
 	n.backup = bytes.Clone(file.Bytes())
