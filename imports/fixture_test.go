@@ -27,6 +27,8 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"thalassa/internal/testkit"
 )
 
 // A site has what the configurations of testdata refer to: files, certificates and servers
@@ -274,16 +276,6 @@ func startFastCGI(t *testing.T, name string) string {
 	return l.Addr().String()
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // A file is a configuration of testdata with addresses of its own.
 type file struct {
 	text  []byte
@@ -302,7 +294,7 @@ func (s *site) file(t *testing.T, name string) file {
 	functions := template.FuncMap{
 		"bind": func(name string) string {
 			if out.binds[name] == "" {
-				out.binds[name] = fmt.Sprint("127.0.0.1:", freePort(t))
+				out.binds[name] = fmt.Sprint("127.0.0.1:", testkit.Port(t))
 			}
 			return out.binds[name]
 		},
@@ -317,7 +309,7 @@ func (s *site) file(t *testing.T, name string) file {
 		"gid":       os.Getgid,
 		"number": func(name string) int {
 			if numbers[name] == 0 {
-				numbers[name] = freePort(t)
+				numbers[name] = testkit.Port(t)
 			}
 			return numbers[name]
 		},

@@ -4,6 +4,7 @@
 package testkit
 
 import (
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -41,24 +42,41 @@ func Port(tb testing.TB) int {
 	return Ports(tb, 1)[0]
 }
 
-// Ports returns n distinct free TCP ports of the loopback. They are none of those
-// that the kernel gives to listeners on port 0 and to outgoing connections, which
-// could take them before the test does.
+// Ports returns n distinct free TCP ports of the loopback, which no other test gets before this
+// one ends: HAProxys that share a port would answer each other's requests. They are none of
+// those that the kernel gives to listeners on port 0 and to outgoing connections, which could
+// take them before the test does.
 func Ports(tb testing.TB, n int) []int {
 	tb.Helper()
 	const first, last = 10_000, 30_000 // by default the kernel's begin at 32,768
 	ports := make([]int, 0, n)
 	for tries := 0; len(ports) < n; tries++ {
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first+rand.IntN(last-first))) //nolint:gosec // not a secret
+		port := first + rand.IntN(last-first) //nolint:gosec // not a secret
+		err := reserve(tb, port)
 		switch {
 		case err == nil:
-			defer l.Close() // all stay open until n distinct ones are found
-			ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+			ports = append(ports, port)
 		case tries > 1000:
 			tb.Fatal(err)
 		}
 	}
 	return ports
+}
+
+// reserve takes a port, if it is free, for a test: in the name of an abstract socket, which is one
+// for all processes.
+func reserve(tb testing.TB, port int) error {
+	tb.Helper()
+	name, err := net.Listen("unix", "@thalassa-test-port-"+strconv.Itoa(port))
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return errors.Join(err, name.Close())
+	}
+	tb.Cleanup(func() { _ = name.Close() })
+	return l.Close()
 }
 
 // Logger writes to the test's output.

@@ -154,8 +154,8 @@ func writeMemory(b *bytes.Buffer, runs []Run) {
 		if r.What != "memory" {
 			continue
 		}
-		fmt.Fprintf(b, "\n## Memory\n\nThe most that agent and HAProxy took together in the newest run of [Little memory](testing.md#little-memory), with a\n"+
-			"limit of %d MB and %s requests (%s):\n\n| what callers did | MB |\n|---|---|\n", r.Counts["limit MB"], thousands(r.Counts["requests"]), r.Date.Format(time.DateOnly))
+		fmt.Fprintf(b, "\n## Memory\n\nThe most that agent and HAProxy took together in the newest run of\n"+
+			"[Little memory](testing.md#little-memory), with a limit of %d MB and %s requests (%s):\n\n| what callers did | MB |\n|---|---|\n", r.Counts["limit MB"], thousands(r.Counts["requests"]), r.Date.Format(time.DateOnly))
 		for _, name := range slices.Sorted(maps.Keys(r.Counts)) {
 			if what, ok := strings.CutPrefix(name, "MB: "); ok {
 				fmt.Fprintf(b, "| %s | %d |\n", what, r.Counts[name])
