@@ -253,7 +253,9 @@ func TestConsulIsFull(t *testing.T) {
 	server, p := testkit.Consul(t, "limits { kv_max_value_size = 100 txn_max_req_len = 100 }"), testkit.StartPebble(t, testkit.PebbleConfig{Answers: true})
 	a := together(t, t.TempDir(), p, sharing(t, server.Address(), clusterKey(t, clusterSecret), "a"), nil)
 	shop := a.order(p, "shop.example")
-	s := a.await(shop, "waiting", func(s lb.OrderStatus) bool { return s.State == lb.OrderWaiting && strings.Contains(s.Error, "for all nodes") })
+	s := a.await(shop, "waiting", func(s lb.OrderStatus) bool {
+		return s.State == lb.OrderWaiting && strings.Contains(s.Error, "for all nodes")
+	})
 	if p.Orders() != 0 || s.Failures > 0 {
 		t.Errorf("%d orders; %+v", p.Orders(), s)
 	}
