@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	clusterstatus "thalassa/cluster"
+	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
 )
 
@@ -102,11 +103,14 @@ func (s *clusterFixture) writeAtOnce(t *testing.T, nodes []*cluster.Node) {
 		})
 	}
 	writing.Wait()
-	var tags []map[string]any
-	answer, err := s.send(nodes[0], "GET", "/config/tags", "", "")
-	if err != nil || json.Unmarshal(answer.body, &tags) != nil || len(tags) != writers {
-		t.Errorf("%d writers have made %s (%v)", writers, answer.body, err)
-	}
+	testkit.Eventually(t, patience, func() error { // the view of this node has those of others, too
+		var tags []map[string]any
+		answer, err := s.send(nodes[0], "GET", "/config/tags", "", "")
+		if err != nil || json.Unmarshal(answer.body, &tags) != nil || len(tags) != writers {
+			return fmt.Errorf("%d writers have made %s (%w)", writers, answer.body, err)
+		}
+		return nil
+	})
 	object, err := s.send(nodes[0], "GET", "/config/tags/tag-0", "", "")
 	if err != nil {
 		t.Fatal(err)

@@ -90,6 +90,33 @@ func follows(before, after cluster.Transition) bool {
 	return after.Time.Sub(before.Time) <= wait
 }
 
+// aboutOne is the case without the transitions of other losses than the one that is asked about:
+// its own, or the last one before.
+func (c Case) aboutOne() Case {
+	indexOf := func(id string) int {
+		return slices.IndexFunc(c.Run, func(t cluster.Transition) bool { return t.ID == id })
+	}
+	place, from, to := indexOf(c.ID), 0, len(c.Run)
+	for i, l := range c.Lost {
+		switch at := indexOf(l.Transition); {
+		case i == 0 || l.Transition == c.Lost[i-1].Transition: // what led to the first belongs to it
+		case at <= place:
+			from = at
+		default:
+			to = min(to, at)
+		}
+	}
+	if from > 0 {
+		c.Before = c.Run[from-1]
+	}
+	if to < len(c.Run) {
+		c.After = c.Run[to].Time
+	}
+	c.Run = c.Run[from:to]
+	c.Lost = slices.DeleteFunc(slices.Clone(c.Lost), func(l Loss) bool { return indexOf(l.Transition) < 0 })
+	return c
+}
+
 // Fenced is the node that a transition decided to fence; empty: none.
 func Fenced(t cluster.Transition) string {
 	for _, d := range t.Decisions {

@@ -18,6 +18,7 @@ const (
 
 // Explain says what became of a case.
 func Explain(c Case) Explanation {
+	c = c.aboutOne()
 	e := Explanation{
 		Transition: c.ID, Phases: []Phase{}, Notes: []string{}, Advice: []Advice{},
 		LogNode: c.Log.Node, LogSources: c.Log.Sources, Missing: c.Log.Missing,

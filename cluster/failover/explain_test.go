@@ -135,6 +135,23 @@ order 700 false
 	}
 }
 
+// Of two losses soon after each other, the one is explained that is asked about.
+func TestTwoLossesInARun(t *testing.T) {
+	c := killed()
+	second := cluster.Transition{
+		ID: "second", Time: after(40), DC: "lb2", File: "pe-warn-4.bz2", Known: true,
+		Decisions: []cluster.Consequence{{Action: "Fence (reboot)", Node: "lb3"}},
+	}
+	c.Run = append(c.Run, cluster.Transition{ID: "calm", Time: after(14), DC: "lb2", Known: true}, second)
+	c.Lost = append(c.Lost, failover.Loss{Node: "lb3", Transition: "second"})
+	for asked, want := range map[string]string{"loss": "lb1", "calm": "lb1", "second": "lb3"} {
+		c.ID = asked
+		if e := failover.Explain(c); e.Kind != failover.KindLoss || e.Node != want || slices.Contains(e.Transitions, "loss") != (want == "lb1") {
+			t.Errorf("%s: %s of %s in %q", asked, e.Kind, e.Node, e.Transitions)
+		}
+	}
+}
+
 // An input after the run may have newer results in the place of those of the run.
 func TestAStartWithoutAResult(t *testing.T) {
 	c := killed()
