@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"strings"
@@ -249,6 +250,10 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 		return respond(c, http.StatusOK, out)
 	}
 	changed, err := h.find(c, k, e.ID)
+	if !h.shows(out) || errors.As(err, new(*lb.NotFoundError)) { // on a busy node, or somebody has removed it
+		c.Response().Header().Del(headerETag)
+		return respond(c, http.StatusOK, out)
+	}
 	if err != nil {
 		return err
 	}
@@ -257,6 +262,17 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 		Object map[string]any `json:"object"`
 		config.Outcome
 	}{o.Document(k), out})
+}
+
+// shows reports whether the view has what an outcome has made of the configuration.
+func (h clusterConfigHandlers) shows(out config.Outcome) bool {
+	if out.Cluster == nil {
+		return true
+	}
+	wanted := out.Cluster.Epoch
+	wanted.Updates = 0
+	_, epoch, err := h.objects.Configuration()
+	return err == nil && epoch.Compare(wanted) >= 0
 }
 
 // asSingle is the error about the only edit of a request.

@@ -128,3 +128,19 @@ func TestSeveralChangesOfTheCluster(t *testing.T) {
 	}
 	same(t, s.get("/cluster/config/groups/g").body, `{"id": "g", "members": ["web", "vip"]}`)
 }
+
+// A change that is made is no error, though the view does not show it in time.
+func TestChangeThatTheViewDoesNotShow(t *testing.T) {
+	s, c := configuredCluster(t)
+	for _, r := range [][2]string{{"PUT", `{"objects":["vip"]}`}, {"PATCH", `{"objects":["vip","fence"]}`}} {
+		c.Lag()
+		var out map[string]any
+		a := s.do(r[0], "/cluster/config/tags/late", r[1])
+		a.wants(t, 200, &out)
+		if tag := a.header.Get("ETag"); out["object"] != nil || out["changes"] == nil || tag != "" {
+			t.Errorf("%s: %v, %s", r[0], out, tag)
+		}
+		_ = c.Refresh(t.Context())
+	}
+	same(t, s.get("/cluster/config/tags/late").body, `{"id": "late", "objects": ["vip", "fence"]}`)
+}

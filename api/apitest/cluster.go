@@ -1,7 +1,6 @@
 package apitest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -28,6 +27,7 @@ type Cluster struct {
 	jobs          []cluster.Job
 	configuration *cibxml.Element
 	behind        *cibxml.Element // the view, until a Refresh; nil: it is up to date
+	behindEpoch   cluster.Epoch
 	operations    []cluster.OperationResult
 }
 
@@ -193,7 +193,7 @@ func (c *Cluster) SetConfiguration(text string) error {
 func (c *Cluster) Lag() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.behind = c.configuration
+	c.behind, c.behindEpoch = c.configuration, c.view.Epoch
 }
 
 // Refresh ends a Lag.
@@ -211,7 +211,10 @@ func (c *Cluster) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 	if c.trouble != nil {
 		return nil, cluster.Epoch{}, c.trouble
 	}
-	return cmp.Or(c.behind, c.configuration), c.view.Epoch, nil
+	if c.behind != nil {
+		return c.behind, c.behindEpoch, nil
+	}
+	return c.configuration, c.view.Epoch, nil
 }
 
 // PlanEdits makes the edits in a copy. It foretells nothing.

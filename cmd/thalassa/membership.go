@@ -94,7 +94,7 @@ func (s *clusterChanges) Predict(ctx context.Context, a cluster.Action) (cluster
 }
 
 // freshWithin limits the wait for the view to show a change.
-const freshWithin = 5 * time.Second
+const freshWithin = 30 * time.Second
 
 // Configuration is the configuration in the view, and the version of its CIB.
 func (s *clusterChanges) Configuration() (*cibxml.Element, cluster.Epoch, error) {
