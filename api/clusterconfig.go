@@ -249,8 +249,14 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 	if op == config.Delete || how.dryRun {
 		return respond(c, http.StatusOK, out)
 	}
-	changed, err := h.find(c, k, e.ID)
-	if !h.shows(out) || errors.As(err, new(*lb.NotFoundError)) { // on a busy node, or somebody has removed it
+	return h.respondChanged(c, k, e.ID, out)
+}
+
+// respondChanged answers with an object as it is after a change. Where the view of a busy node does
+// not show that yet, or somebody has removed the object, the answer has the outcome alone.
+func (h clusterConfigHandlers) respondChanged(c echo.Context, k config.Kind, id string, out config.Outcome) error {
+	changed, err := h.find(c, k, id)
+	if !h.shows(out) || errors.As(err, new(*lb.NotFoundError)) {
 		c.Response().Header().Del(headerETag)
 		return respond(c, http.StatusOK, out)
 	}
