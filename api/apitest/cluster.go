@@ -239,9 +239,8 @@ func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Durat
 }
 
 func (c *Cluster) edited(edits []config.Edit) (*cibxml.Element, config.Outcome, error) {
-	_, epoch, err := c.Configuration()
 	c.mu.Lock()
-	configuration := c.configuration
+	configuration, epoch, err := c.configuration, c.view.Epoch, c.trouble
 	c.mu.Unlock()
 	out := config.Outcome{Epoch: epoch, Changes: []string{}, Warnings: []string{}, Predicted: cluster.Consequences{Actions: []cluster.Consequence{}, Text: []string{}, After: c.View()}}
 	if err != nil {

@@ -32,18 +32,25 @@ func serve(l net.Listener, answer string) <-chan string {
 	return got
 }
 
-// An agent that is not root asks through a socket, and tells passwords to nobody but root.
-func TestDial(t *testing.T) {
-	t.Parallel()
-	testkit.NeedsRoot(t)
+// dialed is a client that asks through a socket, and who listens there.
+func dialed(t *testing.T) (net.Listener, *Client) {
+	t.Helper()
 	path := filepath.Join(testkit.SocketDir(t), "s")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	c := New(Config{Socket: path})
 	c.isRoot = false
+	return l, c
+}
+
+// An agent that is not root asks through a socket, and tells passwords to nobody but root.
+func TestDial(t *testing.T) {
+	t.Parallel()
+	testkit.NeedsRoot(t)
+	l, c := dialed(t)
 	got := serve(l, `{"user":"ann","groups":["ops"]}`+"\n")
 	account, err := c.Login(t.Context(), "thalassa", "ann", "secret")
 	if err != nil || account.Name != "ann" || len(account.Groups) != 1 || !strings.Contains(<-got, `"password":"secret"`) {
@@ -79,12 +86,7 @@ func TestDial(t *testing.T) {
 func TestAccountsDoNotWaitForLogins(t *testing.T) {
 	t.Parallel()
 	testkit.NeedsRoot(t)
-	path := filepath.Join(testkit.SocketDir(t), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l, c := dialed(t)
 	began := make(chan struct{}, 1)
 	go func() {
 		for {
@@ -104,8 +106,6 @@ func TestAccountsDoNotWaitForLogins(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	c := New(Config{Socket: path})
-	c.isRoot = false
 	flood, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for range 2 * maxWaiting {
