@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"mime"
 	"net/http"
 	"strings"
@@ -161,9 +160,6 @@ func (h clusterConfigHandlers) reveal(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := parameters(c.Request()).err(); err != nil {
-		return err
-	}
 	e, err := h.find(c, k, c.Param("id"))
 	if err != nil {
 		return err
@@ -255,14 +251,15 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 // respondChanged answers with an object as it is after a change. Where the view of a busy node does
 // not show that yet, or somebody has removed the object, the answer has the outcome alone.
 func (h clusterConfigHandlers) respondChanged(c echo.Context, k config.Kind, id string, out config.Outcome) error {
-	changed, err := h.find(c, k, id)
-	if !h.shows(out) || errors.As(err, new(*lb.NotFoundError)) {
-		c.Response().Header().Del(headerETag)
-		return respond(c, http.StatusOK, out)
-	}
+	configuration, epoch, err := h.objects.Configuration()
 	if err != nil {
 		return err
 	}
+	changed := config.Find(configuration, k, id)
+	if changed == nil || isBefore(epoch, out) {
+		return respond(c, http.StatusOK, out)
+	}
+	c.Response().Header().Set(headerETag, config.Tag(k, changed, epoch.Configuration()))
 	o := config.Masked(k, changed)
 	return respond(c, http.StatusOK, struct {
 		Object map[string]any `json:"object"`
@@ -270,15 +267,14 @@ func (h clusterConfigHandlers) respondChanged(c echo.Context, k config.Kind, id 
 	}{o.Document(k), out})
 }
 
-// shows reports whether the view has what an outcome has made of the configuration.
-func (h clusterConfigHandlers) shows(out config.Outcome) bool {
+// isBefore reports whether a version of the CIB lacks what an outcome has made of the configuration.
+func isBefore(epoch cluster.Epoch, out config.Outcome) bool {
 	if out.Cluster == nil {
-		return true
+		return false
 	}
 	wanted := out.Cluster.Epoch
-	wanted.Updates = 0
-	_, epoch, err := h.objects.Configuration()
-	return err == nil && epoch.Compare(wanted) >= 0
+	wanted.Updates = 0 // of the status alone
+	return epoch.Compare(wanted) < 0
 }
 
 // asSingle is the error about the only edit of a request.

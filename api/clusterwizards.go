@@ -163,9 +163,6 @@ func ofValues(err error) error {
 // run makes what a wizard is for in a draft, and answers with what the draft would do. If that
 // cannot be told, the answer says why: the draft is there.
 func (h wizardHandlers) run(c echo.Context) error {
-	if err := parameters(c.Request()).err(); err != nil {
-		return err
-	}
 	if _, err := h.status(); err != nil {
 		return err
 	}

@@ -43,9 +43,12 @@ type Route struct {
 	Path    string    // parameters in braces
 	Need    auth.Role // 0: open to everybody
 	On      string    // what it concerns: OnNode, OnMany, OnCaller, or an object such as "backend/{key}"
-	Summary string    // one line for the index
+	Summary string    // one line for the index; that of a change with parameters ends with "query: " and their names
 	Handle  echo.HandlerFunc
 }
+
+// takesParameters reports whether the query of a change may have parameters.
+func (r Route) takesParameters() bool { return strings.Contains(r.Summary, "query: ") }
 
 // echoPath turns "/a/{key}" into echo's "/a/:key".
 func (r Route) echoPath() string {

@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -56,7 +55,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		},
 	)
 	for i, r := range routes {
-		if !isSafe(r.Method) && !strings.Contains(r.Summary, "query: ") {
+		if !isSafe(r.Method) && !r.takesParameters() {
 			routes[i].Handle = withoutParameters(r.Handle)
 		}
 	}
