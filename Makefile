@@ -36,7 +36,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak memory linearizable faults staged foretold figures cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak memory linearizable faults staged foretold hundred figures cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,20 +68,23 @@ YARDSTICKS := (cd tools && go test ./yardsticks)
 # tested NAME,PACKAGES,FLAGS runs tests. Those that were tried again are listed in a file of the name.
 tested = $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages "$(2)" \
 	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-	  --rerun-fails-report bin/test/again-$(1) -- \
+	  --rerun-fails-report bin/test/again-$(1) --jsonfile-timing-events bin/test/$(1).json -- \
 	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(3) | $(LISTED)
 
 # Package e2e takes longest by far: most of its tests run alone, because they measure. When
-# everything is tested, the other packages run beside it, and after them its clusters of three
-# nodes, two at once, at a lower priority.
-CLUSTERS := ^Test(Cluster(Of|Group|Sessions|Commands|Without|Foretold|Jobs|$$)|Watcher)
+# everything is tested, the other packages run beside it: haproxy, which mostly waits for HAProxy,
+# and one after the other the rest. Its clusters of three nodes, two at once, follow at a lower
+# priority, beside those of the other packages that are left.
+CLUSTERS := ^Test(Cluster(Of|Afternoon|Group|Sessions|Commands|Without|Foretold|Jobs|Manage|Hundred|Starts|Membership|From|Founded|Init|Takes|Replaces|Forgets|$$)|Watcher)
 ifeq ($(PKG)$(RUN),./...)
 TESTED = go test -race -ldflags=-w -run '^$$$$' ./e2e >/dev/null; \
-	{ $(call tested,e2e,./e2e,-skip '$(CLUSTERS)'); } & alone=$$!; \
+	{ wrong=0; $(call tested,e2e,./e2e,-skip '$(CLUSTERS)') || wrong=1; \
+	  ( renice -n 5 $$BASHPID >/dev/null; $(call tested,clusters,./e2e,-run '$(CLUSTERS)') ) || wrong=1; exit $$wrong; } & whole=$$!; \
+	$(call tested,haproxy,./haproxy,) & waits=$$!; \
 	$(YARDSTICKS) || failed=1; \
-	$(call tested,others,$$(go list ./... | grep -v /e2e$$ | tr '\n' ' '),-p 1) || failed=1; \
-	( renice -n 5 $$BASHPID >/dev/null; $(call tested,clusters,./e2e,-run '$(CLUSTERS)') ) || failed=1; \
-	wait $$alone || failed=1
+	$(call tested,others,$$(go list ./... | grep -vE '/(e2e|haproxy)$$' | tr '\n' ' '),-p 1) || failed=1; \
+	wait $$waits || failed=1; \
+	wait $$whole || failed=1
 else
 TESTED = $(call tested,these,$(PKG),$(if $(RUN),-run '$(RUN)')) || failed=1
 endif
@@ -97,15 +100,16 @@ test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.
 
 # Libraries that only compute are compiled without the race detector in `make quick`: SQLite,
 # argon2id and scrypt take ten times as long with it, and share nothing with our goroutines.
-PLAIN := modernc.org/... golang.org/x/crypto/... filippo.io/... github.com/haproxytech/... crypto/internal/...
+PLAIN := modernc.org/... golang.org/x/crypto/... filippo.io/... github.com/haproxytech/... crypto/internal/... regexp/... compress/... unicode/... strconv
 
 # go test -short skips what calls testkit.Needs; package e2e needs everything. Without
 # symbols the linker takes half the time; races are reported with lines all the same. The
-# race detector waits a second for races at the end of each package; a tenth is enough.
+# race detector waits a second for races at the end of each package; a tenth is enough. The
+# garbage collectors of the linker and of the tests take a tenth of the time; fewer runs do.
 # `make lint` has go vet.
 quick: ## Test all that needs no root, cluster, browser or server (about a minute), with the race detector
 	@mkdir -p bin/test
-	@failed=0; GORACE=atexit_sleep_ms=100 \
+	@failed=0; GORACE=atexit_sleep_ms=100 GOGC=400 \
 	go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --jsonfile bin/test/quick.json \
 	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -vet=off $(PLAIN:%=-gcflags=%=-race=false) -ldflags='-s -w' -p 4 -timeout 5m || failed=1; \
 	$(YARDSTICKS) || failed=1; \
@@ -142,6 +146,10 @@ foretold: ## Act at random on a cluster of three nodes, and compare with what wa
 	@tools/setup haproxy consul pacemaker
 	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_FORETOLD=$(or $(ACTIONS),200) $(WITH) go test -count 1 -v -timeout 2h -run '^TestClusterForetold$$' ./e2e
 
+hundred: ## Kill the node with the management address while a client makes a hundred steps, as root (SEEDS=10 SEED=1)
+	@tools/setup haproxy consul pacemaker
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_HUNDRED=$(or $(SEEDS),10) THALASSA_HUNDRED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 8h -run '^TestClusterHundred$$' ./e2e
+
 screenshots: ## Make the pictures of the README from the demo under load
 	@tools/setup haproxy consul chromium
 	@mkdir -p docs/screenshots
@@ -163,7 +171,7 @@ bench-ha: ## Measure failovers in a cluster of three nodes, as root (ROUNDS=5)
 fuzz: ## Run every fuzz target for a while (FUZZTIME=10m PKG=./template)
 	@THALASSA_FIGURES='$(FIGURES)' tools/fuzz $(FUZZTIME) $(PKG)
 
-figures: ## Write docs/figures.md from what soak, staged, linearizable, foretold, faults and fuzz have kept
+figures: ## Write docs/figures.md from what soak, staged, linearizable, foretold, hundred, faults and fuzz have kept
 	@go test -count 1 -run '^TestPageOfFigures$$' ./internal/testkit/figures -update
 
 lint: ## Check the source: linters, formatting, vet, go.mod, scripts
@@ -172,7 +180,7 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@$(LINT) run --show-stats=false $(PKG)
 	@go vet $(PKG)
 	@go mod tidy -diff
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/former tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/former tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/ocf-agent packaging/post* packaging/prerm; fi
 	@if command -v shellcheck >/dev/null; then shellcheck --shell=sh internal/testkit/cluster/*.sh; fi
 
 docs: ## Write docs/cli.md from the commands, docs/grants.md from the routes, docs/hrapi-points.md
@@ -204,10 +212,12 @@ docker: ## Build the container image thalassa:latest
 install: build ## Install program, systemd unit, man pages, example settings (PREFIX= DESTDIR=)
 	@install -D -m 0755 bin/thalassa $(DESTDIR)$(PREFIX)/bin/thalassa
 	@install -D -m 0644 packaging/thalassa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
-	@sed -i 's|=/usr/local/bin/thalassa|=$(PREFIX)/bin/thalassa|' $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
+	@install -m 0644 packaging/thalassa-node.socket packaging/thalassa-node@.service packaging/thalassa-membership.socket packaging/thalassa-membership@.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	@sed -i 's|=/usr/local/bin/thalassa|=$(PREFIX)/bin/thalassa|' $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa-node@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa-membership@.service
 	@install -D -m 0644 packaging/thalassa.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/thalassa.conf
 	@install -D -m 0644 packaging/thalassa.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/thalassa.conf
 	@install -D -m 0755 packaging/ocf-haproxy $(DESTDIR)/usr/lib/ocf/resource.d/thalassa/haproxy
+	@install -D -m 0755 packaging/ocf-agent $(DESTDIR)/usr/lib/ocf/resource.d/thalassa/agent
 	@install -D -m 0644 packaging/thalassa.yaml $(DESTDIR)$(PREFIX)/share/doc/thalassa/thalassa.yaml
 	@rm -rf bin/man && mkdir -p bin/man && bin/thalassa manpages bin/man
 	@install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5

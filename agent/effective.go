@@ -107,7 +107,7 @@ func (e *effective) keepMembers(wanted lb.Config, snap lb.Snapshot) lb.Config {
 		old, there := now[p.Key]
 		if _, known := snap.Services[p.Service]; !known && there && p.Type == "dynamic" && old.Type == p.Type &&
 			old.Service == p.Service && old.Selection() == p.Selection() {
-			p.Members = old.Members
+			p.Members = p.Transport.TLS.Respeak(old.Members)
 			wanted.Backends[i] = p.Overridden(snap.Overrides)
 		}
 	}

@@ -50,6 +50,9 @@ func (e *earlierRun) members(ctx context.Context, in lb.Intent, snap lb.Snapshot
 				kept[b.Key] = append(kept[b.Key], *m)
 			}
 		}
+		if found := kept[b.Key]; len(found) > 0 {
+			kept[b.Key] = b.Transport.TLS.Respeak(found)
+		}
 		there := slices.ContainsFunc(servers, func(s lb.ServerState) bool { return s.Backend == b.Key })
 		if there && slots[b.Key] == nil && !slices.Contains(waiting, b.Service) { // members with host names have no slots
 			waiting = append(waiting, b.Service)

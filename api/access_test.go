@@ -13,8 +13,8 @@ func TestWhoAmI(t *testing.T) {
 	f := newFixture(t, apitest.Limited(t))
 	for token, want := range map[string]string{
 		apitest.OperateToken:     `{"name":"operator","role":"operate","authentication":true,"how":"token"}`,
-		apitest.ShopDeployToken:  `{"name":"shop-deployer","role":"deploy","on":["backend/shop-*","certificate/shop-*","frontend/www"],"see":true,"authentication":true,"how":"token"}`,
-		apitest.BlindDeployToken: `{"name":"blind-deployer","role":"deploy","on":["backend/shop-*","certificate/shop-*","frontend/www"],"see":false,"authentication":true,"how":"token"}`,
+		apitest.ShopDeployToken:  `{"name":"shop-deployer","role":"deploy","on":["backend/shop-*","certificate/shop-*","cluster/shop-*","frontend/www"],"see":true,"authentication":true,"how":"token"}`,
+		apitest.BlindDeployToken: `{"name":"blind-deployer","role":"deploy","on":["backend/shop-*","certificate/shop-*","cluster/shop-*","frontend/www"],"see":false,"authentication":true,"how":"token"}`,
 	} {
 		same(t, f.get("/session", bearer(token)).body, want)
 	}
@@ -26,7 +26,7 @@ func TestWhoAmI(t *testing.T) {
 	}
 	r.wants(t, 200, &began)
 	f.get("/session", "Cookie: "+cookie).wants(t, 200, &now)
-	if len(began.On) != 3 || began.Session == "" || now.Session != began.Session || now.How != "token" {
+	if len(began.On) != 4 || began.Session == "" || now.Session != began.Session || now.How != "token" {
 		t.Errorf("%+v, %+v", began, now)
 	}
 }
@@ -44,7 +44,7 @@ func TestAccess(t *testing.T) {
 	if len(list) != 9 || list[3].Name != "boss" || list[3].On != nil || list[3].See != nil || list[3].Kind != "token" || list[3].File != "access" {
 		t.Errorf("%+v", list)
 	}
-	if last := list[8]; last.Name != "blind-boss" || len(last.On) != 3 || last.See == nil || *last.See {
+	if last := list[8]; last.Name != "blind-boss" || len(last.On) != 4 || last.See == nil || *last.See {
 		t.Errorf("%+v", last)
 	}
 	if strings.Contains(string(r.body), "sha256") || strings.Contains(string(r.body), "argon2") {

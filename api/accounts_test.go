@@ -2,7 +2,10 @@ package api_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,7 @@ import (
 	"thalassa/api/apitest"
 	"thalassa/audit"
 	"thalassa/auth"
+	"thalassa/internal/testkit"
 )
 
 // accounts are those of a system in memory, as name:password; the group is ops, for bob
@@ -125,4 +129,49 @@ func TestGuessesForAccountsOfTheSystem(t *testing.T) {
 		t.Error("the system is asked all the same")
 	}
 	f.do("POST", "/session", loginBody("ann", "right")).wants(t, 200, nil)
+}
+
+// A request with the password of an account of the system does not go on for long: nobody asks the
+// system about the account meanwhile.
+func TestRequestsWithThePasswordOfAnAccountEnd(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "access.yaml")
+	if err := os.WriteFile(path, []byte("pam: {groups: {ops: operate}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	access, err := auth.OpenAccess(path, now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := auth.NewAuthority(nil, access)
+	authority.UseAccounts(&accounts{})
+	_, cfg := apitest.Prepare(t, func(c *api.Config) { c.Authority, c.Now = authority, now })
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/activity?filter=nothing&wait=10m", http.NoBody)
+	r.TLS = &tls.ConnectionState{}
+	r.SetBasicAuth("ann", "right")
+	answered := make(chan int, 1)
+	go func() {
+		w := httptest.NewRecorder()
+		api.New(cfg).ServeHTTP(w, r)
+		answered <- w.Code
+	}()
+	select {
+	case status := <-answered:
+		t.Fatalf("%d at once", status)
+	case <-time.After(time.Second):
+	}
+	testkit.Eventually(t, 10*time.Second, func() error {
+		select {
+		case status := <-answered:
+			if status != http.StatusUnauthorized {
+				t.Errorf("status %d", status)
+			}
+			return nil
+		default:
+			ahead.Add(int64(auth.MaxUnanswered))
+			return errors.New("it goes on")
+		}
+	})
 }

@@ -59,7 +59,7 @@ func (a *answers) bounded(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	switch {
 	case r.Method != http.MethodGet, r.Need == 0 && r.Path != "/metrics":
 		return next
-	case r.Path == "/streams", r.Path == "/monitor", r.Path == "/monitor.json", r.Path == "/activity", r.Path == "/revisions", r.Path == "/drafts", r.Path == backupPath:
+	case r.Path == "/streams", r.Path == "/monitor", r.Path == "/monitor.json", r.Path == "/activity", r.Path == "/revisions", r.Path == "/drafts", r.Path == backupPath, r.Path == clusterExportPath:
 		return next
 	}
 	return func(c echo.Context) error {

@@ -26,6 +26,8 @@ const (
 	refusalKey  = "refusal"  // code of the error
 	loginKey    = "login"    // the caller of a login
 	exportKey   = "export"   // true: everything that is configured was read at once
+	lookKey     = "look"     // true: it changes nothing, whatever its method says
+	changeKey   = "change"   // true: it changes something, whatever its method says
 )
 
 // audit records a request after its answer: changes, logins and backups, and what was
@@ -54,13 +56,15 @@ func (s *Server) audit(c echo.Context) {
 		record.How = shownBy(r)
 	}
 	switch {
+	case c.Get(lookKey) == true:
+		return
 	case r.URL.Path == "/session" && r.Method == http.MethodPost:
 		record.Action = audit.Login
 	case r.URL.Path == "/session" && r.Method == http.MethodDelete:
 		record.Action = audit.Logout
 	case c.Get(exportKey) == true:
 		record.Action = audit.Export
-	case !isSafe(r.Method):
+	case !isSafe(r.Method), c.Get(changeKey) == true:
 		record.Action = audit.Change
 	case isRefusal(record.Status) && (proven || record.How != ""):
 		record.Action = audit.Refused

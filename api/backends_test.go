@@ -250,5 +250,8 @@ func TestUnknownParametersChangeNothing(t *testing.T) {
 			t.Errorf("%s: %+v", request, f)
 		}
 	}
+	for _, query := range []string{"dryRun", "dryRun=", "dryRun=yes", "dryRun=%31%00", "dryRun=1&dryRun=1", "dryrun=1", "dryRun=1;", "%64ryRun=2"} {
+		s.do("POST", "/changes?"+query, `{"edits":[{"method":"DELETE","path":"/backends/live"}]}`).refused(t, 400, "invalid")
+	}
 	s.get("/backends/live").wants(t, 200, nil)
 }

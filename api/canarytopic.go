@@ -16,15 +16,7 @@ type canaryPublisher struct {
 }
 
 func (p *canaryPublisher) run(ctx context.Context) error {
-	for {
-		next := p.view.Changed()
-		if err := p.publish(); err != nil {
-			return err
-		}
-		if !waitForNews(ctx, next) {
-			return nil
-		}
-	}
+	return publishNews(ctx, p.view.Changed, p.publish)
 }
 
 func (p *canaryPublisher) publish() error {

@@ -101,7 +101,7 @@ func (h clusterHandlers) showCIB(c echo.Context) error {
 }
 
 func (h clusterHandlers) simulate(c echo.Context) error {
-	a, err := h.action(c)
+	a, err := h.action(c, c.Param("action"))
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,19 @@ func (h clusterHandlers) simulate(c echo.Context) error {
 }
 
 func (h clusterHandlers) act(c echo.Context) error {
-	a, err := h.action(c)
+	kind := c.Param("action")
+	if kind == cluster.Leave { // which needs another role
+		return echo.ErrNotFound
+	}
+	return h.carryOut(c, kind)
+}
+
+// leave takes a node out of the cluster.
+func (h clusterHandlers) leave(c echo.Context) error { return h.carryOut(c, cluster.Leave) }
+
+// carryOut carries out an action of a kind.
+func (h clusterHandlers) carryOut(c echo.Context, kind string) error {
+	a, err := h.action(c, kind)
 	if err != nil {
 		return err
 	}
@@ -144,12 +156,11 @@ func (h clusterHandlers) act(c echo.Context) error {
 }
 
 // action reads an action and checks the conditions of the request.
-func (h clusterHandlers) action(c echo.Context) (cluster.Action, error) {
+func (h clusterHandlers) action(c echo.Context, kind string) (cluster.Action, error) {
 	v, err := h.status()
 	if err != nil {
 		return cluster.Action{}, err
 	}
-	kind := c.Param("action")
 	if !slices.Contains(cluster.ActionKinds(), kind) {
 		return cluster.Action{}, echo.ErrNotFound
 	}

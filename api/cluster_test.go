@@ -23,13 +23,7 @@ func clustered(tb testing.TB, adjust ...func(*api.Config)) (*fixture, *apitest.C
 }
 
 // inCluster makes an API that of a node of the cluster.
-func inCluster(c *apitest.Cluster) func(*api.Config) {
-	return func(cfg *api.Config) {
-		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = c, c, c, c
-		cfg.ClusterForesight, cfg.ClusterDrafts, cfg.ClusterHistory = c, &apitest.ClusterDrafts{}, apitest.ClusterHistory{Cluster: c}
-		cfg.ClusterAgents, cfg.ClusterHAProxy = apitest.ClusterAgents{}, c
-	}
-}
+func inCluster(c *apitest.Cluster) func(*api.Config) { return apitest.InCluster(c) }
 
 func TestClusterIsShown(t *testing.T) {
 	s, _ := clustered(t)

@@ -113,11 +113,13 @@ func (h clusterConfigHandlers) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if unchanged(c, config.ConfigurationTag(version)) {
+		return c.NoContent(http.StatusNotModified)
+	}
 	out := map[config.Kind]any{}
 	for _, k := range config.Kinds() {
 		out[k] = documents(configuration, k)
 	}
-	c.Response().Header().Set(headerETag, config.ConfigurationTag(version))
 	return respond(c, http.StatusOK, out)
 }
 
@@ -131,7 +133,9 @@ func (h clusterConfigHandlers) listKind(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(headerETag, config.ConfigurationTag(version))
+	if unchanged(c, config.ConfigurationTag(version)) {
+		return c.NoContent(http.StatusNotModified)
+	}
 	return respond(c, http.StatusOK, documents(configuration, k))
 }
 

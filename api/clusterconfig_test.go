@@ -61,6 +61,38 @@ func TestClusterConfigurationIsShown(t *testing.T) {
 	newFixture(t).get("/cluster/config").refused(t, 404, "not_found")
 }
 
+// The whole configuration is shown as text of crmsh and as XML, without secrets, also with what a
+// draft changes, and as it was.
+func TestTheWholeClusterConfiguration(t *testing.T) {
+	s := configured(t)
+	for path, want := range map[string][2]string{
+		"/cluster/config.crm": {"text/plain; charset=UTF-8", "primitive fence stonith:fence_ipmilan \\\n\tparams passwd=\"********\"\nprimitive vip ocf:heartbeat:IPaddr2\nlocation l1 vip 100: n1\n"},
+		"/cluster/config.xml": {"application/xml; charset=UTF-8", `<nvpair id="p" name="passwd" value="********"/>`},
+		"/cluster/history/" + apitest.SecondTransition + "/config.crm": {"text/plain; charset=UTF-8", "location l1 vip 100: n1\n"},
+	} {
+		r := s.get(path)
+		if r.status != 200 || r.header.Get("Content-Type") != want[0] || !strings.Contains(string(r.body), want[1]) || strings.Contains(string(r.body), "topsecret7") {
+			t.Errorf("%s: %d %s\n%s", path, r.status, r.header.Get("Content-Type"), r.body)
+		}
+	}
+	for _, path := range []string{"/cluster/config.crm", "/cluster/config.xml", "/cluster/config", "/cluster/config/primitives"} {
+		if r := s.do("GET", path, "", `If-None-Match: "0:12"`); r.status != 304 || r.header.Get("ETag") != `"0:12"` {
+			t.Errorf("%s again: %d %s", path, r.status, r.header.Get("ETag"))
+		}
+		if r := s.do("GET", path, "", `If-None-Match: "0:11"`); r.status != 200 || len(r.body) == 0 {
+			t.Errorf("%s after a change: %d", path, r.status)
+		}
+	}
+	s.do("POST", "/cluster/drafts", `{"id": "next"}`)
+	s.do("PUT", "/cluster/config/tags/shop?draft=next", `{"objects": ["vip"]}`)
+	if r := s.get("/cluster/config.crm?draft=next"); !strings.Contains(string(r.body), "\ntag shop vip\n") || r.header.Get("ETag") == `"0:12"` {
+		t.Errorf("the draft: %s %s", r.header.Get("ETag"), r.body)
+	}
+	s.get("/cluster/config.crm?draft=none").refused(t, 404, "not_found")
+	s.get("/cluster/history/x/config.crm").refused(t, 404, "not_found")
+	newFixture(t).get("/cluster/config.crm").refused(t, 404, "not_found")
+}
+
 func TestClusterConfigurationIsChanged(t *testing.T) {
 	s := configured(t)
 	const path = "/cluster/config/primitives/vip"

@@ -44,15 +44,23 @@ func isSeen(c echo.Context, d config.Draft) bool { return d.Listed || d.Author =
 
 // draft is a draft that the caller sees.
 func (h clusterConfigHandlers) draft(c echo.Context, id string) (config.Draft, error) {
-	gone := &lb.NotFoundError{ID: config.Draft{ID: shown(id)}.Name()}
+	gone := &lb.NotFoundError{ID: config.Draft{ID: shown(id)}.Name(), Hint: "this is the agent of " + h.self() + ", and a draft is only on the node on which it was begun"}
 	if _, err := lb.ParseName(id); err != nil || h.drafts == nil {
 		return config.Draft{}, gone
 	}
 	d, err := h.drafts.Draft(c.Request().Context(), id)
-	if err == nil && !isSeen(c, d) {
+	if errors.As(err, new(*lb.NotFoundError)) || err == nil && !isSeen(c, d) {
 		err = gone
 	}
 	return d, err
+}
+
+// self is the name of this node.
+func (h clusterConfigHandlers) self() string {
+	if v, err := h.status(); err == nil && v.Self != "" {
+		return v.Self
+	}
+	return "this node"
 }
 
 // update changes a draft that the caller sees.

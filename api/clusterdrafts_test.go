@@ -108,6 +108,10 @@ func TestRequestsAboutDraftsOfTheClusterAreChecked(t *testing.T) {
 		"a bad draft":        {"PUT", "/config/tags/t?draft=../a", `{"objects":["vip"]}`, "draft"},
 		"two sources":        {"POST", "/simulate", `{"draft":"a","cib":"<cib/>"}`, "cib"},
 		"a bad CIB":          {"POST", "/simulate", `{"cib":"<cib/>"}`, "cib"},
+		"a past of a CIB":    {"POST", "/simulate", `{"cib":"<cib/>","transition":"x"}`, "transition"},
+		"a past of a draft":  {"POST", "/simulate", `{"draft":"a","transition":"x"}`, "transition"},
+		"an import alone":    {"POST", "/simulate", `{"import":"0123456789ab"}`, "import"},
+		"a bad event then":   {"POST", "/simulate", `{"transition":"x","inject":[{"node":"n1","state":"gone"}]}`, "inject[0].state"},
 		"a bad code":         {"POST", "/simulate", `{"inject":[{"resource":"vip","op":"start","node":"n1","code":300}]}`, "inject[0].code"},
 		"too many in one":    {"POST", "/simulate", `{"inject":[{"node":"n1","state":"online","quorum":true}]}`, "inject[0]"},
 		"an unknown setting": {"POST", "/losses", `{"node":"n1"}`, "node"},
@@ -182,6 +186,16 @@ func TestLossesAreShown(t *testing.T) {
 	for node, value := range map[string]int{"n1": 1, "n2": 0} {
 		if line := fmt.Sprintf("thalassa_cluster_survives_loss{node=%q} %d", node, value); !strings.Contains(metrics, line) {
 			t.Errorf("no %s", line)
+		}
+	}
+}
+
+// Who asks the agent of another node for a draft is told that drafts are not shared.
+func TestADraftOfAnotherNode(t *testing.T) {
+	s := configured(t)
+	for _, path := range []string{"/cluster/drafts/week-31", "/cluster/config/primitives?draft=week-31"} {
+		if f := s.get(path).refused(t, 404, "not_found"); !strings.Contains(f.Error, "agent of n1, and a draft is only on the node on which it was begun") {
+			t.Errorf("%s: %q", path, f.Error)
 		}
 	}
 }

@@ -40,11 +40,12 @@ type foresightHandlers struct {
 	clusterConfigHandlers
 
 	foresight ClusterForesight // nil: this node is in no cluster
+	pasts     pasts
 	turns     *budget
 }
 
-func newForesightHandlers(objects clusterConfigHandlers, foresight ClusterForesight) foresightHandlers {
-	return foresightHandlers{objects, foresight, newBudget("simulations of the cluster", simulationsAtATime)}
+func newForesightHandlers(objects clusterConfigHandlers, foresight ClusterForesight, past pasts) foresightHandlers {
+	return foresightHandlers{objects, foresight, past, newBudget("simulations of the cluster", simulationsAtATime)}
 }
 
 // foresee answers a question when it is the caller's turn.
@@ -64,6 +65,44 @@ type simulationBody struct {
 	CIB    string              `json:"cib"`
 	Inject []cluster.Injection `json:"inject"`
 	At     time.Time           `json:"at"`
+	// Transition is one of the past, and Import whose past that is; empty: this cluster's.
+	Transition string `json:"transition"`
+	Import     string `json:"import"`
+}
+
+// check reports fields that do not go together.
+func (b simulationBody) check() error {
+	switch {
+	case b.CIB != "" && b.Draft != "":
+		return invalidField("cib", "is given with a draft", "one of them: a draft is about the cluster's CIB")
+	case b.Transition != "" && b.CIB+b.Draft != "":
+		return invalidField("transition", "is given with a draft or a CIB", "one of them: a transition has a CIB of its own")
+	case b.Import != "" && b.Transition == "":
+		return invalidField("import", "is given without a transition", "a transition of that import")
+	}
+	return cluster.CheckInjections("inject", b.Inject)
+}
+
+// supposed answers what the scheduler would have decided in a transition of the past.
+func (h foresightHandlers) supposed(c echo.Context, in simulationBody) error {
+	past, err := h.pasts.own()
+	if in.Import != "" {
+		past, err = h.pasts.ofImport(in.Import)
+	}
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	release, err := h.turns.acquire(ctx, payer(c), 1)
+	if err != nil {
+		return err
+	}
+	defer release()
+	predicted, err := past.Suppose(ctx, in.Transition, cluster.Scenario{Inject: in.Inject, At: in.At})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, config.Foreseen{Changes: []string{}, Warnings: []string{}, Objects: []config.Difference{}, Predicted: predicted})
 }
 
 // simulate tells what the cluster would do.
@@ -78,11 +117,11 @@ func (h foresightHandlers) simulate(c echo.Context) error {
 			return err
 		}
 	}
-	if err := cluster.CheckInjections("inject", in.Inject); err != nil {
+	if err := in.check(); err != nil {
 		return err
 	}
-	if in.CIB != "" && in.Draft != "" {
-		return invalidField("cib", "is given with a draft", "one of them: a draft is about the cluster's CIB")
+	if in.Transition != "" {
+		return h.supposed(c, in)
 	}
 	if _, err := h.status(); err != nil {
 		return err

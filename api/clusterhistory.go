@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"mime"
 	"net/http"
 	"time"
@@ -34,32 +35,69 @@ type ClusterHistory interface {
 	At(ctx context.Context, at time.Time) (cluster.Moment, error)
 	// Predicted is what the scheduler decided.
 	Predicted(ctx context.Context, id string) (cluster.Prediction, error)
-	// Explain says what became of the incident or the move that a transition belongs to. node
-	// is this one, whose logs are read.
-	Explain(ctx context.Context, id, node string) (failover.Explanation, error)
+	// Suppose is what it would have decided under a scenario. Errors are those of
+	// ClusterForesight; an import without secrets is an *lb.NotFoundError.
+	Suppose(ctx context.Context, id string, s cluster.Scenario) (cluster.Prediction, error)
+	// Explain says what became of the incident or the move that a transition belongs to.
+	Explain(ctx context.Context, id string) (failover.Explanation, error)
 	// Difference is what became of the configuration from one transition to another.
 	Difference(from, to string) ([]config.Difference, error)
 	// Authors are who changed the configuration between them.
 	Authors(from, to string) []cluster.Authorship
-	// Log is what was logged on this node in an interval; LogOf is that of a transition.
+	// Log is what was logged in an interval; LogOf is that of a transition.
 	Log(ctx context.Context, from, to time.Time, limit int) cluster.Logged
 	LogOf(id string) (from, to time.Time, err error)
 	MaskedCIB(id string) ([]byte, error)
 	// File is the input as Pacemaker has kept it, with secrets.
 	File(id string) (name string, data []byte, err error)
+	// Export writes a .tar.gz of the transitions of a filter, without secrets. It has written
+	// nothing if there is none, which is an *lb.NotFoundError.
+	Export(ctx context.Context, w io.Writer, f cluster.HistoryFilter, by cluster.HistoryOrigin) error
+}
+
+// pasts finds the past that a request is about.
+type pasts struct {
+	clusterHandlers
+
+	history ClusterHistory // nil: none is kept
+	// imported is the past of an import; nil: there are none.
+	imported func(id string) (ClusterHistory, error)
 }
 
 // clusterHistoryHandlers show the past of the cluster.
 type clusterHistoryHandlers struct {
-	clusterHandlers
+	pasts
 
-	history ClusterHistory // nil: none is kept
-	turns   *budget        // of the scheduler
+	turns   *budget // of the scheduler
 	now     func() time.Time
+	exports *budget // files of the history that are being made
+	version string  // of Thalassa
 }
 
-// past is the history, or the error that says why there is none.
-func (h clusterHistoryHandlers) past() (ClusterHistory, error) {
+// importParameter names the import whose past a request is about, instead of this cluster's.
+const importParameter = "import"
+
+// isOfImport reports whether a request is about the past of an import.
+func isOfImport(c echo.Context) bool { return c.QueryParams().Has(importParameter) }
+
+// past is the history that a request is about, or the error that says why there is none.
+func (h pasts) past(c echo.Context) (ClusterHistory, error) {
+	if isOfImport(c) {
+		return h.ofImport(c.QueryParam(importParameter))
+	}
+	return h.own()
+}
+
+// ofImport is the history of an import.
+func (h pasts) ofImport(id string) (ClusterHistory, error) {
+	if h.imported == nil {
+		return nil, errNoImports()
+	}
+	return h.imported(id)
+}
+
+// own is the history of this cluster.
+func (h pasts) own() (ClusterHistory, error) {
 	if h.history == nil {
 		_, err := h.status()
 		if err == nil {
@@ -73,7 +111,7 @@ func (h clusterHistoryHandlers) past() (ClusterHistory, error) {
 // chosen is the history, and what the parameters choose of it; further are parameters beside
 // those of all lists.
 func (h clusterHistoryHandlers) chosen(c echo.Context, further ...string) (ClusterHistory, cluster.HistoryFilter, int, error) {
-	p := parameters(c.Request(), append([]string{"from", "to", "node", "resource", "limit"}, further...)...)
+	p := parameters(c.Request(), append([]string{"from", "to", "node", "resource", "limit", importParameter}, further...)...)
 	f := cluster.HistoryFilter{From: p.time("from"), To: p.time("to"), Node: p.text("node"), Resource: p.text("resource"), Tag: p.text("tag"), Author: p.text("author")}
 	limit := p.limit()
 	err := p.err()
@@ -83,7 +121,7 @@ func (h clusterHistoryHandlers) chosen(c echo.Context, further ...string) (Clust
 	if err != nil {
 		return nil, f, limit, err
 	}
-	past, err := h.past()
+	past, err := h.past(c)
 	return past, f, limit, err
 }
 
@@ -118,7 +156,7 @@ func (h clusterHistoryHandlers) operations(c echo.Context) error {
 
 // show answers with one transition.
 func (h clusterHistoryHandlers) show(c echo.Context) error {
-	past, err := h.past()
+	past, err := h.past(c)
 	if err != nil {
 		return err
 	}
@@ -142,7 +180,7 @@ func (h clusterHistoryHandlers) state(c echo.Context) error {
 
 // at answers with the state of the cluster at an instant.
 func (h clusterHistoryHandlers) at(c echo.Context) error {
-	p := parameters(c.Request(), "time")
+	p := parameters(c.Request(), "time", importParameter)
 	at := p.time("time")
 	switch {
 	case p.text("time") == "":
@@ -163,31 +201,12 @@ func (h clusterHistoryHandlers) decisions(c echo.Context) error {
 
 // explain answers with the phases of a failover or a move, and what cost time.
 func (h clusterHistoryHandlers) explain(c echo.Context) error {
-	v, err := h.status()
-	if err != nil {
-		return err
-	}
-	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) {
-		e, err := past.Explain(ctx, id, v.Self)
-		e.Missing = othersThan(v)
-		return e, err
-	})
-}
-
-// othersThan are the nodes of a cluster but for this one.
-func othersThan(v cluster.Status) []string {
-	out := []string{}
-	for _, n := range v.Nodes {
-		if n.Name != v.Self {
-			out = append(out, n.Name)
-		}
-	}
-	return out
+	return h.ask(c, func(ctx context.Context, past ClusterHistory, id string) (any, error) { return past.Explain(ctx, id) })
 }
 
 // ask asks Pacemaker's tools about a transition when it is the caller's turn.
 func (h clusterHistoryHandlers) ask(c echo.Context, question func(ctx context.Context, past ClusterHistory, id string) (any, error)) error {
-	past, err := h.past()
+	past, err := h.past(c)
 	if err != nil {
 		return err
 	}
@@ -207,11 +226,11 @@ func (h clusterHistoryHandlers) ask(c echo.Context, question func(ctx context.Co
 // diff answers with what became of the configuration since the transition before, or since
 // another one.
 func (h clusterHistoryHandlers) diff(c echo.Context) error {
-	p := parameters(c.Request(), "with")
+	p := parameters(c.Request(), "with", importParameter)
 	if err := p.err(); err != nil {
 		return err
 	}
-	past, err := h.past()
+	past, err := h.past(c)
 	if err != nil {
 		return err
 	}
@@ -245,9 +264,9 @@ func (h clusterHistoryHandlers) diff(c echo.Context) error {
 // maxLogInterval bounds the interval of a log.
 const maxLogInterval = 24 * time.Hour
 
-// log answers with what was logged on this node in an interval.
+// log answers with what was logged in an interval.
 func (h clusterHistoryHandlers) log(c echo.Context) error {
-	p := parameters(c.Request(), "from", "to", "limit")
+	p := parameters(c.Request(), "from", "to", "limit", importParameter)
 	from, to, limit := p.time("from"), p.time("to"), p.limit()
 	if from.IsZero() {
 		p.add("from", "is missing", "a time, RFC 3339")
@@ -264,9 +283,9 @@ func (h clusterHistoryHandlers) log(c echo.Context) error {
 	return h.logged(c, limit, func(ClusterHistory) (time.Time, time.Time, error) { return from, to, nil })
 }
 
-// logOf answers with what was logged on this node around a transition.
+// logOf answers with what was logged around a transition.
 func (h clusterHistoryHandlers) logOf(c echo.Context) error {
-	p := parameters(c.Request(), "limit")
+	p := parameters(c.Request(), "limit", importParameter)
 	limit := p.limit()
 	if err := p.err(); err != nil {
 		return err
@@ -275,24 +294,18 @@ func (h clusterHistoryHandlers) logOf(c echo.Context) error {
 }
 
 func (h clusterHistoryHandlers) logged(c echo.Context, limit int, interval func(past ClusterHistory) (from, to time.Time, err error)) error {
-	v, err := h.status()
-	if err != nil {
-		return err
-	}
 	return h.ask(c, func(ctx context.Context, past ClusterHistory, _ string) (any, error) {
 		from, to, err := interval(past)
 		if err != nil {
 			return nil, err
 		}
-		log := past.Log(ctx, from, to, limit)
-		log.Node, log.Missing = v.Self, othersThan(v)
-		return log, nil
+		return past.Log(ctx, from, to, limit), nil
 	})
 }
 
 // cib answers with the input as XML, without secrets.
 func (h clusterHistoryHandlers) cib(c echo.Context) error {
-	past, err := h.past()
+	past, err := h.past(c)
 	if err != nil {
 		return err
 	}
@@ -305,7 +318,7 @@ func (h clusterHistoryHandlers) cib(c echo.Context) error {
 
 // file answers with the input as Pacemaker has kept it.
 func (h clusterHistoryHandlers) file(c echo.Context) error {
-	past, err := h.past()
+	past, err := h.past(c)
 	if err != nil {
 		return err
 	}
@@ -313,6 +326,7 @@ func (h clusterHistoryHandlers) file(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	c.Set(exportKey, true) // it has secrets
 	c.Response().Header().Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	return write(c, http.StatusOK, echo.MIMEOctetStream, data)
 }

@@ -69,6 +69,18 @@ func TestHistoryOfTheCluster(t *testing.T) {
 	}
 }
 
+// What would have happened in a transition is a simulation on what the scheduler saw then.
+func TestSupposedInATransition(t *testing.T) {
+	s, _ := clustered(t)
+	var seen config.Foreseen
+	s.do("POST", "/cluster/simulate", `{"transition":"`+apitest.SecondTransition+`","inject":[{"node":"n2","state":"online"}]}`).wants(t, 200, &seen)
+	if len(seen.Predicted.Supposed) != 1 || len(seen.Predicted.Actions) != 2 || seen.Changes == nil || seen.Warnings == nil || seen.Objects == nil {
+		t.Errorf("supposed: %+v", seen)
+	}
+	s.do("POST", "/cluster/simulate", `{"transition":"x"}`).refused(t, 404, "not_found")
+	s.do("POST", "/cluster/simulate", `{"transition":"`+apitest.SecondTransition+`","import":"0123456789ab"}`).refused(t, 503, "unavailable") // this fixture keeps none
+}
+
 func TestAnyInstantOfTheCluster(t *testing.T) {
 	s, _ := clustered(t)
 	var m cluster.Moment

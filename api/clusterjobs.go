@@ -77,10 +77,19 @@ func (h jobHandlers) show(c echo.Context) error {
 	return respond(c, http.StatusOK, j)
 }
 
-// cancel cancels a job.
+// cancel cancels a job. Who may not have a node leave may not break that off either.
 func (h jobHandlers) cancel(c echo.Context) error {
 	if _, err := h.status(); err != nil {
 		return err
+	}
+	now, end := context.WithTimeout(c.Request().Context(), 0)
+	defer end()
+	running, err := h.jobs.Job(now, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	if who, _ := c.Get(callerKey).(caller); running.Kind == cluster.Leave && !who.Allows(auth.Admin, auth.TheNode) {
+		return forbidden("canceling the leave of a node is for the role admin, without limits")
 	}
 	j, err := h.jobs.Cancel(c.Request().Context(), c.Param("id"), Author(c))
 	if err != nil {

@@ -14,21 +14,20 @@ type clusterPublisher struct {
 }
 
 func (p *clusterPublisher) run(ctx context.Context) error {
-	for {
-		next := p.view.Changed()
-		switch status := p.view.View(); status.State {
-		case "":
-		case cluster.StateNone:
-			p.topic.Replace(nil)
-		default:
-			object, err := encoded("cluster", "", identified{"cluster", status})
-			if err != nil {
-				return err
-			}
-			p.topic.Replace([]stream.Object{object})
+	return publishNews(ctx, p.view.Changed, p.publish)
+}
+
+func (p *clusterPublisher) publish() error {
+	switch status := p.view.View(); status.State {
+	case "":
+	case cluster.StateNone:
+		p.topic.Replace(nil)
+	default:
+		object, err := encoded("cluster", "", identified{"cluster", status})
+		if err != nil {
+			return err
 		}
-		if !waitForNews(ctx, next) {
-			return nil
-		}
+		p.topic.Replace([]stream.Object{object})
 	}
+	return nil
 }

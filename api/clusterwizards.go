@@ -28,10 +28,14 @@ const clusterWizardsPath = "/cluster/wizards"
 // doubtsWithin limits how long agents are asked about what a wizard has made.
 const doubtsWithin = 15 * time.Second
 
-// ClusterHAProxy adds HAProxy to the configuration of a cluster, as *pacemaker.Cluster does.
+// ClusterHAProxy says what becomes of the configuration of a cluster with HAProxy, as
+// *pacemaker.Cluster does.
 type ClusterHAProxy interface {
 	// HAProxyEdits are the edits that do it. They replace nothing that exists.
 	HAProxyEdits(configuration *cibxml.Element, h wizard.HAProxy) ([]config.Edit, error)
+	// PlanHAProxy shows what an action on the HAProxy of the cluster would change. It changes
+	// nothing; ClusterActions carries it out.
+	PlanHAProxy(ctx context.Context, a cluster.Action) (cluster.HAProxyPlan, error)
 }
 
 // wizardHandlers make drafts from a few values.

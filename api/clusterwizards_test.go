@@ -82,7 +82,7 @@ func TestWizardsOfTheCluster(t *testing.T) {
 	// What the agent says against it is a warning.
 	var doubted struct{ Warnings []string }
 	s.do("POST", "/cluster/wizards/floating-ip", `{"values":{"id":"far","ip":"192.0.2.66"}}`).wants(t, 201, &doubted)
-	if !slices.Contains(doubted.Warnings, "on this node, the agent of far says: not configured: findif failed") {
+	if !slices.Contains(doubted.Warnings, "on this node, the agent of far says: not configured: findif failed for ip") {
 		t.Errorf("%+v", doubted)
 	}
 

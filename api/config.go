@@ -95,7 +95,7 @@ type Orders interface {
 	Renew(c lb.Certificate) error
 }
 
-// Config is what a Server needs. The first seven fields are required.
+// Config is what a Server needs. The first seven fields are required, unless it is a Console.
 type Config struct {
 	Changes  Changer
 	Views    Views
@@ -167,16 +167,33 @@ type Config struct {
 	ClusterActions       ClusterActions
 	ClusterConfiguration ClusterConfiguration
 	ClusterJobs          ClusterJobs
+	// ClusterNode answers the agents of other nodes, and IsSealError reports that nobody in the
+	// cluster has asked; nil with the others.
+	ClusterNode ClusterNode
+	IsSealError func(error) bool
+	// ClusterMembers changes which nodes the cluster has; nil with the others.
+	ClusterMembers ClusterMembers
 	// ClusterForesight simulates the cluster; nil with the others.
 	ClusterForesight ClusterForesight
 	// ClusterAgents knows the resource agents of this node; nil with the others.
 	ClusterAgents ClusterAgents
-	// ClusterHAProxy adds HAProxy to the cluster's configuration; nil with the others.
+	// ClusterHAProxy plans HAProxy in the cluster's configuration; nil with the others.
 	ClusterHAProxy ClusterHAProxy
 	// ClusterHistory tells what the cluster went through; nil: none is kept.
 	ClusterHistory ClusterHistory
+	// ClusterImports keeps pasts that came in files, and ClusterImported is the past of one of
+	// them, *lb.NotFoundError; both nil: there are none.
+	ClusterImports  ClusterImports
+	ClusterImported func(id string) (ClusterHistory, error)
 	// ClusterDrafts keeps drafts of the cluster's configuration; nil: there are none.
 	ClusterDrafts ClusterDrafts
+
+	// Clusters are other clusters, which this agent shows; nil: there are none.
+	Clusters Clusters
+	// Console makes this an agent that only shows Clusters: it has no HAProxy, no Consul and no
+	// cluster of its own. Requests about these are answered with 404. Views and all that reads or
+	// changes objects may be nil.
+	Console bool
 
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.
@@ -251,6 +268,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Changed == nil {
 		c.Changed = func() <-chan struct{} { return nil }
+	}
+	if c.Console {
+		c.Views = noNode{}
 	}
 	if c.Hub == nil {
 		c.Hub = stream.New(stream.Config{Now: c.Now})

@@ -22,6 +22,7 @@ import (
 //     see, and hands Render a ResponseError.
 //   - Problems: if a dialect has a method Problem() string, its sentence is among the warnings of
 //     /readyz. It must not name files, because anybody may read it.
+//   - Parameters: changes whose Summary names none are refused with any in the query.
 //   - Bodies: routes that change something take JSON alone, unless the dialect has a method
 //     ChecksMedia(Route) bool that says that a route checks the Content-Type itself.
 //   - Limits: the server bounds headers, times, and the bytes of all bodies and answers
@@ -63,6 +64,7 @@ func (s *Server) add(d Dialect) {
 	s.dialects = append(s.dialects, d)
 	for _, r := range d.Routes(s.agent) {
 		guarded := r
+		r.Handle = onlyKnown(r)
 		r.Handle = onlyJSON(d, r)
 		guarded.Handle = inDraft(r, s.draftTurns.bounded(r, s.answers.bounded(r, r.Handle)))
 		protected := s.guard.protect(guarded)

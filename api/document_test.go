@@ -54,19 +54,19 @@ func (d document) follow(v any) any {
 	}
 }
 
-// template finds the document's path that fits a request's path: itself, or else one with
-// parameters.
+// template finds the document's path that fits a request's path: itself, or else the one with the
+// fewest parameters.
 func (d document) template(path string) (string, bool) {
 	if _, ok := d["paths"].(map[string]any)[path]; ok {
 		return path, true
 	}
-	words := strings.Split(path, "/")
+	words, best := strings.Split(path, "/"), ""
 	for t := range d["paths"].(map[string]any) {
-		if slices.EqualFunc(strings.Split(t, "/"), words, fits) {
-			return t, true
+		if slices.EqualFunc(strings.Split(t, "/"), words, fits) && (best == "" || strings.Count(t, "{") < strings.Count(best, "{")) {
+			best = t
 		}
 	}
-	return "", false
+	return best, best != ""
 }
 
 // fits reports whether a word of a request's path may stand for one of the document's.

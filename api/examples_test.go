@@ -174,7 +174,7 @@ func TestTheAPITakesTheExamplesOfBodies(t *testing.T) {
 		}
 		method, path, _ := strings.Cut(operation, " ")
 		path = strings.NewReplacer("/frontends/{key}", "/frontends/www", "{key}/members/{id}", "files/members/10.10.10.10:8080", "{key}", "live", "{number}", "1",
-			"drafts/{id}", "drafts/1", "wizards/{name}", "wizards/floating-ip", "{agent}", "ocf:heartbeat:IPaddr2", "{action}", "cleanup",
+			"drafts/{id}", "drafts/1", "wizards/{name}", "wizards/floating-ip", "{agent}", "ocf:heartbeat:IPaddr2", "{action}", "cleanup", "{verb}", "state",
 			"config/{kind}/{id}", "config/primitives/vip").Replace(path)
 		body, err := json.Marshal(bodies[operation])
 		if err != nil {

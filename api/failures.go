@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/cluster"
+	"thalassa/clusters"
 	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
@@ -28,7 +29,9 @@ type ResponseError struct {
 	Code    string          // kind of the error, for programs
 	Fields  []lb.FieldError // every bad part of the request
 	By      []string        // ids of the objects in the way
-	Output  string          // of HAProxy or of Pacemaker's tools
+	Output  string          // of HAProxy or of Pacemaker's tools, or the lines of a plan that has changed
+	// Rollout is what nodes have said to a rollout that they refuse; nil: it is about none.
+	Rollout *cluster.RolledOut
 	// Incident is the id under which the log has the details.
 	Incident string
 }
@@ -121,6 +124,9 @@ func routingFailure(err error, c echo.Context) *ResponseError {
 		return nil
 	}
 	r := c.Request()
+	if isOtherCluster(r.URL.Path) && !isSafe(r.Method) {
+		return readOnlyCluster(c)
+	}
 	switch routing.Code {
 	case http.StatusNotFound:
 		return &ResponseError{
@@ -189,9 +195,23 @@ func domainFailure(err error) *ResponseError {
 		}
 		return f
 	case errors.As(err, &refused):
-		return &ResponseError{Status: http.StatusUnprocessableEntity, Code: "refused", Message: refused.Error(), Output: refused.Output}
+		f := &ResponseError{Status: http.StatusUnprocessableEntity, Code: "refused", Message: refused.Error(), Output: refused.Output}
+		if rollout, ok := errors.AsType[*cluster.RolloutRefusedError](err); ok {
+			f.Rollout = rollout.Rollout.Bounded()
+		}
+		return f
 	case errors.As(err, &unavailable):
 		return unavailableFailure(unavailable.What)
+	}
+	if refusal, ok := errors.AsType[*clusters.RefusedError](err); ok {
+		return refusedByCluster(refusal)
+	}
+	if changed, ok := errors.AsType[*cluster.PlanChangedError](err); ok {
+		f := &ResponseError{Status: http.StatusPreconditionFailed, Code: "precondition_failed", Message: changed.Error(), Output: strings.Join(changed.Lines, "\n")}
+		if changed.Tag != "" {
+			f.Header = http.Header{headerETag: {strconv.Quote(changed.Tag)}}
+		}
+		return f
 	}
 	return clusterFailure(err)
 }

@@ -11,6 +11,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/cluster"
 )
 
 // A fixture is an API over a node in memory, reached over real HTTP. Every answer
@@ -156,6 +157,7 @@ type errorBody struct {
 	Error, Code, Output, Incident string
 	Fields                        []struct{ Path, Problem, Expected string }
 	By                            []string
+	Rollout                       *cluster.RolledOut
 }
 
 // refused checks that the answer is an error of this status and code.

@@ -146,8 +146,10 @@ func gauges() []gaugeKind {
 			}
 		}},
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
+		{"thalassa_cluster_shut_down", "Whether the Pacemaker cluster is offline here because somebody has shut it down.", nil, clusterShutDown},
 		{floatingGauge, "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
 		{"thalassa_cluster_survives_loss", "Whether all resources of the Pacemaker cluster would run if a node failed; -1: not computed yet.", []string{"node"}, survivedLosses},
+		{otherClusterGauge, "State of another cluster: 1 for the current state.", []string{"cluster", "state"}, otherClusterStates},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
 	}, revocationGauges())
 }
@@ -160,6 +162,7 @@ func objectGauges() []string {
 		"thalassa_certificate_crl_next_update_seconds", "thalassa_certificate_ocsp_next_update_seconds",
 		"thalassa_certificate_ocsp_failures",
 		"thalassa_certificate_not_before_seconds", "thalassa_certificate_renewal_failures", "thalassa_certificate_renewal_failures_total",
+		otherClusterGauge,
 	}
 }
 
@@ -171,6 +174,17 @@ func nodeGauges() (names []string) {
 		}
 	}
 	return names
+}
+
+// otherClusterGauge names other clusters.
+const otherClusterGauge = "thalassa_other_cluster_state"
+
+func otherClusterStates(m scrape, set func(v float64, labels ...string)) {
+	for _, c := range m.others {
+		for _, state := range append(cluster.States(), cluster.StateUnreachable, cluster.StateUnknown) {
+			set(boolean(c.State == state), c.Name, state)
+		}
+	}
 }
 
 // floatingGauge names addresses.
@@ -191,6 +205,13 @@ func clusterState(m scrape, set func(v float64, labels ...string)) {
 	}
 	for _, state := range cluster.States() {
 		set(boolean(state == m.cluster.State), state)
+	}
+}
+
+// clusterShutDown sets 1 while somebody wants the cluster to be down.
+func clusterShutDown(m scrape, set func(v float64, labels ...string)) {
+	if m.cluster.State != "" && m.cluster.State != cluster.StateNone {
+		set(boolean(m.cluster.ShutDown != nil))
 	}
 }
 

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"thalassa/api"
 	"thalassa/api/apitest"
 	"thalassa/api/hrapi"
+	"thalassa/clusters"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
@@ -35,7 +37,7 @@ var kinds = []struct{ name, token string }{
 }
 
 // An object of the shop is within the limits of apitest, one of the zebra is not.
-var inside = strings.NewReplacer("frontend/{key}", "www", "backend/{key}", "shop-live", "service/{name}", "shop", "certificate/{key}", "shop-cert")
+var inside = strings.NewReplacer("frontend/{key}", "www", "backend/{key}", "shop-live", "service/{name}", "shop", "certificate/{key}", "shop-cert", "cluster/{cluster}", "shop-lab")
 
 // A listedRoute is a route of GET /.
 type listedRoute struct{ Method, Path, Role, On, Summary string }
@@ -72,7 +74,8 @@ type zoo struct {
 func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 	t.Helper()
 	pacemaker := apitest.NewCluster()
-	node, cfg := apitest.Prepare(t, authority, inCluster(pacemaker), func(c *api.Config) {
+	node, cfg := apitest.Prepare(t, authority, inCluster(pacemaker), apitest.Importing(t), func(c *api.Config) {
+		c.Clusters = othersOfZoo{apitest.NewClusters(t, "shop-lab", "zebra-lab")}
 		c.Dialects = []api.Dialect{hrapi.New(hrapi.Config{Backups: t.TempDir(), HAProxyConfig: c.HAProxyConfig, Reload: c.Reload})}
 	})
 	for _, name := range []string{"shop", "zebra"} {
@@ -105,6 +108,13 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 	return &zoo{Node: node, certificate: pair.Body(), handler: api.New(cfg), pacemaker: pacemaker}
 }
 
+// othersOfZoo answer each question that is passed on: only the rights here count.
+type othersOfZoo struct{ *apitest.Clusters }
+
+func (o othersOfZoo) Ask(context.Context, string, clusters.Question) (clusters.Document, error) {
+	return clusters.Document{Type: "application/json", Data: []byte("{}")}, nil
+}
+
 // asked asks a handler directly.
 func asked(h http.Handler, method, path, body, token string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -135,7 +145,7 @@ func (r listedRoute) path(zebra bool) string {
 		key = "shop-files"
 	}
 	if zebra {
-		key = map[string]string{"www": "zebra-www", "shop": "zebra", "shop-live": "zebra-live", "shop-files": "zebra-files", "shop-cert": "zebra-cert"}[key]
+		key = map[string]string{"www": "zebra-www", "shop": "zebra", "shop-live": "zebra-live", "shop-files": "zebra-files", "shop-cert": "zebra-cert", "shop-lab": "zebra-lab"}[key]
 	}
 	path := strings.Replace(r.Path, "/"+kind+"s/"+param, "/"+kind+"s/"+key, 1)
 	return strings.NewReplacer("{id}", "10.10.10.10:8080", "{action}", "renew").Replace(path)
@@ -240,7 +250,7 @@ func (r listedRoute) allowed(kind int) (own, other bool) {
 
 func isScope(on string) bool {
 	switch on {
-	case api.OnNode, api.OnMany, api.OnCaller, "frontend/{key}", "backend/{key}", "service/{name}", "certificate/{key}",
+	case api.OnNode, api.OnMany, api.OnCaller, "frontend/{key}", "backend/{key}", "service/{name}", "certificate/{key}", "cluster/{cluster}",
 		"frontend/{gateway}", "backend/{pool}", "certificate/{certificate}":
 		return true
 	}

@@ -64,6 +64,8 @@ var requests = []struct {
 	{"GET", "/cluster/resources/vip", "", 1},
 	{"GET", "/cluster/cib.xml", "", 1},
 	{"GET", "/cluster/config", "", 1},
+	{"GET", "/cluster/config.crm", "", 1},
+	{"GET", "/cluster/config.xml", "", 1},
 	{"GET", "/cluster/config/primitives", "", 1},
 	{"GET", "/cluster/config/primitives/vip", "", 1},
 	{"PUT", "/cluster/config/primitives/vip", `{"agent":"ocf:heartbeat:IPaddr2"}`, 4},
@@ -79,6 +81,14 @@ var requests = []struct {
 	{"GET", "/monitor", "", 1},
 	{"GET", "/monitor.json", "", 1},
 	{"POST", "/cluster/actions/cleanup", "{}", 3},
+	{"POST", "/cluster/actions/leave", `{"node":"n2"}`, 4},
+	{"GET", "/cluster/invitations", "", 4},
+	{"POST", "/cluster/invitations", `{"for":"15m"}`, 4},
+	{"DELETE", "/cluster/invitations", "", 4},
+	{"POST", "/cluster/join", `{"code":"GG60008-4W8QG","node":"n9"}`, 4},
+	{"POST", "/cluster/haproxy/apply?dryRun=1", `{"description":{"ip":["192.0.2.10/24"]}}`, 4},
+	{"POST", "/cluster/haproxy/rollout?dryRun=1", "{}", 3},
+	{"POST", "/cluster/haproxy/destroy?dryRun=1", "{}", 4},
 	{"POST", "/cluster/simulate/cleanup", "{}", 3},
 	{"POST", "/cluster/simulate", "{}", 3},
 	{"GET", "/cluster/losses", "", 1},
@@ -103,6 +113,10 @@ var requests = []struct {
 	{"GET", "/cluster/history/operations", "", 1},
 	{"GET", "/cluster/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z", "", 3},
 	{"GET", "/cluster/history/at?time=2026-11-29T12:00:30Z", "", 1},
+	{"GET", "/cluster/history/export", "", 3},
+	{"GET", "/cluster/history/imports", "", 1},
+	{"POST", "/cluster/history/imports", "history", 4},
+	{"DELETE", "/cluster/history/imports/history", "", 4},
 	{"GET", "/cluster/history/" + apitest.SecondTransition, "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/state", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/decisions", "", 1},
@@ -110,7 +124,37 @@ var requests = []struct {
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/diff", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/log", "", 3},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/cib.xml", "", 1},
+	{"GET", "/cluster/history/" + apitest.SecondTransition + "/config.crm", "", 1},
 	{"GET", "/cluster/history/" + apitest.SecondTransition + "/file", "", 4},
+	{"GET", "/clusters", "", 1},
+	{"GET", "/clusters/lab", "", 1},
+	{"GET", "/clusters/lab/nodes", "", 1},
+	{"GET", "/clusters/lab/nodes/n1", "", 1},
+	{"GET", "/clusters/lab/resources", "", 1},
+	{"GET", "/clusters/lab/resources/vip", "", 1},
+	{"GET", "/clusters/lab/cib.xml", "", 1},
+	{"GET", "/clusters/lab/config", "", 1},
+	{"GET", "/clusters/lab/config.crm", "", 1},
+	{"GET", "/clusters/lab/config.xml", "", 1},
+	{"GET", "/clusters/lab/config/primitives", "", 1},
+	{"GET", "/clusters/lab/config/primitives/vip", "", 1},
+	{"GET", "/clusters/lab/jobs", "", 1},
+	{"GET", "/clusters/lab/jobs/00000000000000000001", "", 1},
+	{"GET", "/clusters/lab/losses", "", 1},
+	{"GET", "/clusters/lab/agents", "", 1},
+	{"GET", "/clusters/lab/agents/ocf:heartbeat:IPaddr2", "", 1},
+	{"GET", "/clusters/lab/history", "", 1},
+	{"GET", "/clusters/lab/history/operations", "", 1},
+	{"GET", "/clusters/lab/history/log?from=2026-11-29T12:00:00Z&to=2026-11-29T12:05:00Z", "", 3},
+	{"GET", "/clusters/lab/history/at?time=2026-11-29T12:00:30Z", "", 1},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition, "", 1},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition + "/state", "", 1},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition + "/decisions", "", 1},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition + "/explanation", "", 3},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition + "/diff", "", 1},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition + "/log", "", 3},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition + "/cib.xml", "", 1},
+	{"GET", "/clusters/lab/history/" + apitest.SecondTransition + "/config.crm", "", 1},
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/audit", "", 4},
 	{"GET", "/access", "", 4},
@@ -160,18 +204,36 @@ func staffOf(path string) string {
 }
 
 func TestRoles(t *testing.T) {
+	others := apitest.NewClusters(t, "lab")
 	covered, pair := map[string]bool{}, testkit.NewAuthority(t).Issue(t, "shop.example")
 	for _, q := range requests {
 		path, _, _ := strings.Cut(q.path, "?")
 		covered[q.method+" "+path] = true
 		clusterDrafts := &apitest.ClusterDrafts{}
 		pacemaker := apitest.NewCluster()
+		var imports api.Config
 		if strings.HasPrefix(q.path, "/cluster/jobs/") {
 			if _, err := pacemaker.Begin(t.Context(), cluster.Action{Kind: cluster.Cleanup}, cluster.Order{}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s := filledFixture(t, apitest.Guarded(t), inCluster(pacemaker), func(cfg *api.Config) { cfg.ClusterDrafts = clusterDrafts })
+		if strings.HasPrefix(q.path, "/cluster/history/imports") {
+			file := string(apitest.HistoryFile(t, apitest.ClusterHistory{Cluster: pacemaker}))
+			apitest.Importing(t)(&imports)
+			if q.body == "history" {
+				q.body = file
+			} else {
+				about, _, err := imports.ClusterImports.Add(t.Context(), strings.NewReader(file), "ann")
+				if err != nil {
+					t.Fatal(err)
+				}
+				q.path = strings.Replace(q.path, "imports/history", "imports/"+about.ID, 1)
+			}
+		}
+		members := &apitest.ClusterMembers{}
+		s := filledFixture(t, apitest.Guarded(t), inCluster(pacemaker), withMembers(members), func(cfg *api.Config) {
+			cfg.ClusterDrafts, cfg.ClusterImports, cfg.ClusterImported, cfg.Clusters = clusterDrafts, imports.ClusterImports, imports.ClusterImported, others
+		})
 		if strings.HasPrefix(q.path, "/backends/live/canary") && q.body == "" {
 			if _, err := s.Canaries.Start(t.Context(), lb.Canary{Backend: "live", Version: "2.0.0", Steps: []int{5, 100}, Every: time.Hour}); err != nil {
 				t.Fatal(err)
@@ -190,6 +252,11 @@ func TestRoles(t *testing.T) {
 			edit := config.Edit{Op: config.Put, Kind: config.Tags, ID: "t", Body: []byte(`{"objects":["vip"]}`)}
 			d := config.Draft{Listed: true, Number: 1, Edits: []config.DraftEdit{{Number: 1, Edit: edit}}, Inject: []cluster.Injection{{Node: "n1", State: cluster.NodeUnclean}}}
 			if _, err := clusterDrafts.Create(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if q.method == "DELETE" && q.path == "/cluster/invitations" { // which needs one that is open
+			if _, err := members.Invite(t.Context(), cluster.Inviting{}, cluster.Order{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -221,10 +288,10 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	for path, item := range mapOf(openDocument(t)["paths"]) {
-		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/v1/") { // has tests of its own
+		if path == "/tls" || strings.HasPrefix(path, "/cluster/node/") || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/v1/") { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "wizards/{name}", "wizards/floating-ip", "nodes/{name}", "nodes/n1", "{agent}", "ocf:heartbeat:IPaddr2", "resources/{id}", "resources/vip", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "history/{id}", "history/"+apitest.SecondTransition, "jobs/{id}", "jobs/00000000000000000001", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
+		path = strings.NewReplacer("/clusters/{cluster}", "/clusters/lab", "/services/{name}", "/services/shop", "wizards/{name}", "wizards/floating-ip", "nodes/{name}", "nodes/n1", "{agent}", "ocf:heartbeat:IPaddr2", "resources/{id}", "resources/vip", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "imports/{id}", "imports/history", "history/{id}", "history/"+apitest.SecondTransition, "jobs/{id}", "jobs/00000000000000000001", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

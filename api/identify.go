@@ -66,6 +66,9 @@ func (g *guard) identifyHeader(r *http.Request, header []string) (caller, error)
 		if err != nil {
 			return caller{}, err
 		}
+		if proof.Kind == auth.ByAccount { // without a session, nobody asks the system about it again
+			proof.Until = g.now().Add(auth.MaxUnanswered)
+		}
 		return g.callerOf(who, proof, wrongPassword), nil
 	}
 }

@@ -48,7 +48,7 @@ func (d *nodeDialect) ChecksMedia(r Route) bool {
 	switch r.Path {
 	case "/certificates/{key}", clusterConfigPath + "/{kind}/{id}":
 		return r.Method == http.MethodPut
-	case backupPath, importPath, importHAProxyPath:
+	case backupPath, importPath, importHAProxyPath, clusterImportsPath:
 		return true
 	}
 	return false

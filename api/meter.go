@@ -59,13 +59,15 @@ func (s *Server) meter(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// largestBody is how much of the body the handler of a request reads at most.
+// largestBody is how much of the body the handler of a request has in memory at most.
 func largestBody(c echo.Context) int64 {
 	switch c.Path() {
 	case changesPath, clusterChangesPath:
 		return maxChangeset
 	case simulatePath:
 		return maxUploadedCIB
+	case clusterImportsPath:
+		return clusterImportMemory // which goes to disk as it comes
 	case backupPath:
 		return backup.MaxBytes
 	case importPath, importSQLPath:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,8 +93,14 @@ func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 		r.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build,
 			ofGo, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
-	m.registry.MustRegister(newGaugeCollector(read, nil), newRouteCollector(cfg.Routes))
-	m.nameless.MustRegister(newGaugeCollector(read, nodeGauges()))
+	own, nameless := append(nodeGauges(), objectGauges()...), nodeGauges()
+	own = append(own, floatingGauge)
+	if cfg.Console {
+		isAbsent := func(name string) bool { return !isConsoleGauge(name) }
+		own, nameless = slices.DeleteFunc(own, isAbsent), slices.DeleteFunc(nameless, isAbsent)
+	}
+	m.registry.MustRegister(newGaugeCollector(read, own), newRouteCollector(cfg.Routes))
+	m.nameless.MustRegister(newGaugeCollector(read, nameless))
 	return m
 }
 

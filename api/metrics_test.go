@@ -303,7 +303,9 @@ func (failedStaples) Status(string) (lb.StapleStatus, bool) {
 func TestMetricsThatOthersName(t *testing.T) {
 	sampler := stats.New(stats.Config{Client: statsock.New("/nonexistent")})
 	run(t, sampler.Run)
-	s, _ := clustered(t, routed(t, newApplication(t)), func(c *api.Config) { c.Sampler, c.Orders, c.Staples = sampler, failedOrders{}, failedStaples{} })
+	s, _ := clustered(t, routed(t, newApplication(t)), func(c *api.Config) {
+		c.Sampler, c.Orders, c.Staples, c.Clusters = sampler, failedOrders{}, failedStaples{}, apitest.NewClusters(t, "paris")
+	})
 	s.Discover("shop", "10.1.0.1:8080 1.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	s.put("/certificates/shop", testkit.NewAuthority(t).Issue(t, "shop.example").Body())

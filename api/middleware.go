@@ -51,8 +51,9 @@ func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// harden sets the headers that forbid browsers to run or embed an answer, and
-// caches to store it.
+// harden sets the headers that forbid browsers to run or embed an answer, and caches to store it. It
+// ends the connection after a request in chunks: the library does not tell whether there was a length
+// as well, by which a proxy could see other requests in the same bytes (RFC 9112, 6.3).
 func harden(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
@@ -60,6 +61,9 @@ func harden(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r := c.Request(); r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+			h.Set("Connection", "close")
+		}
 		return next(c)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"thalassa/api/node"
 	"thalassa/auth"
+	"thalassa/cluster"
 )
 
 // nodeDialect is the REST interface of docs/api.md. Its documents are package node.
@@ -48,29 +49,18 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	}
 	routes = slices.Concat(
 		[]Route{{http.MethodGet, "/", auth.Read, OnCaller, "this list", about.index}},
-		d.objectRoutes(a, canaries), d.sectionRoutes(a), d.historyRoutes(a), d.changeRoutes(a), d.clusterRoutes(), d.foresightRoutes(), d.pastRoutes(), d.stateRoutes(about, state), d.accessRoutes(a),
+		d.objectRoutes(a, canaries), d.sectionRoutes(a), d.historyRoutes(a), d.changeRoutes(a), d.clusterRoutes(), d.foresightRoutes(), d.pastRoutes(), d.otherRoutes(), d.stateRoutes(about, state), d.accessRoutes(a),
 		[]Route{
 			{http.MethodGet, "/tls", 0, OnCaller, "the certificate of this API", certificate.show},
 			{http.MethodGet, "/openapi.json", auth.Read, OnCaller, "the OpenAPI description of this API", about.openAPI},
 		},
 	)
-	for i, r := range routes {
-		if !isSafe(r.Method) && !r.takesParameters() {
-			routes[i].Handle = withoutParameters(r.Handle)
-		}
+	if d.cfg.Console {
+		all := consoleRoutes(routes)
+		routes = slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return !isOfConsole(r) }) // for the list
+		return all
 	}
 	return routes
-}
-
-// withoutParameters refuses parameters in the query of a request that changes something: whoever
-// sends dryRun where there is none must not find the change made.
-func withoutParameters(handle echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if err := parameters(c.Request()).err(); err != nil {
-			return err
-		}
-		return handle(c)
-	}
 }
 
 // errorDocument is a ResponseError as JSON.
@@ -81,11 +71,13 @@ type errorDocument struct {
 	By       []string          `json:"by,omitempty"`
 	Output   string            `json:"output,omitempty"`
 	Incident string            `json:"incident,omitempty"`
+
+	Rollout *cluster.RolledOut `json:"rollout,omitempty"`
 }
 
 // Render answers with a failure as JSON.
 func (d *nodeDialect) Render(c echo.Context, f *ResponseError) error {
 	return respond(c, f.Status, errorDocument{
-		Message: f.Message, Code: f.Code, Fields: node.NewFieldErrors(f.Fields), By: f.By, Output: f.Output, Incident: f.Incident,
+		Message: f.Message, Code: f.Code, Fields: node.NewFieldErrors(f.Fields), By: f.By, Output: f.Output, Incident: f.Incident, Rollout: f.Rollout,
 	})
 }

@@ -120,13 +120,13 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 func (d *nodeDialect) foresightRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
 	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
-	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight)
+	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight, d.pasts())
 	drafts := clusterDraftHandlers{foresight}
 	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
 	wizards := wizardHandlers{drafts, agents, d.cfg.ClusterHAProxy}
 	const draft = clusterDraftsPath + "/{id}"
 	return []Route{
-		{post, simulatePath, auth.Operate, OnNode, "what the cluster would do: a draft, events, another time, another CIB", foresight.simulate},
+		{post, simulatePath, auth.Operate, OnNode, "what the cluster would do: a draft, events, another time, another CIB; what it would have done in a transition of the past", foresight.simulate},
 		{get, lossesPath, auth.Read, OnNode, "which nodes the cluster may lose", foresight.losses},
 		{post, lossesPath, auth.Operate, OnNode, "what the failure of nodes at the same time would do", foresight.lose},
 		{get, clusterDraftsPath, auth.Read, OnNode, "the caller's drafts of the cluster's configuration, and those that are listed", drafts.list},
@@ -148,23 +148,37 @@ func (d *nodeDialect) foresightRoutes() []Route {
 	}
 }
 
+// pasts are this cluster's past and those of imports.
+func (d *nodeDialect) pasts() pasts {
+	return pasts{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, d.cfg.ClusterImported}
+}
+
 // pastRoutes are those of the history of the Pacemaker cluster.
 func (d *nodeDialect) pastRoutes() []Route {
-	past := clusterHistoryHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterHistory, newBudget("questions about the cluster's history", simulationsAtATime), d.cfg.Now}
+	past := clusterHistoryHandlers{
+		pasts: d.pasts(), turns: newBudget("questions about the cluster's history", simulationsAtATime), now: d.cfg.Now,
+		exports: newBudget("exports of the cluster's history", exportsAtATime), version: d.cfg.Version,
+	}
+	imports := clusterImportHandlers{d.cfg.ClusterImports, make(chan struct{}, 1)}
 	const transition = clusterHistoryPath + "/{id}"
 	return []Route{
-		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, author, limit", past.list},
-		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit", past.operations},
-		{get, clusterHistoryPath + "/log", auth.Operate, OnNode, "what the cluster's programs have logged on this node; query: from, to, limit", past.log},
-		{get, clusterHistoryPath + "/at", auth.Read, OnNode, "the state of the cluster at an instant, in the form of GET /cluster, and what it was made from; query: time", past.at},
-		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before", past.show},
-		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster", past.state},
-		{get, transition + "/decisions", auth.Read, OnNode, "what the scheduler decided, with the transition graph and the scores", past.decisions},
-		{get, transition + "/explanation", auth.Operate, OnNode, "the phases of the failover or the move that a transition belongs to, and what cost time", past.explain},
-		{get, transition + "/diff", auth.Read, OnNode, "what became of the configuration since the transition before; query: with", past.diff},
-		{get, transition + "/log", auth.Operate, OnNode, "what they have logged on this node around a transition; query: limit", past.logOf},
-		{get, transition + "/cib.xml", auth.Read, OnNode, "the configuration and status then as XML, without secrets", past.cib},
-		{get, transition + "/file", auth.Admin, OnNode, "the input of the scheduler as Pacemaker has kept it, with secrets", past.file},
+		{get, clusterHistoryPath, auth.Read, OnNode, "the transitions of the cluster, newest first; query: from, to, node, resource, tag, author, limit, import", past.list},
+		{get, clusterHistoryPath + "/operations", auth.Read, OnNode, "results of operations, newest first; query: from, to, node, resource, limit, import", past.operations},
+		{get, clusterHistoryPath + "/log", auth.Operate, OnNode, "what the cluster's programs have logged; query: from, to, limit, import", past.log},
+		{get, clusterHistoryPath + "/at", auth.Read, OnNode, "the state of the cluster at an instant, in the form of GET /cluster, and what it was made from; query: time, import", past.at},
+		{get, clusterExportPath, auth.Operate, OnNode, "the transitions of an interval with states, decisions and logs as one .tar.gz, without secrets; query: from, to", past.export},
+		{get, clusterImportsPath, auth.Read, OnNode, "the pasts of clusters that came in files; requests with import=ID are about one of them", imports.list},
+		{post, clusterImportsPath, auth.Admin, OnNode, "import a file of an export or of crm report", imports.add},
+		{del, clusterImportsPath + "/{id}", auth.Admin, OnNode, "remove an import", imports.remove},
+		{get, transition, auth.Read, OnNode, "one transition, with the operations that have ended since the one before; query: import", past.show},
+		{get, transition + "/state", auth.Read, OnNode, "the state of the cluster then, in the form of GET /cluster; query: import", past.state},
+		{get, transition + "/decisions", auth.Read, OnNode, "what the scheduler decided, with the transition graph and the scores; query: import", past.decisions},
+		{get, transition + "/explanation", auth.Operate, OnNode, "the phases of the failover or the move that a transition belongs to, and what cost time; query: import", past.explain},
+		{get, transition + "/diff", auth.Read, OnNode, "what became of the configuration since the transition before; query: with, import", past.diff},
+		{get, transition + "/log", auth.Operate, OnNode, "what they have logged around a transition; query: limit, import", past.logOf},
+		{get, transition + "/cib.xml", auth.Read, OnNode, "the configuration and status then as XML, without secrets; query: import", past.cib},
+		{get, transition + "/config.crm", auth.Read, OnNode, "the configuration then in the syntax of crmsh, without secrets; query: import", past.crm},
+		{get, transition + "/file", auth.Admin, OnNode, "the input of the scheduler as Pacemaker has kept it, with secrets; query: import", past.file},
 	}
 }
 
@@ -173,6 +187,9 @@ func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
 	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
 	jobs := jobHandlers{cluster, d.cfg.ClusterJobs}
+	haproxy := haproxyHandlers{cluster, d.cfg.ClusterHAProxy}
+	agents := nodeHandlers{d.cfg.ClusterNode, d.cfg.IsSealError}
+	members := memberHandlers{d.cfg.ClusterMembers}
 	const object = clusterConfigPath + "/{kind}/{id}"
 	return []Route{
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
@@ -182,8 +199,19 @@ func (d *nodeDialect) clusterRoutes() []Route {
 		{get, "/cluster/resources/{id}", auth.Read, OnNode, "one resource, in the same way, with its constraints", objects.showResource},
 		{get, "/cluster/cib.xml", auth.Read, OnNode, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
 		{post, "/cluster/actions/{action}", auth.Operate, OnNode, "act on the cluster; answered when the action is done", cluster.act},
+		{post, "/cluster/actions/leave", auth.Admin, OnNode, "take a node out of the cluster; answered when the others have forgotten it", cluster.leave},
+		{get, invitationsPath, auth.Admin, OnNode, "the last invitation of this node, without its code", members.list},
+		{post, invitationsPath, auth.Admin, OnNode, "make a code with which other nodes can join; the answer alone has it", members.invite},
+		{del, invitationsPath, auth.Admin, OnNode, "end the open invitation of this node", members.end},
+		{post, joinPath, auth.Admin, OnNode, "let this node join a cluster by a code; answered when it is online there", members.join},
+		{post, clusterHAProxyPath + "/apply", auth.Admin, OnNode, "write HAProxy and its floating IPs into the cluster's configuration; query: dryRun", haproxy.apply},
+		{post, clusterHAProxyPath + "/rollout", auth.Operate, OnNode, "reload HAProxy on all nodes, or on none; query: dryRun", haproxy.rollout},
+		{post, clusterHAProxyPath + "/destroy", auth.Admin, OnNode, "remove what apply has made; query: dryRun", haproxy.destroy},
+		{post, clusterNodePath + "/{verb}", 0, OnNode, "challenge, and then start, stop or state of this node's services, or look, sync or leave of its membership, for an agent with the seal of the cluster", agents.answer},
 		{post, "/cluster/simulate/{action}", auth.Operate, OnNode, "what the cluster would do after that action", cluster.simulate},
 		{get, clusterConfigPath, auth.Read, OnNode, "the objects of the cluster's configuration by kind, without secrets", objects.list},
+		{get, clusterConfigPath + ".crm", auth.Read, OnNode, "the whole configuration in the syntax of crmsh, without secrets; query: draft", objects.crm},
+		{get, clusterConfigPath + ".xml", auth.Read, OnNode, "the same as XML; query: draft", objects.xml},
 		{get, clusterConfigPath + "/{kind}", auth.Read, OnNode, "those of a kind", objects.listKind},
 		{get, object, auth.Read, OnNode, "one object, as JSON or, if Accept has it, XML", objects.show},
 		{put, object, auth.Admin, OnNode, "make or replace an object; query: dryRun, wait, draft", objects.put},
@@ -203,10 +231,14 @@ func (d *nodeDialect) clusterRoutes() []Route {
 
 // stateRoutes are those of the agent's own state.
 func (d *nodeDialect) stateRoutes(about aboutHandlers, state stateHandlers) []Route {
+	ready := state.readyz
+	if d.cfg.Console {
+		ready = consoleState{d.cfg.Clusters, state}.readyz
+	}
 	return []Route{
 		{get, "/status", auth.Read, OnMany, "the state of agent, HAProxy and discovery", state.status},
 		{get, "/healthz", 0, OnCaller, "200 while the agent works, else 503 with reasons", state.healthz},
-		{get, "/readyz", 0, OnMany, "200 while HAProxy runs the requested configuration, else 503 with reasons", state.readyz},
+		{get, "/readyz", 0, OnMany, "200 while HAProxy runs the requested configuration, else 503 with reasons", ready},
 		{get, "/version", auth.Read, OnCaller, "the agent's version", about.showVersion},
 		{get, "/streams", auth.Read, OnMany, "a websocket that sends states and then changes", d.streams.open},
 		{get, "/metrics", metricsRole(d.cfg.OpenMetrics), OnMany, "metrics for Prometheus, as text", d.metrics.serve},

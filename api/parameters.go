@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"thalassa/activity"
 	"thalassa/lb"
 )
@@ -25,7 +27,7 @@ func parameters(r *http.Request, known ...string) *params {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	p := &params{values: values}
 	if err != nil {
-		p.add("query", "is not decodable", "name=value pairs, percent-encoded, joined by &")
+		p.bad = append(p.bad, undecodable())
 	}
 	expected := "none"
 	if len(known) > 0 {
@@ -40,6 +42,30 @@ func parameters(r *http.Request, known ...string) *params {
 		}
 	}
 	return p
+}
+
+// undecodable says that a query cannot be read.
+func undecodable() lb.FieldError {
+	return lb.FieldError{Path: "query", Problem: "is not decodable", Expected: "name=value pairs, percent-encoded, joined by &"}
+}
+
+// CheckParameters refuses parameters in the query of a request that are not among known, or are
+// repeated.
+func CheckParameters(r *http.Request, known ...string) error { return parameters(r, known...).err() }
+
+// onlyKnown wraps the handler of a route that changes something: where the query can have no
+// parameters, it is refused with any. Whoever sends dryRun where there is none must not find the
+// change made.
+func onlyKnown(r Route) echo.HandlerFunc {
+	if isSafe(r.Method) || r.takesParameters() {
+		return r.Handle
+	}
+	return func(c echo.Context) error {
+		if err := CheckParameters(c.Request()); err != nil {
+			return err
+		}
+		return r.Handle(c)
+	}
 }
 
 func (p *params) add(path, problem, expected string) {
@@ -69,16 +95,16 @@ func (p *params) before() uint64 {
 	return n
 }
 
-// flag accepts 1 and 0, true and false; false when it is absent.
+// flag accepts 1 and 0, true and false; false when it is absent. One without a value is refused:
+// whoever sends ?dryRun means it.
 func (p *params) flag(name string) bool {
-	s := p.text(name)
-	switch s {
-	case "1", "true":
+	switch s := p.text(name); {
+	case s == "1", s == "true":
 		return true
-	case "", "0", "false":
-		return false
+	case s == "0", s == "false", !p.values.Has(name):
+	default:
+		p.add(name, strconv.Quote(s)+" is not a flag", "1 or 0")
 	}
-	p.add(name, strconv.Quote(s)+" is not a flag", "1 or 0")
 	return false
 }
 

@@ -18,22 +18,27 @@ const publishPause = 50 * time.Millisecond
 
 // A publisher keeps the topics of the websocket up to date.
 type publisher struct {
-	status   *statusPublisher
-	views    *viewPublisher
+	status   *statusPublisher // nil with views
+	views    *viewPublisher   // nil: this is a console
 	activity *activityPublisher
-	stats    *statsPublisher   // nil: there are no statistics
-	cluster  *clusterPublisher // nil: there is no cluster
-	canaries *canaryPublisher  // nil: there are no canaries
+	stats    *statsPublisher    // nil: there are no statistics
+	cluster  *clusterPublisher  // nil: there is no cluster
+	canaries *canaryPublisher   // nil: there are no canaries
+	clusters *clustersPublisher // nil: no other clusters are shown
 }
 
 // newPublisher opens the topics, in the order in which clients are told their names.
 // count takes every event of the activity log.
 func newPublisher(cfg Config, agent *Agent, count func(activity.Event)) *publisher {
 	p := &publisher{}
-	p.status = newStatusPublisher(cfg.Hub, agent)
-	p.views = newViewPublisher(cfg, agent, p.status.poke)
+	statusChanged := func() {}
+	if !cfg.Console {
+		p.status = newStatusPublisher(cfg.Hub, agent)
+		statusChanged = p.status.poke
+		p.views = newViewPublisher(cfg, agent, statusChanged)
+	}
 	if cfg.Sampler != nil {
-		p.stats = newStatsPublisher(cfg.Hub, cfg.Sampler, p.status.poke)
+		p.stats = newStatsPublisher(cfg.Hub, cfg.Sampler, statusChanged)
 	}
 	if cfg.Cluster != nil {
 		p.cluster = &clusterPublisher{view: cfg.Cluster, topic: cfg.Hub.Set("cluster", false)}
@@ -41,8 +46,11 @@ func newPublisher(cfg Config, agent *Agent, count func(activity.Event)) *publish
 	if cfg.Canaries != nil {
 		p.canaries = &canaryPublisher{view: cfg.Canaries, topic: cfg.Hub.Set("canaries", true)}
 	}
+	if cfg.Clusters != nil {
+		p.clusters = &clustersPublisher{view: cfg.Clusters, topic: cfg.Hub.Set("clusters", false), sees: func(string) bool { return true }}
+	}
 	p.activity = &activityPublisher{
-		topic: cfg.Hub.Log("activity", recentEvents), log: cfg.Activity, count: count, statusChanged: p.status.poke,
+		topic: cfg.Hub.Log("activity", recentEvents), log: cfg.Activity, count: count, statusChanged: statusChanged,
 	}
 	return p
 }
@@ -50,9 +58,14 @@ func newPublisher(cfg Config, agent *Agent, count func(activity.Event)) *publish
 // run publishes until ctx ends, which is no error.
 func (p *publisher) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.views.run(ctx) })
-	g.Go(func() error { return p.status.run(ctx) })
 	g.Go(func() error { return p.activity.run(ctx) })
+	if p.views != nil {
+		g.Go(func() error { return p.views.run(ctx) })
+		g.Go(func() error { return p.status.run(ctx) })
+	}
+	if p.clusters != nil {
+		g.Go(func() error { return p.clusters.run(ctx) })
+	}
 	if p.stats != nil {
 		g.Go(func() error { return p.stats.run(ctx) })
 	}
@@ -65,31 +78,45 @@ func (p *publisher) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// publishNow publishes what is known of status, objects and canaries.
+// publishNow publishes what is known of status, objects, canaries and other clusters.
 func (p *publisher) publishNow(ctx context.Context) error {
-	if err := p.status.publish(ctx); err != nil {
-		return err
+	if p.clusters != nil {
+		if err := p.clusters.publish(); err != nil {
+			return err
+		}
 	}
 	if p.canaries != nil {
 		if err := p.canaries.publish(); err != nil {
 			return err
 		}
 	}
+	if p.views == nil {
+		return nil
+	}
+	if err := p.status.publish(ctx); err != nil {
+		return err
+	}
 	_, err := p.views.publishNow(ctx, published{})
 	return err
 }
 
-// waitForNews waits for publishPause and then for next; false: ctx has ended.
-func waitForNews(ctx context.Context, next <-chan struct{}) bool {
-	if !wait(ctx, publishPause) {
-		return false
+// publishNews publishes, and again after each change, with publishPause between two times, until ctx
+// ends, which is no error. changed closes with the next change.
+func publishNews(ctx context.Context, changed func() <-chan struct{}, publish func() error) error {
+	for {
+		next := changed()
+		if err := publish(); err != nil {
+			return err
+		}
+		if !wait(ctx, publishPause) {
+			return nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	select {
-	case <-next:
-	case <-ctx.Done():
-		return false
-	}
-	return true
 }
 
 // wait waits for d; false: ctx has ended.

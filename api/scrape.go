@@ -28,6 +28,7 @@ type scrape struct {
 	staples  Staples        // nil: nothing is stapled
 	cluster  cluster.Status // its State is empty where this node is in no cluster
 	losses   []cluster.Loss // of single nodes
+	others   []cluster.Summary
 }
 
 // A scraper reads what a scrape shows.
@@ -37,8 +38,9 @@ type scraper struct {
 	sampler *stats.Sampler   // may be nil
 	cluster ClusterView      // may be nil
 	losses  ClusterForesight // may be nil
-	orders  Orders           // may be nil
-	staples Staples          // may be nil
+	others  otherHandlers
+	orders  Orders  // may be nil
+	staples Staples // may be nil
 	dropped func() uint64
 	now     func() time.Time
 	open    func() (open int, refused uint64)
@@ -47,7 +49,7 @@ type scraper struct {
 }
 
 func newScraper(cfg Config, agent *Agent, refused func() uint64, limited func() int) *scraper {
-	return &scraper{open: cfg.OpenConnections, refused: refused, limited: limited, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, losses: cfg.ClusterForesight, orders: cfg.Orders, staples: cfg.Staples, dropped: cfg.LogDropped, now: cfg.Now}
+	return &scraper{open: cfg.OpenConnections, refused: refused, limited: limited, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, losses: cfg.ClusterForesight, others: otherHandlers{cfg.Clusters}, orders: cfg.Orders, staples: cfg.Staples, dropped: cfg.LogDropped, now: cfg.Now}
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
@@ -65,6 +67,7 @@ func (s *scraper) read(ctx context.Context) scrape {
 	if s.cluster != nil {
 		m.cluster = s.cluster.View()
 	}
+	m.others = s.others.seen(ctx)
 	if s.losses != nil {
 		for _, loss := range s.losses.Losses().List {
 			if len(loss.Nodes) == 1 {

@@ -80,7 +80,10 @@ func (s *Server) Follow(ctx context.Context) error {
 	g.Go(func() error { return s.publisher.run(ctx) })
 	g.Go(func() error { return s.sights.run(ctx) })
 	g.Go(func() error { return s.live.Run(ctx) })
-	g.Go(func() error { return s.recheck(ctx) })
+	for _, kind := range []auth.ProofKind{auth.ByOpenID, auth.ByAccount} { // a slow one does not delay the other
+		g.Go(func() error { return s.recheck(ctx, kind) })
+	}
+	g.Go(func() error { return s.sweep(ctx) })
 	return g.Wait()
 }
 

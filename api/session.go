@@ -135,6 +135,9 @@ func (h sessionHandlers) login(c echo.Context) error {
 		c.Set(loginKey, caller{Identity: who, how: in.kind()})
 		return err
 	}
+	if err := r.Context().Err(); err != nil { // nobody would get the session
+		return err
+	}
 	id, session, ok := h.guard.sessions.Begin(proof, remoteIP(r))
 	if !ok { // it is not valid any more
 		return unknownToken()

@@ -1,7 +1,11 @@
 package api_test
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +13,8 @@ import (
 	"thalassa/activity"
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/auth"
+	"thalassa/internal/testkit"
 )
 
 // login begins a session, and gives its cookie as a header.
@@ -233,4 +239,42 @@ func TestListOfSessions(t *testing.T) {
 	s.do("DELETE", "/sessions/"+own[0].ID, "", boss).wants(t, 200, nil)
 	s.get("/frontends", viewer).refused(t, 401, "unauthorized")
 	s.get("/frontends", boss).wants(t, 200, nil)
+}
+
+// The server ends sessions whose token has gone, although nobody uses them.
+func TestUnusedSessionsEnd(t *testing.T) {
+	dir := t.TempDir()
+	tokens, kept := filepath.Join(dir, "tokens"), filepath.Join(dir, "sessions.json")
+	write := func(line string) {
+		t.Helper()
+		if err := os.WriteFile(tokens, []byte(line+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("admin boss " + apitest.AdminToken)
+	opened, err := auth.Open(tokens, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(c *api.Config) {
+		c.Authority, c.RecheckEvery, c.SessionFile = auth.NewAuthority(opened, nil), 50*time.Millisecond, kept
+	})
+	run(t, f.server.Follow)
+	cookie := f.login(t, apitest.AdminToken)
+	write("admin other " + apitest.ReadToken)
+	testkit.Eventually(t, 10*time.Second, func() error {
+		data, err := os.ReadFile(kept)
+		if err == nil && string(data) != "[]" {
+			err = errors.New("it is still there")
+		}
+		return err
+	})
+	write("admin boss " + apitest.AdminToken)
+	testkit.Eventually(t, 10*time.Second, func() error {
+		if r := f.get("/status", bearer(apitest.AdminToken)); r.status != http.StatusOK {
+			return fmt.Errorf("%d", r.status)
+		}
+		return nil
+	})
+	f.get("/status", cookie).refused(t, 401, "unauthorized")
 }

@@ -63,13 +63,13 @@ func ownerOf(who caller) string {
 	if who.Allows(auth.Admin, auth.TheNode) {
 		return ""
 	}
-	return who.Owner()
+	return who.Owner(who.how)
 }
 
-// recheck asks the provider or the system every few minutes about the users of sessions, until ctx
+// recheck asks the provider or the system, by the kind of sessions, every few minutes about the users of sessions, until ctx
 // ends, which is no error. It asks again within seconds about those whom nobody has answered about.
 // Sessions of users who no longer exist end, with their websockets.
-func (s *Server) recheck(ctx context.Context) error {
+func (s *Server) recheck(ctx context.Context, kind auth.ProofKind) error {
 	every, again := time.NewTicker(s.cfg.RecheckEvery), time.NewTicker(min(auth.RecheckAgain, s.cfg.RecheckEvery))
 	defer every.Stop()
 	defer again.Stop()
@@ -83,11 +83,28 @@ func (s *Server) recheck(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-every.C:
-			unanswered = s.guard.sessions.Recheck(ctx, ended)
+			unanswered = s.guard.sessions.Recheck(ctx, kind, ended)
 		case <-again.C:
 			if unanswered {
-				unanswered = s.guard.sessions.RecheckUnanswered(ctx, ended)
+				unanswered = s.guard.sessions.RecheckUnanswered(ctx, kind, ended)
 			}
+		}
+	}
+}
+
+// sweep ends the sessions that the files no longer allow, also those that nobody uses, until ctx
+// ends, which is no error.
+func (s *Server) sweep(ctx context.Context) error {
+	tick := time.NewTicker(min(auth.RecheckAgain, s.cfg.RecheckEvery))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for _, gone := range s.guard.sessions.Sweep() {
+			s.SessionEnded(gone)
 		}
 	}
 }

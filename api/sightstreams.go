@@ -124,6 +124,9 @@ func (s *sightStreams) begin(grant auth.Grant) (*sightStream, error) {
 	if p.canaries != nil {
 		p.canaries.sees = sight{grant}.seesBackend
 	}
+	if p.clusters != nil {
+		p.clusters.sees = grant.Sees
+	}
 	if err := p.publishNow(ctx); err != nil {
 		one.end()
 		return nil, err

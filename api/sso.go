@@ -175,7 +175,8 @@ func (h sessionHandlers) askProvider(r *http.Request, in credentials) (auth.Iden
 	if !ok {
 		return auth.Identity{}, auth.Proof{}, unauthorized("", "this browser has not begun a login here, or the agent has been restarted since; log in again")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), ssoTimeout)
+	// It goes on when the browser goes away: otherwise wrong codes would not count.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), ssoTimeout)
 	defer cancel()
 	user, err := client.Finish(ctx, attempt, oidc.Answer{Code: in.Code, State: in.State, Issuer: in.Issuer, Error: in.Error, Description: in.ErrorDescription})
 	if err != nil {

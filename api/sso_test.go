@@ -1,9 +1,12 @@
 package api_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -254,4 +257,54 @@ func TestManyWrongSingleSignOns(t *testing.T) {
 	}
 	s.do("POST", "/session", `{"code":"x","state":"y"}`).refused(t, 429, "too_many")
 	s.get("/status", bearer(apitest.AdminToken)).refused(t, 429, "too_many") // the same address
+}
+
+// A login at the provider that has begun counts, although its browser has gone.
+func TestLoginsAtTheProviderThatAreLeftCount(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if at := "http://" + r.Host; r.URL.Path != "/token" {
+			fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q}`, at, at+"/auth", at+"/token", at+"/keys")
+			return
+		}
+		asked <- struct{}{}
+		<-time.After(200 * time.Millisecond)
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":"invalid_grant"}`)
+	}))
+	t.Cleanup(provider.Close)
+	path := filepath.Join(t.TempDir(), "access.yaml")
+	if err := os.WriteFile(path, []byte("oidc: {issuer: '"+provider.URL+"', client-id: thalassa, groups: {ops: read}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	access, err := auth.OpenAccess(path, time.Now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) })
+	var begun struct{ URL string }
+	r := f.do("POST", "/session/sso", "")
+	r.wants(t, 200, &begun)
+	cookie, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";")
+	address, err := url.Parse(begun.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			body := strings.NewReader(`{"code":"guess","state":"` + address.Query().Get("state") + `"}`)
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, f.url+"/session", body)
+			req.Header.Set("Cookie", cookie)
+			_, _ = roundTrip(req) // which is left
+		}()
+		<-asked
+		leave()
+		<-left
+	}
+	f.do("POST", "/session", `{"code":"guess","state":"x"}`).refused(t, 429, "too_many")
 }

@@ -131,7 +131,8 @@ func Respond(c echo.Context, status int, contentType string, data []byte) error 
 }
 
 // CheckDeliberate refuses a GET that changes something if a browser may have sent it automatically:
-// for a page of another site, or with a cookie or a certificate instead of a token.
+// for a page of another site, or with a cookie or a certificate instead of a token. The audit log
+// records the others as changes.
 func (a *Agent) CheckDeliberate(c echo.Context) error {
 	r := c.Request()
 	if slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method) {
@@ -144,6 +145,7 @@ func (a *Agent) CheckDeliberate(c echo.Context) error {
 			return forbidden("this GET may change something: send a token in the header Authorization, or use POST")
 		}
 	}
+	c.Set(changeKey, true)
 	return nil
 }
 

@@ -52,14 +52,7 @@ func (h stateHandlers) healthz(c echo.Context) error {
 // name backends without members: they do not make the node unready, because its other backends
 // work. Where some callers do not see all objects, the reasons name none.
 func (h stateHandlers) readyz(c echo.Context) error {
-	var out struct {
-		Ready   bool     `json:"ready"`
-		Reasons []string `json:"reasons"`
-		Stale   []string `json:"stale,omitempty"`
-		Lost    string   `json:"lost,omitempty"`
-		// Warnings are sentences that anybody may read: they name no file.
-		Warnings []string `json:"warnings,omitempty"`
-	}
+	out := readiness{Warnings: h.warnings()}
 	if status, err := h.agent.Status(c.Request().Context()); err == nil {
 		if h.agent.authority.HidesSome() {
 			status = nameless(status)
@@ -72,17 +65,37 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	} else {
 		out.Reasons = []string{h.failures.of(err, c).Message}
 	}
+	return h.answer(c, out)
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Ready   bool     `json:"ready"`
+	Reasons []string `json:"reasons"`
+	Stale   []string `json:"stale,omitempty"`
+	Lost    string   `json:"lost,omitempty"`
+	// Warnings are sentences that anybody may read: they name no file.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func (h stateHandlers) warnings() []string {
+	var out []string
 	if len(h.agent.authority.Problems()) > 0 {
-		out.Warnings = []string{formerTokens}
+		out = []string{formerTokens}
 	}
 	if len(h.agent.sessionProblems()) > 0 {
-		out.Warnings = append(out.Warnings, "logins do not hold on all nodes of the cluster; GET /status says why")
+		out = append(out, "logins do not hold on all nodes of the cluster; GET /status says why")
 	}
 	for _, problem := range h.problems {
 		if text := problem(); text != "" {
-			out.Warnings = append(out.Warnings, text)
+			out = append(out, text)
 		}
 	}
+	return out
+}
+
+// answer answers with a readiness, and with 503 if it is not ready.
+func (h stateHandlers) answer(c echo.Context, out readiness) error {
 	out.Reasons = orEmpty(out.Reasons)
 	if !out.Ready {
 		c.Response().Header().Set(echo.HeaderRetryAfter, retryAfter)

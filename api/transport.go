@@ -49,6 +49,9 @@ func (s *Server) sendToTLS(c echo.Context, r *http.Request) error {
 	if !isOwnHost(s.cfg, r) {
 		return misdirected(r)
 	}
+	if !strings.HasPrefix(r.URL.RequestURI(), "/") { // it would continue the name of the host
+		return &ResponseError{Status: http.StatusBadRequest, Code: "invalid", Message: "the request line names no path"}
+	}
 	status := http.StatusPermanentRedirect
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		status = http.StatusMovedPermanently

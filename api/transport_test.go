@@ -1,11 +1,13 @@
 package api_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -323,4 +325,52 @@ func TestRoutesOfAnotherHost(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A request line without a path does not become a part of the address that a client is sent to.
+func TestRequestLinesWithoutAPathAreRefused(t *testing.T) {
+	s, _ := secured(t, apitest.Guarded(t))
+	here := strings.TrimPrefix(s.url, "http://")
+	for _, line := range []string{"GET x:@evil.example/", "POST x:.evil.example/", "GET *", "OPTIONS *"} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", line, here); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if to := answer.Header.Get("Location"); to != "" {
+			t.Errorf("%s: %d to %q", line, answer.StatusCode, to)
+		}
+		if err := errors.Join(answer.Body.Close(), conn.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// After a request that has chunks and a length, of which a proxy may believe the other one, nothing
+// on the connection is a request.
+func TestChunksWithALengthEndTheConnection(t *testing.T) {
+	s := filledFixture(t)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	const first = "POST /backends/live HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+	if _, err := fmt.Fprint(conn, first+"DELETE /frontends/www HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answers, err := io.ReadAll(conn)
+	if err != nil || strings.Count(string(answers), "HTTP/1.1 ") != 1 {
+		t.Errorf("%s, %v", answers, err)
+	}
+	s.get("/frontends/www").wants(t, 200, nil)
 }

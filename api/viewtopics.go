@@ -28,17 +28,12 @@ func newViewPublisher(cfg Config, agent *Agent, statusChanged func()) *viewPubli
 
 func (p *viewPublisher) run(ctx context.Context) error {
 	var last published
-	for {
-		next := p.changed()
-		var err error
-		if last, err = p.publishNow(ctx, last); err != nil {
-			return err
+	return publishNews(ctx, p.changed, func() (err error) {
+		if last, err = p.publishNow(ctx, last); err == nil {
+			p.statusChanged()
 		}
-		p.statusChanged()
-		if !waitForNews(ctx, next) {
-			return nil
-		}
-	}
+		return err
+	})
 }
 
 // publishNow publishes what has changed since the last publication. What cannot be read is

@@ -113,6 +113,7 @@ func (a *Authority) account(ctx context.Context, section *pamSection, name, pass
 	}
 	p := Proof{Kind: ByAccount, User: accountPrefix + found.Name, Subject: found.Name, Groups: keptGroups(section.grants, found.Groups), Hash: section.hash(found.Name)}
 	if who, ok := a.IdentifyNow(p); ok {
+		a.remember(p, who.Name, time.Now()) // who shows the password with each request has no session
 		return who, p, nil
 	}
 	return Identity{Name: p.User}, Proof{}, &NoRoleError{User: p.User, Groups: found.Groups}
@@ -140,7 +141,7 @@ func (a *Access) accountUser(p Proof, recent time.Duration) (Identity, bool) {
 		return Identity{}, false
 	}
 	section := a.file.current(recent).PAM
-	if section == nil || section.hash(p.Subject) != p.Hash {
+	if section == nil || section.hash(p.Subject) != p.Hash || !p.Until.IsZero() && !a.now().Before(p.Until) {
 		return Identity{}, false
 	}
 	grant, ok := grantOf(section.grants, p.Groups)

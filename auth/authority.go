@@ -22,7 +22,7 @@ type Proof struct {
 	// What a provider, or the system, said of a user; empty for the other kinds.
 	Subject string
 	Groups  []string
-	Until   time.Time
+	Until   time.Time // zero: the system has not said
 
 	certificate *x509.Certificate
 	between     []*x509.Certificate // that the client has shown with it

@@ -44,6 +44,25 @@ func ReadClusterKey(path, purpose string) (*ClusterKey, error) {
 	return newClusterKey(secret, purpose)
 }
 
+// seedSize is the length of a seed: 16 bytes more than a key of P-256 needs, so that the key
+// that is computed from it is as good as a random one (FIPS 186-5, A.2.1).
+const seedSize = 48
+
+// ReadClusterSeed reads the same file, and returns secret bytes for another purpose: the same
+// on all nodes that have the file. Nothing about the file, or other purposes, follows from
+// them.
+func ReadClusterSeed(path, purpose string) ([]byte, error) {
+	data, _, err := readSecret(path, "/", true)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := clusterSecret(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return hkdf.Key(sha256.New, secret, nil, purpose, seedSize)
+}
+
 // clusterSecret is the secret of a file.
 func clusterSecret(path string, data []byte) ([]byte, error) {
 	secret := bytes.TrimRight(data, "\r\n")

@@ -15,7 +15,7 @@ const TheNode = ""
 // The zero Grant allows nothing. A Grant is immutable and may be used by any goroutine.
 //
 // Objects are named by kind and name: "frontend/www", "backend/live", "service/shop",
-// "certificate/www".
+// "certificate/www", and "cluster/paris" for another cluster that this agent shows.
 type Grant struct {
 	Role Role
 	on   *objects // nil: all objects
@@ -28,7 +28,7 @@ type objects struct {
 }
 
 // NewGrant makes a Grant. Patterns are a kind (frontend, backend,
-// service or certificate), a slash and
+// service, certificate or cluster), a slash and
 // a name, in which * stands for any characters; nil: all objects. seesRest says whether
 // the objects that no pattern matches may be read. The error names the field.
 func NewGrant(role Role, patterns []string, seesRest bool) (Grant, error) {
@@ -63,13 +63,13 @@ const (
 // checkPattern does not repeat what may be a secret in the wrong place.
 func checkPattern(p string) error {
 	kind, name, _ := strings.Cut(p, "/")
-	valid := slices.Contains([]string{"frontend", "backend", "service", "certificate"}, kind) && name != "" && len(p) <= maxPattern
+	valid := slices.Contains([]string{"frontend", "backend", "service", "certificate", "cluster"}, kind) && name != "" && len(p) <= maxPattern
 	for i := range len(name) {
 		c := name[i]
 		valid = valid && ('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_.:-*", c) >= 0)
 	}
 	if !valid {
-		return errors.New("is not a pattern, expected frontend/NAME, backend/NAME, service/NAME or certificate/NAME, where * stands for any characters")
+		return errors.New("is not a pattern, expected frontend/NAME, backend/NAME, service/NAME, certificate/NAME or cluster/NAME, where * stands for any characters")
 	}
 	return nil
 }

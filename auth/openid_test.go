@@ -187,7 +187,7 @@ func TestRecheck(t *testing.T) {
 		{nil, false, nil, 0},
 	} {
 		groups, known, failure = step.groups, step.known, step.err
-		s.Recheck(t.Context(), func(one auth.Session, _ string) { gone = append(gone, one.Name) })
+		s.Recheck(t.Context(), auth.ByOpenID, func(one auth.Session, _ string) { gone = append(gone, one.Name) })
 		if session, _ := s.Find(id); session.Role != step.want {
 			t.Errorf("%+v: role %s", step, session.Role)
 		}
@@ -267,7 +267,7 @@ func TestUsersOfOneName(t *testing.T) {
 	}
 	begin("2", "ann") // who has logged in last
 	known["1"] = false
-	s.Recheck(t.Context(), func(auth.Session, string) {})
+	s.Recheck(t.Context(), auth.ByOpenID, func(auth.Session, string) {})
 	if _, ok := s.Find(other); !ok || !a.AllowsNow("oidc:ann", auth.Deploy, auth.TheNode) || len(s.List(one.Owner())) != 0 {
 		t.Error("gone with a user of the same name")
 	}

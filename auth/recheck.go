@@ -21,24 +21,24 @@ const (
 	recheckTimeout = 10 * time.Second
 )
 
-// Recheck checks, with the provider or the system, the user of each session that was used since the
-// last check. The session of a user who no longer exists ends; changed groups take effect at once.
+// Recheck checks, with the provider (ByOpenID) or the system (ByAccount), the user of each session
+// of that kind that was used since the last check. The session of a user who no longer exists ends; changed groups take effect at once.
 // Without an answer nothing changes for a user of a provider: the session ends at the time that was
 // set at the login. That of an account of the system ends after MaxUnanswered. ended is called with
 // each session that has ended, and why: a clause.
 //
 // unanswered says that RecheckUnanswered has something to do.
-func (s *Sessions) Recheck(ctx context.Context, ended func(one Session, why string)) (unanswered bool) {
-	return s.recheck(ctx, s.vouched(), ended)
+func (s *Sessions) Recheck(ctx context.Context, kind ProofKind, ended func(one Session, why string)) (unanswered bool) {
+	return s.recheck(ctx, s.vouched(kind), ended)
 }
 
 // RecheckUnanswered is Recheck for the sessions that the last check got no answer about. Call it
-// after RecheckAgain; one call of either at a time.
-func (s *Sessions) RecheckUnanswered(ctx context.Context, ended func(one Session, why string)) (unanswered bool) {
+// after RecheckAgain; one call of either at a time for each kind.
+func (s *Sessions) RecheckUnanswered(ctx context.Context, kind ProofKind, ended func(one Session, why string)) (unanswered bool) {
 	s.mu.Lock()
 	waiting := maps.Clone(s.unanswered)
 	s.mu.Unlock()
-	sessions := slices.DeleteFunc(s.vouched(), func(one Session) bool {
+	sessions := slices.DeleteFunc(s.vouched(kind), func(one Session) bool {
 		_, waits := waiting[one.key]
 		return !waits
 	})
@@ -46,14 +46,12 @@ func (s *Sessions) RecheckUnanswered(ctx context.Context, ended func(one Session
 }
 
 func (s *Sessions) recheck(ctx context.Context, sessions []Session, ended func(one Session, why string)) (unanswered bool) {
-	changed := false
-	failures := map[ProofKind]int{}
+	changed, failures := false, 0
 	for _, session := range sessions {
 		if ctx.Err() != nil {
 			return false
 		}
-		kind := session.proof.Kind
-		if failures[kind] == maxRecheckFailures {
+		if failures == maxRecheckFailures {
 			s.unansweredBy(session, ended)
 			continue
 		}
@@ -62,7 +60,7 @@ func (s *Sessions) recheck(ctx context.Context, sessions []Session, ended func(o
 		cancel()
 		if err != nil {
 			if ctx.Err() == nil {
-				failures[kind]++
+				failures++
 				s.unansweredBy(session, ended)
 			}
 			continue
@@ -82,11 +80,11 @@ func (s *Sessions) recheck(ctx context.Context, sessions []Session, ended func(o
 	if changed {
 		_ = s.store() // which has logged it
 	}
-	return len(failures) > 0
+	return failures > 0
 }
 
-// maxRecheckFailures is the number of failures that ends the questions of a kind in a check: PAM or
-// the provider does not answer now.
+// maxRecheckFailures is the number of failures that ends the questions of a check: PAM or the
+// provider does not answer now.
 const maxRecheckFailures = 3
 
 // unansweredBy notes that nobody has answered about the user of a session, and ends the session of
@@ -145,8 +143,8 @@ func (fs foreignSessions) doubt(key [sha256.Size]byte) bool {
 	return ok
 }
 
-// vouched are the sessions to ask about.
-func (s *Sessions) vouched() []Session {
+// vouched are the sessions of a kind to ask about.
+func (s *Sessions) vouched(kind ProofKind) []Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -157,7 +155,7 @@ func (s *Sessions) vouched() []Session {
 	}
 	maps.DeleteFunc(s.unanswered, func(key [sha256.Size]byte, _ time.Time) bool { return !alive[key] })
 	return slices.DeleteFunc(all, func(session Session) bool {
-		return !session.proof.isVouched() || now.Sub(session.Used) >= RecheckEvery || !session.isAlive(now)
+		return session.proof.Kind != kind || !session.proof.isVouched() || now.Sub(session.Used) >= RecheckEvery || !session.isAlive(now)
 	})
 }
 

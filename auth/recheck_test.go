@@ -36,15 +36,15 @@ func TestRecheckUnanswered(t *testing.T) {
 		s, id := accountSession(t, at, "ann")
 		var gone []string
 		ended := func(one auth.Session, why string) { gone = append(gone, one.Name+": "+why) }
-		if s.Recheck(t.Context(), ended) {
+		if s.Recheck(t.Context(), auth.ByAccount, ended) {
 			t.Error("an answer counts as none")
 		}
 		asked := at.asked
-		if s.RecheckUnanswered(t.Context(), ended) || at.asked != asked {
+		if s.RecheckUnanswered(t.Context(), auth.ByAccount, ended) || at.asked != asked {
 			t.Error("asked again about an account that was answered about")
 		}
 		at.away = true
-		if !s.Recheck(t.Context(), ended) || !s.RecheckUnanswered(t.Context(), ended) {
+		if !s.Recheck(t.Context(), auth.ByAccount, ended) || !s.RecheckUnanswered(t.Context(), auth.ByAccount, ended) {
 			t.Error("no answer counts as one")
 		}
 		if _, ok := s.Find(id); !ok || len(gone) > 0 {
@@ -52,7 +52,7 @@ func TestRecheckUnanswered(t *testing.T) {
 		}
 		at.away = false
 		delete(at.groups, "ann")
-		if s.RecheckUnanswered(t.Context(), ended) {
+		if s.RecheckUnanswered(t.Context(), auth.ByAccount, ended) {
 			t.Error("an answer counts as none")
 		}
 		if _, ok := s.Find(id); ok || len(gone) != 1 || gone[0] != "pam:ann: its user is gone" {
@@ -72,7 +72,7 @@ func TestNobodyAnswersForLong(t *testing.T) {
 		wait := func(d time.Duration) bool {
 			for until := time.Now().Add(d); time.Now().Before(until); time.Sleep(auth.RecheckAgain) {
 				s.Find(id)
-				s.Recheck(t.Context(), func(one auth.Session, _ string) { gone = append(gone, one.Name) })
+				s.Recheck(t.Context(), auth.ByAccount, func(one auth.Session, _ string) { gone = append(gone, one.Name) })
 			}
 			_, ok := s.Find(id)
 			return ok
@@ -111,7 +111,7 @@ func TestKindsFailByThemselves(t *testing.T) {
 	must(t, err)
 	id, _, _ := s.Begin(p, "")
 	delete(at.groups, "ann")
-	s.Recheck(t.Context(), func(auth.Session, string) {})
+	s.Recheck(t.Context(), auth.ByAccount, func(auth.Session, string) {})
 	if _, ok := s.Find(id); ok {
 		t.Error("the session of an account that is gone is still there")
 	}
@@ -132,5 +132,23 @@ func TestPasswordsWithNUL(t *testing.T) {
 		if _, err := auth.HashPassword("long enough " + password); err == nil || !strings.Contains(err.Error(), "NUL") {
 			t.Errorf("%q gets a hash: %v", password, err)
 		}
+	}
+}
+
+// What a user has begun goes on, also if the password came with the request and there is no session.
+func TestAccountsWithoutASession(t *testing.T) {
+	t.Parallel()
+	access, err := auth.OpenAccess(accessFile(t, "pam: {groups: {ops: deploy}}\n"), time.Now, nil)
+	must(t, err)
+	a := auth.NewAuthority(nil, access)
+	a.UseAccounts(&system{groups: map[string][]string{"ann": {"ops"}}})
+	if a.AllowsNow("pam:ann", auth.Deploy, auth.TheNode) {
+		t.Error("allowed before a login")
+	}
+	if _, _, ok, err := a.Password(t.Context(), "ann", "right"); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if !a.AllowsNow("pam:ann", auth.Deploy, auth.TheNode) || a.AllowsNow("pam:ann", auth.Admin, auth.TheNode) {
+		t.Error("another right than that of the user")
 	}
 }

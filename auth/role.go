@@ -50,11 +50,15 @@ type Identity struct {
 	Grant
 }
 
-// Owner tells apart those who own sessions: by the Subject of a user of the provider, else by the
-// name. Only one provider counts at a time: sessions of a former one are not valid.
-func (i Identity) Owner() string {
-	if i.Subject != "" {
+// Owner tells apart those who own sessions, by what they have shown: a user of the provider by the
+// Subject, anybody else by the name. A token may have the name of a user. Only one provider counts
+// at a time: sessions of a former one are not valid.
+func (i Identity) Owner(kind ProofKind) string {
+	switch {
+	case i.Subject != "":
 		return "\n" + i.Subject // no name has a line break
+	case kind == ByToken, kind == ByCertificate:
+		return string(kind) + "\n" + i.Name
 	}
 	return i.Name
 }

@@ -22,13 +22,14 @@ import (
 // maxSessionFile bounds the session file: maxSessions sessions and some room.
 const maxSessionFile = 32 << 20
 
-// A sessionFile keeps sessions over a restart of the process. It has the hashes of their
-// ids and tokens, so that nobody who reads it can use them.
+// A sessionFile keeps sessions over a restart of the process: own ones, or those of other nodes. It
+// has the hashes of their ids and tokens, so that nobody who reads it can use them.
 type sessionFile struct {
 	path   string
 	logger *slog.Logger
 
 	mu       sync.Mutex  // held while the file is written
+	kept     error       // of the last attempt: a file of before remains
 	failed   atomic.Bool // the last attempt to write failed
 	retrying atomic.Bool // Problem has the file written again
 }
@@ -58,7 +59,8 @@ func (s *Sessions) Keep(path string, logger *slog.Logger) {
 		logger.Warn("sessions of the last run not readable, browsers have to log in again", "error", err)
 	}
 	s.restore(stored)
-	if len(stored) > len(s.byID) {
+	// Those of a file that cannot be read now must not come back later, when nobody has ended them.
+	if len(stored) > len(s.byID) || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		_ = s.store() // which has logged it
 	}
 }
@@ -164,24 +166,24 @@ func readPrivate(path string) ([]byte, error) {
 // write replaces the file; mu is held. If it cannot, it removes the file: sessions that have ended
 // since would be valid again after a restart. The error says that neither is possible. The first
 // failure after a success is logged.
-func (f *sessionFile) write(stored []storedSession) error {
+func (f *sessionFile) write(stored any) error {
+	f.kept = nil
 	err := f.replace(stored)
 	wasFailed := f.failed.Swap(err != nil)
 	if err == nil {
 		return nil
 	}
-	kept := f.remove()
-	if kept != nil {
-		kept = fmt.Errorf("the file of sessions can be neither written nor removed: %w", kept)
+	if err := f.remove(); err != nil {
+		f.kept = fmt.Errorf("the file of sessions can be neither written nor removed: %w", err)
 	}
 	switch {
 	case wasFailed:
-	case kept != nil:
-		f.logger.Warn("sessions not stored, sessions that end now are valid again after a restart", "error", err, "removing", kept)
+	case f.kept != nil:
+		f.logger.Warn("sessions not stored, sessions that end now are valid again after a restart", "file", f.path, "error", err, "removing", f.kept)
 	default:
-		f.logger.Warn("sessions not stored, browsers have to log in again after a restart", "error", err)
+		f.logger.Warn("sessions not stored, browsers have to log in again after a restart", "file", f.path, "error", err)
 	}
-	return kept
+	return f.kept
 }
 
 // remove removes the file. One that is away with its folder may come back.
@@ -194,7 +196,7 @@ func (f *sessionFile) remove() error {
 }
 
 // replace replaces the file in one step.
-func (f *sessionFile) replace(stored []storedSession) error {
+func (f *sessionFile) replace(stored any) error {
 	data, err := json.Marshal(stored)
 	if err != nil {
 		return err

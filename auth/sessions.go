@@ -38,6 +38,9 @@ type Session struct {
 	key     [sha256.Size]byte // hash of the id
 }
 
+// Owner is the Identity.Owner of a session.
+func (s Session) Owner() string { return s.Identity.Owner(s.Kind) }
+
 // SessionID is the public ID of a session, derived from the id, which is its owner's secret.
 func SessionID(id string) string {
 	key := sha256.Sum256([]byte(id))
@@ -152,7 +155,7 @@ func (s *Sessions) List(owner string) []Session {
 	now := s.now()
 	all = slices.DeleteFunc(all, func(one Session) bool {
 		who, valid := s.authority.Identify(one.proof)
-		return !valid || !one.isAlive(now) || owner != "" && who.Owner() != owner
+		return !valid || !one.isAlive(now) || owner != "" && who.Owner(one.Kind) != owner
 	})
 	slices.SortFunc(all, func(a, b Session) int { return cmp.Or(b.Begun.Compare(a.Begun), cmp.Compare(a.ID, b.ID)) })
 	return all
@@ -161,10 +164,13 @@ func (s *Sessions) List(owner string) []Session {
 // EndListed ends the session with an ID of List if it belongs to an Identity.Owner, or to anybody if
 // owner is empty; false: there is none. Errors are those of End.
 func (s *Sessions) EndListed(id, owner string) (bool, error) {
-	if !s.removeListed(id, owner) {
-		return s.shared.endListed(id, owner), nil
+	switch {
+	case s.removeListed(id, owner):
+		return true, s.store()
+	case s.shared.endListed(id, owner):
+		return true, s.shared.store()
 	}
-	return true, s.store()
+	return false, nil
 }
 
 func (s *Sessions) removeListed(id, owner string) bool {
@@ -186,7 +192,9 @@ func (s *Sessions) End(id string) error {
 	if s.remove(key) {
 		return s.store()
 	}
-	s.shared.end(key)
+	if _, ok := s.shared.end(key); ok {
+		return s.shared.store()
+	}
 	return nil
 }
 

@@ -105,13 +105,16 @@ func TestSessionsEndWithoutUse(t *testing.T) {
 	})
 }
 
+// ownerOf is the owner of a token's sessions.
+func ownerOf(token string) string { return auth.Identity{Name: token}.Owner(auth.ByToken) }
+
 // A list names no id that lets anybody in, and ends sessions of their owner only.
 func TestListedSessions(t *testing.T) {
 	t.Parallel()
 	s, _ := sessions(t, "deploy ci "+deployToken+"\nadmin ops "+adminToken)
 	one, two := begin(t, s, deployToken), begin(t, s, adminToken)
 	all := s.List("")
-	if len(all) != 2 || len(s.List("ci")) != 1 || len(s.List("eve")) != 0 {
+	if len(all) != 2 || len(s.List(ownerOf("ci"))) != 1 || len(s.List(ownerOf("eve"))) != 0 {
 		t.Fatalf("%+v", all)
 	}
 	for _, listed := range all {
@@ -125,7 +128,7 @@ func TestListedSessions(t *testing.T) {
 		must(t, err)
 		return ended
 	}
-	if endListed(id, "ops") || !endListed(id, "ci") || endListed(id, "ci") {
+	if endListed(id, ownerOf("ops")) || !endListed(id, ownerOf("ci")) || endListed(id, ownerOf("ci")) {
 		t.Error("the owner does not count")
 	}
 	if _, ok := s.Find(one); ok {
@@ -267,6 +270,14 @@ func TestBadSessionFileCostsTheSessions(t *testing.T) {
 		if _, ok := next.Find(id); ok {
 			t.Errorf("%s: the session is there", name)
 		}
+		if name == "readable" { // which somebody mends
+			_ = os.Chmod(path, 0o600)
+			third := auth.NewSessions(auth.NewAuthority(opened, nil), time.Now)
+			third.Keep(path, testkit.Logger(t))
+			if _, ok := third.Find(id); ok {
+				t.Error("a session came back that had been lost")
+			}
+		}
 		if _, ok := next.Find(begin(t, next, adminToken)); !ok {
 			t.Errorf("%s: no new session", name)
 		}
@@ -386,5 +397,50 @@ func TestRestoredSessionsFollowNoClockThatJumps(t *testing.T) {
 	third.Keep(path, testkit.Logger(t))
 	if _, ok := third.Find(id); ok {
 		t.Error("a session that is over by the clock came back with a restart")
+	}
+}
+
+// A session that nobody uses ends with its token, and does not come back with it.
+func TestUnusedSessionsEndWithTheirToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, path := sessions(t, "admin ops "+adminToken)
+		id := begin(t, s, adminToken)
+		if ended := s.Sweep(); len(ended) > 0 {
+			t.Errorf("a valid session has ended: %+v", ended)
+		}
+		replace(t, path, "read other "+readToken)
+		time.Sleep(2 * time.Second)
+		if ended := s.Sweep(); len(ended) != 1 || ended[0].ID != auth.SessionID(id) {
+			t.Errorf("ended: %+v", ended)
+		}
+		replace(t, path, "admin ops "+adminToken)
+		time.Sleep(2 * time.Second)
+		if _, ok := s.Find(id); ok {
+			t.Error("it came back with its token")
+		}
+	})
+}
+
+// A user and a token may have one name, and see and end their own sessions alone.
+func TestATokenWithTheNameOfAUser(t *testing.T) {
+	t.Parallel()
+	access, err := auth.OpenAccess(accessFile(t, fmt.Sprintf("%stokens: [{name: ann, role: admin, sha256: %x}]\n", annAs(t, "read"), sha256.Sum256([]byte(adminToken)))), time.Now, nil)
+	must(t, err)
+	a := auth.NewAuthority(nil, access)
+	s := auth.NewSessions(a, time.Now)
+	_, p, ok, err := a.Password(t.Context(), "ann", passwordOfAnn)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	_, user, _ := s.Begin(p, "")
+	_, token, _ := s.Begin(proof(adminToken), "")
+	if list := s.List(user.Owner()); len(list) != 1 || list[0].ID != user.ID {
+		t.Errorf("%+v", list)
+	}
+	if ended, err := s.EndListed(token.ID, user.Owner()); ended || err != nil {
+		t.Errorf("the session of the token was ended: %v", err)
+	}
+	if ended, err := s.EndListed(token.ID, token.Owner()); !ended || err != nil {
+		t.Errorf("its own: %t, %v", ended, err)
 	}
 }

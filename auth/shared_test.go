@@ -35,6 +35,7 @@ type member struct {
 	shared  *auth.SharedSessions
 	access  string // file
 	dir     string
+	file    string        // of the other nodes' sessions
 	system  auth.Accounts // nil: it has none
 	ended   []string
 	ahead   time.Duration // of the clock
@@ -61,7 +62,7 @@ func secretFile(t *testing.T, size int) string {
 func (m *meeting) join(node, access string) *member {
 	m.t.Helper()
 	dir := m.t.TempDir()
-	n := &member{meeting: m, access: filepath.Join(dir, "access.yaml"), dir: dir}
+	n := &member{meeting: m, access: filepath.Join(dir, "access.yaml"), dir: dir, file: "nodes.json"}
 	must(m.t, os.WriteFile(n.access, []byte(access), 0o600))
 	m.members[node] = n
 	n.start(node)
@@ -87,7 +88,7 @@ func (n *member) startWith(node string, keeps bool) {
 	}
 	key, err := auth.ReadClusterKey(n.meeting.key, "thalassa/sessions/")
 	must(t, err)
-	n.shared = n.Share(auth.ShareConfig{Node: node, Key: key, Path: filepath.Join(n.dir, "nodes.json")})
+	n.shared = n.Share(auth.ShareConfig{Node: node, Key: key, Path: filepath.Join(n.dir, n.file)})
 }
 
 // tell has a node write its document.
@@ -403,6 +404,43 @@ func TestSharedSessionsOverRestarts(t *testing.T) {
 	})
 }
 
+// What has ended on this node stays ended after a restart without Consul, also if nobody could be
+// told of it, and where the file cannot be written.
+func TestEndedSessionsOfOtherNodesStayEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := meet(t, annAs(t, "admin"), "a", "b")
+		ids := []string{m.members["a"].login(), m.members["a"].login(), m.members["a"].login(), m.members["a"].login()}
+		m.talk()
+		b := m.members["b"]
+		must(t, b.End(ids[0]))
+		if ended, err := b.EndListed(auth.SessionID(ids[1]), ""); !ended || err != nil {
+			t.Error(ended, err)
+		}
+		b.start("b")
+		m.at(t, "b", ids[0], false)
+		m.at(t, "b", ids[1], false)
+		m.at(t, "b", ids[2], true)
+
+		long := strings.Repeat("n", 250) // no room for the name of a temporary file beside it
+		must(t, os.Rename(filepath.Join(b.dir, b.file), filepath.Join(b.dir, long)))
+		b.file = long
+		b.start("b")
+		m.at(t, "b", ids[2], true)
+		must(t, b.End(ids[2]))
+		b.start("b")
+		m.at(t, "b", ids[2], false)
+
+		m.hear("b") // and stores nothing
+		m.at(t, "b", ids[3], true)
+		must(t, os.Rename(b.dir, b.dir+".away"))
+		if err := b.End(ids[3]); err == nil || !strings.Contains(err.Error(), "neither written nor removed") {
+			t.Error(err)
+		}
+		m.at(t, "b", ids[3], false)
+		must(t, os.Rename(b.dir+".away", b.dir))
+	})
+}
+
 func TestTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := meet(t, annAs(t, "admin"), "a")
@@ -564,7 +602,7 @@ func TestSessionsOfOneCallerAreBounded(t *testing.T) {
 		m.holds(own[0], "a", "b")
 		m.holds(own[1])
 		m.holds(own[len(own)-1], "a", "b")
-		if list := a.List("ci1"); len(list) != 100 {
+		if list := a.List(ownerOf("ci1")); len(list) != 100 {
 			t.Errorf("%d sessions", len(list))
 		}
 	})
@@ -645,7 +683,7 @@ func TestSessionsOfAccountsHoldOnAllNodes(t *testing.T) {
 		// Who is gone at one node is gone at all.
 		delete(systems["b"].groups, "ann")
 		m.members["b"].Find(ann)
-		m.members["b"].Recheck(t.Context(), func(auth.Session, string) {})
+		m.members["b"].Recheck(t.Context(), auth.ByAccount, func(auth.Session, string) {})
 		m.talk()
 		m.holds(ann)
 		m.holds(bob, "a")
@@ -671,8 +709,22 @@ func TestClusterKeys(t *testing.T) {
 	if _, err := auth.ReadClusterKey(path, "x"); err != nil {
 		t.Error(err)
 	}
+	seeds := map[string]bool{}
+	for _, purpose := range []string{"x", "y", "x"} {
+		seed, err := auth.ReadClusterSeed(path, purpose)
+		if err != nil || len(seed) < 48 {
+			t.Errorf("seed of %d bytes, %v", len(seed), err)
+		}
+		seeds[string(seed)] = true
+	}
+	if len(seeds) != 2 {
+		t.Errorf("%d seeds of two purposes", len(seeds))
+	}
 	must(t, os.Chmod(path, 0o644))
 	if _, err := auth.ReadClusterKey(path, "x"); err == nil || !strings.Contains(err.Error(), "mode 0644") {
 		t.Errorf("readable by others: %v", err)
+	}
+	if _, err := auth.ReadClusterSeed(path, "x"); err == nil || !strings.Contains(err.Error(), "mode 0644") {
+		t.Errorf("a seed of what others read: %v", err)
 	}
 }

@@ -294,7 +294,7 @@ func (sh *SharedSessions) Sweep() (ended []Session) {
 			}
 		}
 	}
-	return append(ended, sh.sessions.sweep(now)...)
+	return append(ended, sh.sessions.Sweep()...)
 }
 
 // hold notes that a session of another node is valid here.
@@ -307,11 +307,13 @@ func (sh *SharedSessions) hold(key [sha256.Size]byte, who Identity) {
 	}
 }
 
-// sweep ends sessions that began here and are not valid any more.
-func (s *Sessions) sweep(now time.Time) (ended []Session) {
+// Sweep ends the sessions that began here and are not valid any more, also those that nobody uses:
+// they do not come back with their token. It returns them.
+func (s *Sessions) Sweep() (ended []Session) {
 	s.mu.Lock()
 	own := maps.Clone(s.byID)
 	s.mu.Unlock()
+	now := s.now()
 	for key, session := range own {
 		if _, valid := s.authority.Identify(session.proof); (!valid || !session.isAlive(now)) && s.remove(key) {
 			ended = append(ended, session)

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"thalassa/internal/safefile"
 )
 
 // SharedSessions makes the sessions of a node valid on all nodes of a cluster. Each node writes one
@@ -31,9 +29,10 @@ type SharedSessions struct {
 	sessions *Sessions
 	node     string
 	key      *ClusterKey
-	path     string
+	file     sessionFile
 	logger   *slog.Logger
 	changed  chan struct{} // one slot: there is something to tell
+	making   sync.Mutex    // held while a document is made and stored
 
 	mu             sync.Mutex
 	foreign        foreignSessions                  // of the other nodes
@@ -96,7 +95,7 @@ type ShareConfig struct {
 // other method.
 func (s *Sessions) Share(cfg ShareConfig) *SharedSessions {
 	sh := &SharedSessions{
-		sessions: s, node: cfg.Node, key: cfg.Key, path: cfg.Path, logger: cfg.Logger,
+		sessions: s, node: cfg.Node, key: cfg.Key, logger: cfg.Logger,
 		changed: make(chan struct{}, 1), progress: make(chan struct{}), version: 1, incomplete: true,
 		foreign: foreignSessions{}, ends: map[[sha256.Size]byte]sessionEnd{}, nodes: peerNodes{},
 		seen: map[string]uint64{}, asking: map[[sha256.Size]byte]time.Time{},
@@ -104,6 +103,7 @@ func (s *Sessions) Share(cfg ShareConfig) *SharedSessions {
 	if sh.logger == nil {
 		sh.logger = slog.New(slog.DiscardHandler)
 	}
+	sh.file.path, sh.file.logger = cfg.Path, sh.logger
 	s.shared = sh
 	sh.recall()
 	sh.changed <- struct{}{}
@@ -112,7 +112,7 @@ func (s *Sessions) Share(cfg ShareConfig) *SharedSessions {
 
 // recall takes over what the file has of the last run.
 func (sh *SharedSessions) recall() {
-	data, err := readPrivate(sh.path)
+	data, err := readPrivate(sh.file.path)
 	documents := map[string][]byte{}
 	if err == nil {
 		err = json.Unmarshal(data, &documents)
@@ -124,8 +124,10 @@ func (sh *SharedSessions) recall() {
 	sh.Sweep()
 }
 
-// keep writes the file, from which recall reads.
+// keep writes the file, from which recall reads, as Sessions.store does.
 func (sh *SharedSessions) keep() {
+	sh.file.mu.Lock()
+	defer sh.file.mu.Unlock()
 	sh.mu.Lock()
 	documents := map[string][]byte{}
 	for name, n := range sh.nodes {
@@ -135,13 +137,18 @@ func (sh *SharedSessions) keep() {
 		documents[sh.node] = sh.sealed
 	}
 	sh.mu.Unlock()
-	data, err := json.Marshal(documents)
-	if err == nil {
-		err = safefile.Replace(sh.path, data, nil)
+	_ = sh.file.write(documents) // which has logged it
+}
+
+// store stores what has ended here, also while nobody can be told. The error is that of
+// Sessions.End.
+func (sh *SharedSessions) store() error {
+	if _, _, err := sh.Document(); err != nil {
+		return err
 	}
-	if err != nil {
-		sh.logger.Warn("sessions of other nodes not stored", "error", err)
-	}
+	sh.file.mu.Lock()
+	defer sh.file.mu.Unlock()
+	return sh.file.kept
 }
 
 // Changed receives a value when there is a new Document for the other nodes.
@@ -155,10 +162,6 @@ func (sh *SharedSessions) poke() {
 	sh.mu.Lock()
 	sh.version++
 	sh.mu.Unlock()
-	sh.signal()
-}
-
-func (sh *SharedSessions) signal() {
 	select {
 	case sh.changed <- struct{}{}:
 	default:
@@ -167,6 +170,8 @@ func (sh *SharedSessions) signal() {
 
 // Document is the current document for the other nodes, encrypted, and its version for Published.
 func (sh *SharedSessions) Document() (sealed []byte, version uint64, err error) {
+	sh.making.Lock()
+	defer sh.making.Unlock()
 	sh.mu.Lock()
 	version = sh.version
 	sh.mu.Unlock()
@@ -288,11 +293,10 @@ func (sh *SharedSessions) end(key [sha256.Size]byte) (Session, bool) {
 	if ok {
 		delete(sh.foreign, key)
 		sh.ends[key] = sessionEnd{ID: storedOf(key, f.Session).ID, Node: f.Node, Until: f.Expires}
-		sh.version++
 	}
 	sh.mu.Unlock()
 	if ok {
-		sh.signal()
+		sh.poke()
 	}
 	return f.Session, ok
 }

@@ -105,16 +105,26 @@ func checkBackup(r io.Reader) (backup.Header, error) {
 	return backup.Read(r, func(backup.Entry) error { return nil })
 }
 
-// saveBackup replaces a file with a backup in one step.
-func saveBackup(ctx context.Context, c *client.Client, passphrase, path string) (savedBackup, error) {
+// replaceable is the path of a regular file that will be replaced, or that there is not yet. A
+// symbolic link is followed.
+func replaceable(path string) (string, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
 	switch info, err := os.Stat(path); {
 	case err == nil && !info.Mode().IsRegular():
-		return savedBackup{}, usageError{fmt.Errorf("%s is not a regular file", path)}
+		return "", usageError{fmt.Errorf("%s is not a regular file", path)}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return savedBackup{}, usageError{err}
+		return "", usageError{err}
+	}
+	return path, nil
+}
+
+// saveBackup replaces a file with a backup in one step.
+func saveBackup(ctx context.Context, c *client.Client, passphrase, path string) (savedBackup, error) {
+	path, err := replaceable(path)
+	if err != nil {
+		return savedBackup{}, err
 	}
 	var out bytes.Buffer
 	h, err := fetchBackup(ctx, c, passphrase, &out)

@@ -100,6 +100,15 @@ type checks struct {
 }
 
 func (k checks) steps() []step {
+	if k.settings.IsConsole() {
+		return []step{
+			{what: "settings", run: func(context.Context) (string, error) { return k.settings.String(), nil }},
+			{what: "api", run: k.checkAPI},
+			{what: "tokens", run: k.checkTokens},
+			{what: "folders", run: k.checkDirectories},
+			k.clusters(),
+		}
+	}
 	p := haproxy.New(k.settings.HAProxy(k.log))
 	watch := k.settings.Discovery(lb.Snapshot{}, k.log)
 	steps := []step{
@@ -119,12 +128,26 @@ func (k checks) steps() []step {
 		{what: "consul", warn: true, run: func(ctx context.Context) (string, error) { return discovery.Ping(ctx, watch) }},
 		{what: "queries", run: func(ctx context.Context) (string, error) { return discovery.TryQueries(ctx, watch) }},
 	}
+	if k.settings.HasClusters() {
+		steps = append(steps, k.clusters())
+	}
 	if names, paths := k.settings.SharedPaths(); len(names) > 0 {
 		steps = append(steps, step{what: "paths", warn: true, run: func(context.Context) (string, error) {
 			return "", fmt.Errorf("every user of this machine may make files beside %s (%s)", strings.Join(paths, ", "), strings.Join(names, ", "))
 		}})
 	}
 	return steps
+}
+
+// clusters is the step that reads the files of the other clusters. It asks none of them.
+func (k checks) clusters() step {
+	return step{what: "clusters", run: func(context.Context) (string, error) {
+		sources, err := k.settings.Clusters()
+		for _, s := range sources {
+			err = errors.Join(err, s.Verify())
+		}
+		return count(len(sources), "other cluster"), err
+	}}
 }
 
 // checkAPI makes sure that the address of the API is free, or that an agent answers

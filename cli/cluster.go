@@ -59,8 +59,11 @@ command that changes something waits for the final state of the cluster and show
 		newAction(o, cluster.Clear, "clear RESOURCE", "Remove the constraints of bans and moves of a resource"),
 		newAction(o, cluster.Fence, "fence NODE", "Turn a node off or restart it by force"),
 		newAction(o, cluster.ClearState, "confirm-down NODE", "Confirm that a node that the cluster has lost is down"),
-		newTicket(o), newJobs(o),
+		newOfNodes(o, cluster.Startup, "startup [NODE]", "Start the cluster on all nodes"),
+		newOfNodes(o, cluster.Shutdown, "shutdown [NODE]", "Stop the cluster on all nodes"),
+		newTicket(o), newJobs(o), newClusterRun(o),
 	)
+	cmd.AddCommand(ofMembership(o)...)
 	return cmd
 }
 
@@ -80,9 +83,14 @@ func (o *onNode) cluster() (*pacemaker.Cluster, error) {
 // waitFlags declares the flags of a command that changes something.
 func (o *onNode) waitFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.DurationVar(&o.wait, "wait", 2*time.Minute, "maximum `time` to wait for the final state")
+	f.DurationVar(&o.wait, "wait", 2*time.Minute, "maximum `time` to wait for the final state, up to 10m")
 	f.BoolVar(&o.dryRun, "dry-run", false, "preview without changes")
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return positive(cmd, "wait") }
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if o.wait > maxJobWait {
+			return mistake(cmd, "--wait: %s is too long, expected up to %s", o.wait, maxJobWait)
+		}
+		return positive(cmd, "wait")
+	}
 }
 
 // positive refuses durations of flags that are not above 0.
@@ -101,6 +109,7 @@ type describing struct {
 
 	file                  string
 	addresses, parameters []string
+	manage                string
 	stickiness, threshold int
 	failureTimeout        time.Duration
 }
@@ -115,6 +124,8 @@ func (d *describing) flags(cmd *cobra.Command) {
 	f.StringVar(&d.Order, "order", pacemaker.Optional, "`order` of HAProxy and floating IP: optional or mandatory")
 	f.StringSliceVar(&d.addresses, "ip", nil, "floating `address` with prefix length, e.g. 192.0.2.10/24; repeatable")
 	f.StringVar(&d.Interface, "interface", "", "network `interface` of the floating IPs (default: by their network)")
+	f.StringVar(&d.manage, "manage-ip", "", "floating `address` of the agents with prefix length; empty: none")
+	f.IntVar(&d.ManagePort, "manage-port", 10000, "`port` of the agents, for --manage-ip")
 	f.StringSliceVar(&d.Prefer, "prefer", nil, "preferred `nodes` of the floating IPs at start, best first")
 	f.StringSliceVar(&d.Nodes, "nodes", nil, "`nodes` that may run HAProxy and have the floating IPs (default: all)")
 	f.StringSliceVar(&d.Watch, "watch-network", nil, "`interface` or address without which a node has no floating IP; repeatable")
@@ -156,100 +167,22 @@ func (d *describing) description(cmd *cobra.Command) (pacemaker.Description, err
 		}
 		out.Addresses = append(out.Addresses, a)
 	}
+	if d.manage != "" {
+		a, err := netip.ParsePrefix(strings.TrimSpace(d.manage))
+		if err != nil {
+			return out, mistake(cmd, "--manage-ip: %q is not an address with a prefix length, e.g. 192.0.2.20/24", d.manage)
+		}
+		out.Manage = a
+	}
+	if d.ManagePort == 0 { // in a Description, that is the default
+		return out, mistake(cmd, "--manage-port: 0 is no port, expected 1 to 65535")
+	}
 	return out, nil
-}
-
-func newClusterPlan(o *onNode, apply bool) *cobra.Command {
-	var d describing
-	force := false
-	cmd := &cobra.Command{
-		Use:   "plan",
-		Short: "Show what apply would change, and what the cluster would do",
-		Args:  arguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := o.cluster()
-			if err != nil {
-				return err
-			}
-			description, err := d.description(cmd)
-			if err != nil {
-				return err
-			}
-			p, err := c.Plan(cmd.Context(), description)
-			if err != nil {
-				return err
-			}
-			if !apply || o.dryRun {
-				return o.showPlan(p, nil)
-			}
-			if err := p.CheckAnswers(); err != nil && !force {
-				return err
-			}
-			return o.apply(cmd, c, p)
-		},
-	}
-	d.flags(cmd)
-	if apply {
-		cmd.Use, cmd.Short = "apply", "Write HAProxy and its floating IPs into the cluster's configuration"
-		cmd.Long = `Writes HAProxy and its floating IPs into the cluster's configuration and waits for the
-final state. Before that, Pacemaker checks the configuration and simulates the result.
-A second apply changes nothing. Resources that another program created are left alone.`
-		cmd.Example = "  thalassa cluster apply --ip 192.0.2.10/24 --ip 2001:db8::10/64 --prefer lb1"
-		o.waitFlags(cmd)
-		cmd.Flags().BoolVar(&force, "force", false, "apply though a node has not answered")
-	}
-	return cmd
-}
-
-func (o *onNode) apply(cmd *cobra.Command, c *pacemaker.Cluster, p pacemaker.Plan) error {
-	if o.output != "json" {
-		if err := o.showPlan(p, nil); err != nil {
-			return err
-		}
-	}
-	v, err := c.Apply(cmd.Context(), p, o.wait)
-	if o.output == "json" {
-		if shown := o.showPlan(p, &v); shown != nil {
-			return shown
-		}
-	} else if v.Nodes != nil {
-		fmt.Fprintln(o.env.Stdout)
-		if shown := o.showCluster(v); shown != nil {
-			return shown
-		}
-	}
-	return err
-}
-
-// showPlan shows a plan and, as JSON only, the state after it.
-func (o *onNode) showPlan(p pacemaker.Plan, after *cluster.Status) error {
-	document := struct {
-		pacemaker.Plan
-		Cluster *cluster.Status `json:"cluster,omitempty"`
-	}{p, after}
-	for _, w := range p.Warnings {
-		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING:", w)
-	}
-	return o.show(document, func(w io.Writer) {
-		if len(p.Changes) == 0 {
-			row(w, "nothing to change")
-		}
-		for _, c := range p.Changes {
-			row(w, c)
-		}
-		if len(p.NodeByNode) > 0 {
-			row(w, "node by node: "+strings.Join(p.NodeByNode, ", "))
-		}
-		textRows(w, p.Consequences)
-	})
 }
 
 // textRows are the sentences about what the cluster does.
 func textRows(w io.Writer, c cluster.Consequences) {
-	for _, line := range c.Text {
+	for _, line := range c.Lines() {
 		row(w, line)
-	}
-	if len(c.Text) == 0 {
-		row(w, "the cluster will start, stop and move nothing")
 	}
 }

@@ -21,40 +21,54 @@ const (
 	lookWithin = 3 * time.Second
 	// goneWithin is how long an agent that has stopped answering may take to be back.
 	goneWithin = 30 * time.Second
+	// maxJobWait is the longest time that a job may wait for the cluster, and maxInTurn for how
+	// many nodes it may do so, one after the other.
+	maxJobWait = 10 * time.Minute
+	maxInTurn  = 32
 	// jobWait is how long one request waits for the end of a job.
 	jobWait = 20 * time.Second
 )
 
 // carryOut carries out an action as a job of the agent on this node, so that the jobs of the
-// cluster have it. Where no agent can, it is done here, and that is said.
-func (o *onNode) carryOut(ctx context.Context, c *pacemaker.Cluster, a cluster.Action) (cluster.Status, error) {
+// cluster have it. Where no agent can, it is done here, and that is said: then the job has no ID.
+func (o *onNode) carryOut(ctx context.Context, c *pacemaker.Cluster, a cluster.Action, here func() (cluster.Status, error)) (cluster.Status, cluster.Job, error) {
+	var j cluster.Job
 	if _, other := pacemaker.OtherCIB(o.env.Getenv); other != "" {
-		return c.Do(ctx, a)
+		v, err := here()
+		return v, j, err
 	}
 	agent, err := o.agentHere(ctx, c)
-	var j cluster.Job
 	if err == nil {
 		j, err = beginJob(ctx, agent, a)
 	}
 	if refusal, ok := errors.AsType[*client.Error](err); ok && (refusal.Status == http.StatusUnauthorized || refusal.Status == http.StatusForbidden) {
 		err = noAgentError{"the agent does not let you: " + refusal.Message}
+	} else if ok && refusal.Status == http.StatusNotFound && a.IsOfHAProxy() { // or there is no HAProxy, as will be said again
+		err = noAgentError{"the agent is older than this program: " + refusal.Message}
 	}
 	if why, ok := errors.AsType[noAgentError](err); ok {
 		fmt.Fprintln(o.env.Stderr, "thalassa: not among the jobs of the cluster:", why.reason)
-		return c.Do(ctx, a)
+		v, err := here()
+		return v, cluster.Job{}, err
 	}
 	if err != nil {
-		return cluster.Status{}, err
+		return cluster.Status{}, cluster.Job{}, err
 	}
 	fmt.Fprintln(o.env.Stderr, "thalassa: job", j.ID)
 	if j, err = endOfJob(ctx, agent, j, a.Wait); err != nil {
-		return cluster.Status{}, err
+		return cluster.Status{}, j, err
 	}
 	for _, line := range j.Deviations {
 		fmt.Fprintln(o.env.Stderr, "thalassa: not as foretold:", line)
 	}
+	failed := failureOf(j)
+	if j.State == cluster.JobFailed && j.Code == "precondition_failed" && a.IsOfHAProxy() {
+		if _, now := c.PlanHAProxy(ctx, a); errors.As(now, new(*cluster.PlanChangedError)) { // it has the lines, for withDifference
+			failed = now
+		}
+	}
 	v, err := c.Now(ctx)
-	return v, errors.Join(failureOf(j), err)
+	return v, j, errors.Join(failed, err)
 }
 
 // noAgentError is why no agent can carry out an action. Nothing was asked of one.
@@ -113,7 +127,11 @@ func withScheme(address string) string {
 func beginJob(ctx context.Context, agent *client.Client, a cluster.Action) (cluster.Job, error) {
 	key := rand.Text()
 	for since := time.Now(); ; {
-		j, err := client.BeginClusterAction(ctx, agent, a, key)
+		begin := client.BeginClusterAction
+		if a.IsOfHAProxy() {
+			begin = client.BeginClusterHAProxy
+		}
+		j, err := begin(ctx, agent, a, key)
 		switch {
 		case err == nil, ctx.Err() != nil, !client.IsUnreachable(err):
 			return j, err
@@ -129,7 +147,8 @@ func endOfJob(ctx context.Context, agent *client.Client, j cluster.Job, wait tim
 	answered := time.Now()
 	for begun := time.Now(); !j.Over(); {
 		next, err := client.AwaitClusterJob(ctx, agent, j.ID, jobWait)
-		switch late := time.Since(begun) > 2*wait+goneWithin; {
+		// The job ends by its own limits, also one that waits for each node in turn.
+		switch late := time.Since(begun) > (maxInTurn+2)*wait+goneWithin; {
 		case err == nil && !late:
 			j, answered = next, time.Now()
 			continue
@@ -148,7 +167,9 @@ func failureOf(j cluster.Job) error {
 		return nil
 	case j.State == cluster.JobTimedOut:
 		return &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: j.Result}
-	case j.State == cluster.JobCanceled || j.Code == "conflict":
+	case j.Code == "refused":
+		return &lb.RefusedError{At: "check", Output: j.Result}
+	case j.State == cluster.JobCanceled || j.Code == "conflict" || j.Code == "precondition_failed":
 		return &lb.ConflictError{ID: "job/" + j.ID, Reason: j.Result}
 	case j.Code == "not_found":
 		return &lb.NotFoundError{ID: j.Object}

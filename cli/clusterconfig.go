@@ -37,9 +37,10 @@ func newClusterConfig(o *onNode) *cobra.Command {
 		Use:   "config",
 		Short: "Show and change the objects of the cluster's configuration",
 		Long: `Shows and changes the objects of the cluster's configuration through an agent: resources,
-constraints, options and all others. A change is checked by Pacemaker, and the command
-waits for the final state. With --draft, the draft is shown and changed instead.`,
+constraints, properties, alerts and all others. Pacemaker checks each change, and the
+command waits for the final state. With --draft, a draft is shown and changed instead.`,
 		Example: `  thalassa cluster config list primitives
+  thalassa cluster config show
   thalassa cluster config get primitives vip --xml
   echo '{"agent": "ocf:pacemaker:Dummy"}' | thalassa cluster config put primitives web -
   thalassa cluster config delete primitives web --cascade`,
@@ -47,7 +48,7 @@ waits for the final state. With --draft, the draft is shown and changed instead.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	})
 	o.draftFlag(cmd)
-	cmd.AddCommand(newConfigList(o), newConfigGet(o), newConfigPut(o, &how), newConfigDelete(o, &how), newConfigDiff(o))
+	cmd.AddCommand(newConfigShow(o), newConfigList(o), newConfigGet(o), newConfigPut(o, &how), newConfigDelete(o, &how), newConfigDiff(o))
 	return cmd
 }
 
@@ -55,6 +56,42 @@ waits for the final state. With --draft, the draft is shown and changed instead.
 func changeObjectFlags(cmd *cobra.Command, how *client.ClusterChange) {
 	cmd.Flags().BoolVar(&how.DryRun, "dry-run", false, "preview without changes")
 	cmd.Flags().DurationVar(&how.Wait, "wait", 0, "maximum `time` to wait for the final state (default 2m)")
+}
+
+func newConfigShow(o *onNode) *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use: "show", Short: "Show the whole configuration as text, without secrets",
+		Long: `Shows the whole configuration without secrets: in the syntax of crmsh, the crm shell, as
+"crm configure show" prints it, as XML or as JSON.`,
+		Example: `  thalassa cluster config show
+  thalassa cluster config show --format xml --draft week-31`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !slices.Contains([]string{"crm", "xml", "json"}, form) {
+				return mistake(cmd, "--format: %q is not known, expected crm, xml or json", form)
+			}
+			c, err := o.console(cmd)
+			if err != nil {
+				return err
+			}
+			if form == "json" || o.output == "json" {
+				var all json.RawMessage
+				if err := c.Get(cmd.Context(), client.ClusterObjectPath("", ""), &all); err != nil {
+					return err
+				}
+				return o.show(all, nil)
+			}
+			text, err := c.Text(cmd.Context(), client.ClusterConfigText(form))
+			if err != nil {
+				return err
+			}
+			_, err = o.env.Stdout.Write(text)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&form, "format", "crm", "`format`: crm (the syntax of crmsh), xml or json")
+	return cmd
 }
 
 func newConfigList(o *onNode) *cobra.Command {

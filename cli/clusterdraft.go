@@ -197,7 +197,7 @@ func (o *onNode) showForeseen(answer json.RawMessage) error {
 			row(w, line)
 		}
 		if len(p.Actions) == 0 {
-			row(w, "the cluster will start, stop and move nothing")
+			textRows(w, cluster.Consequences{})
 		}
 		if p.Graph.Depth > 0 {
 			row(w, fmt.Sprintf("%s, %d one after the other, up to %d at the same time", count(steps(p.Graph), "step"), p.Graph.Depth, p.Graph.Width))

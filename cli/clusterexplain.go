@@ -19,7 +19,8 @@ import (
 )
 
 func newClusterExplain(o *onNode) *cobra.Command {
-	return o.agentCommand(&cobra.Command{
+	imported := ""
+	cmd := o.agentCommand(&cobra.Command{
 		Use:   "explain [TRANSITION | last]",
 		Short: "Explain a failover or a move: its phases, and what cost time",
 		Long: `Explains the failover or the move that a transition belongs to; without one, the last
@@ -40,28 +41,30 @@ two records.`,
 				id = args[0]
 			}
 			if id == "last" {
-				if id, err = lastFailover(cmd, c); err != nil {
+				if id, err = lastFailover(cmd, c, imported); err != nil {
 					return err
 				}
 			}
 			var e failover.Explanation
-			if err := c.Get(cmd.Context(), "/cluster/history/"+url.PathEscape(id)+"/explanation", &e); err != nil {
+			if err := c.Get(cmd.Context(), ofImport("/cluster/history/"+url.PathEscape(id)+"/explanation", imported), &e); err != nil {
 				return err
 			}
 			return o.show(e, func(w io.Writer) { explanationTable(w, e) })
 		},
 	})
+	importFlag(cmd, &imported)
+	return cmd
 }
 
 // errNoFailover is about a history in which nothing moved.
 var errNoFailover = errors.New("there is no failover and no move among the latest transitions")
 
 // lastFailover is the latest transition that fences, moves or recovers something.
-func lastFailover(cmd *cobra.Command, c client.Cluster) (string, error) {
+func lastFailover(cmd *cobra.Command, c client.Cluster, imported string) (string, error) {
 	var answer struct {
 		Transitions []cluster.Transition `json:"transitions"`
 	}
-	if err := c.Get(cmd.Context(), "/cluster/history?limit=1000", &answer); err != nil {
+	if err := c.Get(cmd.Context(), ofImport("/cluster/history?limit=1000", imported), &answer); err != nil {
 		return "", err
 	}
 	i := slices.IndexFunc(answer.Transitions, failover.Interesting)
@@ -98,7 +101,7 @@ func explanationTable(w io.Writer, e failover.Explanation) {
 		row(w, "("+n+")")
 	}
 	if len(e.Missing) > 0 {
-		row(w, "(the logs of "+strings.Join(e.Missing, ", ")+" are on those nodes)")
+		row(w, withoutLogs(e.Missing))
 	}
 }
 
@@ -143,4 +146,9 @@ func spanText(s failover.Span) string {
 		return seconds(s.MinMS) + " s"
 	}
 	return fmt.Sprintf("%s–%s s", seconds(s.MinMS), seconds(s.MaxMS))
+}
+
+// withoutLogs says that logs of nodes are missing.
+func withoutLogs(nodes []string) string {
+	return "(some logs are missing, because these agents have not sent them: " + strings.Join(nodes, ", ") + ")"
 }

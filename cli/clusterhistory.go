@@ -18,9 +18,9 @@ import (
 
 // clusterPast is what the command asks about.
 type clusterPast struct {
-	from, to, node, resource, tag, author, with string
-	limit                                       int
-	operations, log                             bool
+	from, to, node, resource, tag, author, with, imported string
+	limit                                                 int
+	operations, log                                       bool
 }
 
 func newClusterHistory(o *onNode) *cobra.Command {
@@ -28,11 +28,13 @@ func newClusterHistory(o *onNode) *cobra.Command {
 	cmd := o.agentCommand(&cobra.Command{
 		Use:   "history [TRANSITION]",
 		Short: "Show what the cluster went through: its transitions, or one of them",
-		Long: `Shows the transitions of the cluster, the latest first: each is one run of Pacemaker's
-scheduler, with what it decided. Of one transition, shows which operations had ended before
-it, what the scheduler decided and why, and what had become of the configuration. The agent
-has what its node saw while it was the DC, and what the other nodes have told it since they
-were.`,
+		Long: `Shows the transitions of the cluster, the latest first. Each is a run of Pacemaker's
+scheduler, with its decisions. With TRANSITION, shows what the scheduler decided and why,
+what had changed in the configuration and who changed it, and which operations had ended
+before. With --log or --operations, shows lines of logs or results of operations instead.
+
+The agent has the transitions that its node decided as the DC. With the agent's setting
+session-key-file, it also has those of the other nodes.`,
 		Example: `  thalassa cluster history --since 24h
   thalassa cluster history --resource vip --from 2026-11-29T13:00:00Z --to 2026-11-29T15:00:00Z
   thalassa cluster history --author ann
@@ -58,39 +60,52 @@ were.`,
 			return o.listTransitions(cmd, c, past)
 		},
 	})
+	past.interval(cmd)
+	f := cmd.Flags()
+	f.StringVar(&past.node, "node", "", "only what is about a `node`")
+	f.StringVar(&past.resource, "resource", "", "only what is about a `resource`")
+	f.StringVar(&past.tag, "tag", "", "only transitions with a `tag`: input, warning or error")
+	f.StringVar(&past.author, "author", "", "only transitions with a configuration change by this `name`")
+	f.StringVar(&past.with, "with", "", "`transition` to compare the configuration with (default: the previous one)")
+	f.IntVar(&past.limit, "limit", 50, "maximum `number` of entries or lines")
+	f.BoolVar(&past.operations, "operations", false, "results of operations instead of transitions")
+	f.BoolVar(&past.log, "log", false, "lines of the nodes' logs instead of transitions")
+	importFlag(cmd, &past.imported)
+	cmd.MarkFlagsMutuallyExclusive("log", "operations")
+	cmd.AddCommand(newClusterMoment(o), newHistoryExport(o), newHistoryImport(o))
+	return cmd
+}
+
+// interval declares the flags of a command about an interval of the past.
+func (p *clusterPast) interval(cmd *cobra.Command) {
 	var since time.Duration
 	f := cmd.Flags()
-	f.StringVar(&past.from, "from", "", "earliest `time`, e.g. 2026-11-29T13:00:00Z")
-	f.StringVar(&past.to, "to", "", "latest `time`")
-	f.DurationVar(&since, "since", 0, "`time` before now, in place of --from")
-	f.StringVar(&past.node, "node", "", "`node` that it is about")
-	f.StringVar(&past.resource, "resource", "", "`resource` that it is about")
-	f.StringVar(&past.tag, "tag", "", "`tag`: input, warning or error")
-	f.StringVar(&past.author, "author", "", "`name` of who changed the configuration")
-	f.StringVar(&past.with, "with", "", "`transition` to compare the configuration with (default: the one before)")
-	f.IntVar(&past.limit, "limit", 50, "maximum `number` of them")
-	f.BoolVar(&past.operations, "operations", false, "list results of operations instead")
-	f.BoolVar(&past.log, "log", false, "show lines of this node's logs instead")
+	f.StringVar(&p.from, "from", "", "earliest `time`, e.g. 2026-11-29T13:00:00Z")
+	f.StringVar(&p.to, "to", "", "latest `time`")
+	f.DurationVar(&since, "since", 0, "`duration` until now, e.g. 24h; replaces --from")
 	cmd.MarkFlagsMutuallyExclusive("from", "since")
-	cmd.MarkFlagsMutuallyExclusive("log", "operations")
-	cmd.AddCommand(newClusterMoment(o))
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("since") {
-			past.from = time.Now().Add(-since).UTC().Format(time.RFC3339)
+			p.from = time.Now().Add(-since).UTC().Format(time.RFC3339)
 			return positive(cmd, "since")
 		}
 		return nil
 	}
-	return cmd
 }
 
 // query are the parameters of a list.
 func (p clusterPast) query() string {
-	q := url.Values{"limit": {strconv.Itoa(p.limit)}}
-	for name, value := range map[string]string{"from": p.from, "to": p.to, "node": p.node, "resource": p.resource, "tag": p.tag, "author": p.author} {
+	q := url.Values{}
+	if p.limit > 0 {
+		q.Set("limit", strconv.Itoa(p.limit))
+	}
+	for name, value := range map[string]string{"from": p.from, "to": p.to, "node": p.node, "resource": p.resource, "tag": p.tag, "author": p.author, "import": p.imported} {
 		if value != "" {
 			q.Set(name, value)
 		}
+	}
+	if len(q) == 0 {
+		return ""
 	}
 	return "?" + q.Encode()
 }
@@ -170,16 +185,16 @@ func (o *onNode) showLog(cmd *cobra.Command, c client.Cluster, args []string, p 
 		q.Set("to", cmp.Or(p.to, time.Now().UTC().Format(time.RFC3339)))
 	}
 	var answer cluster.Logged
-	if err := c.Get(cmd.Context(), path+"?"+q.Encode(), &answer); err != nil {
+	if err := c.Get(cmd.Context(), ofImport(path+"?"+q.Encode(), p.imported), &answer); err != nil {
 		return err
 	}
 	return o.show(answer, func(w io.Writer) {
 		if answer.More {
 			row(w, "(there are more before: --limit, --to)")
 		}
-		row(w, "TIME", "PROGRAM", "SEVERITY", "TEXT")
+		row(w, "TIME", "NODE", "PROGRAM", "SEVERITY", "TEXT")
 		for _, l := range answer.Lines {
-			row(w, l.Time.Local().Format("2006-01-02 15:04:05.000"), cmp.Or(l.Daemon, l.Source), cmp.Or(l.Severity, "-"), l.Text)
+			row(w, l.Time.Local().Format("2006-01-02 15:04:05.000"), cmp.Or(l.Node, answer.Node), cmp.Or(l.Daemon, l.Source), cmp.Or(l.Severity, "-"), l.Text)
 		}
 		for _, s := range answer.Sources {
 			if s.Problem != "" {
@@ -187,7 +202,7 @@ func (o *onNode) showLog(cmd *cobra.Command, c client.Cluster, args []string, p 
 			}
 		}
 		if len(answer.Missing) > 0 {
-			row(w, "(the logs of "+strings.Join(answer.Missing, ", ")+" are on those nodes)")
+			row(w, withoutLogs(answer.Missing))
 		}
 	})
 }
@@ -246,7 +261,7 @@ func (o *onNode) showTransition(cmd *cobra.Command, c client.Cluster, id string,
 		with = "?" + url.Values{"with": {p.with}}.Encode()
 	}
 	for sub, into := range map[string]any{"": &answer.Transition, "/decisions": &answer.Decisions, "/diff" + with: &answer.Diff} {
-		if err := c.Get(cmd.Context(), path+sub, into); err != nil {
+		if err := c.Get(cmd.Context(), ofImport(path+sub, p.imported), into); err != nil {
 			return err
 		}
 	}

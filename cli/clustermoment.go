@@ -12,7 +12,8 @@ import (
 )
 
 func newClusterMoment(o *onNode) *cobra.Command {
-	return o.agentCommand(&cobra.Command{
+	imported := ""
+	cmd := o.agentCommand(&cobra.Command{
 		Use:   "at TIME",
 		Short: "Show the state of the cluster at an instant of the past",
 		Long: `Shows the state of the cluster at an instant: that of the latest transition at or before
@@ -29,12 +30,14 @@ that is, how old it was, and what changed the configuration since.`,
 				return err
 			}
 			var m cluster.Moment
-			if err := c.Get(cmd.Context(), "/cluster/history/at?"+url.Values{"time": {args[0]}}.Encode(), &m); err != nil {
+			if err := c.Get(cmd.Context(), ofImport("/cluster/history/at?"+url.Values{"time": {args[0]}}.Encode(), imported), &m); err != nil {
 				return err
 			}
 			return o.show(m, func(w io.Writer) { momentTable(w, m) })
 		},
 	})
+	importFlag(cmd, &imported)
+	return cmd
 }
 
 // momentTable prints what the state was made from, and the state.

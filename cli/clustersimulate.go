@@ -75,19 +75,23 @@ func newClusterSimulate(o *onNode) *cobra.Command {
 	var supposing supposing
 	var cib, at string
 	var body struct {
-		Draft  string              `json:"draft,omitempty"`
-		CIB    string              `json:"cib,omitempty"`
-		Inject []cluster.Injection `json:"inject,omitempty"`
-		At     *time.Time          `json:"at,omitempty"`
+		Draft      string              `json:"draft,omitempty"`
+		CIB        string              `json:"cib,omitempty"`
+		Inject     []cluster.Injection `json:"inject,omitempty"`
+		At         *time.Time          `json:"at,omitempty"`
+		Transition string              `json:"transition,omitempty"`
+		Import     string              `json:"import,omitempty"`
 	}
 	cmd := o.agentCommand(&cobra.Command{
 		Use:   "simulate",
 		Short: "Show what the cluster would do: after events, with a draft, at another time, with another CIB",
 		Long: `Asks Pacemaker's scheduler through an agent, and changes nothing. With -o json the answer
-has the transition graph, the scores and the capacities, too.`,
+has the transition graph, the scores and the capacities, too. With --transition, shows what
+the cluster would have done in a transition of its history.`,
 		Example: `  thalassa cluster simulate --node lb1=unclean
   thalassa cluster simulate --op monitor:10000,vip,lb1,7 --at 2026-12-24T20:00:00Z
-  thalassa cluster simulate --cib other.xml --quorum=false`,
+  thalassa cluster simulate --cib other.xml --quorum=false
+  thalassa cluster simulate --transition 20261129T131402Z-warning-3-9c0e51d7 --node lb1=online`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -124,6 +128,8 @@ has the transition graph, the scores and the capacities, too.`,
 	f.StringVar(&body.Draft, "draft", "", "`ID` of a draft of the cluster's configuration")
 	f.StringVar(&cib, "cib", "", "`file` with a CIB in the place of the cluster's")
 	f.StringVar(&at, "at", "", "`time` for rules, e.g. 2026-12-24T20:00:00Z")
+	f.StringVar(&body.Transition, "transition", "", "`ID` of a transition of the history to simulate instead")
+	f.StringVar(&body.Import, "import", "", "`ID` of the imported history that the transition is of")
 	cmd.AddCommand(newClusterLosses(o))
 	return cmd
 }

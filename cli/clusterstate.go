@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thalassa/client"
 	"thalassa/cluster"
 	"thalassa/pacemaker"
 )
@@ -39,7 +40,7 @@ a line for each.`,
 			}
 			v, err := c.Now(cmd.Context())
 			if err != nil {
-				return err
+				return o.explained(cmd.Context(), err)
 			}
 			if err := o.showCluster(v); err != nil {
 				return err
@@ -52,6 +53,25 @@ a line for each.`,
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "changes as they happen, until Ctrl-C")
 	return cmd
+}
+
+// explained adds to the error of a cluster that is down who has shut it down, if the agent of this
+// node knows.
+func (o *onNode) explained(ctx context.Context, err error) error {
+	if !cluster.IsKind(err, cluster.KindNotConnected) {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	agent, failed := (&remote{env: o.env}).client(limited)
+	if failed != nil {
+		return err
+	}
+	v, failed := client.ClusterStatus(limited, agent)
+	if failed != nil || v.ShutDown == nil {
+		return err
+	}
+	return fmt.Errorf(`%s; "thalassa cluster startup" starts it: %w`, v.ShutDown.Sentence(), err)
 }
 
 // follow shows the cluster whenever it has changed, until ctx ends.
@@ -175,7 +195,7 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	}
 	o.waitFlags(cmd)
 	f := cmd.Flags()
-	f.BoolVar(&yes, "yes", false, "no question before the action")
+	f.BoolVar(&yes, "yes", false, "skip the confirmation")
 	f.BoolVar(&force, "force", false, "action even if Pacemaker cannot predict its consequences in time")
 	if slices.Contains([]string{cluster.Move, cluster.StartMaintenance, cluster.Cleanup, cluster.Refresh}, kind) {
 		all := "all"
@@ -224,16 +244,21 @@ func (o *onNode) confirm(a cluster.Action, p permission) error {
 	case p.yes:
 		return nil
 	case isTerminal(o.env.Stdin):
-		fmt.Fprintf(o.env.Stderr, "%s %s? [y/N] ", a.Kind, a.Object())
-		answer, err := bufio.NewReader(o.env.Stdin).ReadString('\n')
-		if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-			return nil
-		}
-		return errDeclined
+		return o.ask(a.Kind + " " + a.Object())
 	case a.Kind == cluster.Fence || a.Kind == cluster.ClearState:
 		return usageError{fmt.Errorf("%s needs --yes where nobody can be asked", a.Kind)}
 	}
 	return nil
+}
+
+// ask asks at the terminal whether to go on; errDeclined: no.
+func (o *onNode) ask(what string) error {
+	fmt.Fprintf(o.env.Stderr, "%s? [y/N] ", what)
+	answer, err := bufio.NewReader(o.env.Stdin).ReadString('\n')
+	if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
+		return nil
+	}
+	return errDeclined
 }
 
 // act shows what the cluster will do, does it and shows the final state.
@@ -263,7 +288,7 @@ func (o *onNode) act(ctx context.Context, a cluster.Action, p permission) error 
 	if err := o.confirm(a, p); err != nil {
 		return err
 	}
-	v, err := o.carryOut(ctx, c, a)
+	v, _, err := o.carryOut(ctx, c, a, func() (cluster.Status, error) { return c.Do(ctx, a) })
 	if v.Nodes != nil {
 		if shown := o.showCluster(v); shown != nil {
 			return shown

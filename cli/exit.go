@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"strings"
 
+	"thalassa/bootstrap"
 	"thalassa/client"
 	"thalassa/cluster"
+	"thalassa/corosync"
 	"thalassa/lb"
 	"thalassa/settings"
 )
@@ -76,6 +78,8 @@ var (
 	errNotReady = errors.New("HAProxy does not run the requested configuration")
 	// errEmpty ends a look at an agent with backends that nobody serves.
 	errEmpty = errors.New("backends without members")
+	// errNotAccepted ends a check of parameters that their agent does not accept.
+	errNotAccepted = errors.New("the resource agent does not accept the parameters")
 	// errInterrupted ends a command that was told to stop before it was done.
 	errInterrupted = errors.New("interrupted before the agent answered")
 )
@@ -99,13 +103,17 @@ func exitCode(err error) int {
 		return exitOK
 	case isConflict(err):
 		return exitConflict
-	case errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, new(settings.Error)):
+	case errors.Is(err, bootstrap.ErrNoAnswer):
+		return exitUnavailable
+	case errors.Is(err, bootstrap.ErrNotRoot):
+		return exitForbidden
+	case errors.As(err, new(*corosync.FieldError)), errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, new(settings.Error)):
 		return exitUsage
 	case errors.As(err, new(*lb.NotFoundError)):
 		return exitNotFound
 	case errors.As(err, new(*cluster.Error)):
 		return clusterCode(err)
-	case errors.As(err, new(*lb.RefusedError)):
+	case errors.As(err, new(*lb.RefusedError)), errors.Is(err, errNotAccepted):
 		return exitRefused
 	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errEmpty), errors.Is(err, errClusterTrouble), errors.As(err, new(*canaryError)),
 		errors.As(err, new(*client.UndrainedError)):
@@ -139,7 +147,7 @@ func clusterCode(err error) int {
 // isConflict reports whether the state of the backend ended a deploy.
 func isConflict(err error) bool {
 	var canary *canaryError
-	return errors.As(err, &canary) && canary.exitCode() == exitConflict || errors.As(err, new(*lb.ConflictError))
+	return errors.As(err, &canary) && canary.exitCode() == exitConflict || errors.As(err, new(*lb.ConflictError)) || errors.As(err, new(*cluster.PlanChangedError)) || errors.As(err, new(*bootstrap.ConflictError))
 }
 
 // answerCode is the exit code for what an agent answered. What something else

@@ -74,6 +74,9 @@ func readBounded(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > most {
+		return nil, tooLarge(path, most)
+	}
 	return readAtMost(file, path, most)
 }
 
@@ -84,7 +87,11 @@ func readAtMost(in io.Reader, name string, most int64) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	case int64(len(data)) > most:
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, most)
+		return nil, tooLarge(name, most)
 	}
 	return data, nil
+}
+
+func tooLarge(name string, most int64) error {
+	return fmt.Errorf("%s is larger than %d bytes", name, most)
 }

@@ -87,8 +87,12 @@ func (l *login) run(ctx context.Context, address string) error {
 	}
 	switch {
 	case u.Scheme == "https":
-		if cfg.Pin, err = l.pin(ctx, cfg); err != nil {
+		pin, err := l.pin(ctx, cfg)
+		if err != nil {
 			return err
+		}
+		if pin != "" {
+			cfg.Pins = []string{pin}
 		}
 	case !isLoopback(address):
 		return usageError{fmt.Errorf("%s has no TLS, so that everybody on the way could read the token; expected a URL that begins with https://", address)}
@@ -234,7 +238,7 @@ func (l *login) store(cfg client.Config, host string, who client.Identity) error
 	if name == "" {
 		name = all.nameFor(cfg.Address, host)
 	}
-	all.put(connection{Name: name, URL: cfg.Address, Pin: cfg.Pin, Token: cfg.Token})
+	all.put(connection{Name: name, URL: cfg.Address, Pin: strings.Join(cfg.Pins, ""), Token: cfg.Token})
 	all.Current = name
 	if err := l.env.writeContexts(all); err != nil {
 		return err

@@ -40,7 +40,7 @@ Exit codes: ` + exitSummary(),
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newHealth(env), newVersion(env), newSweep(env),
 		newLogin(env), newContext(env), newUser(env), newToken(env), newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()), newObjects(env, sectionObjects()),
-		newDeploy(env), newMember(env), newCanary(env), newCertificates(env), newAccept(env), newReload(env), newApply(env), newExport(env), newBackup(env), newRestore(env), newImport(env), newRevisions(env), newDiff(env), newRollback(env), newDraft(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env),
+		newDeploy(env), newMember(env), newCanary(env), newCertificates(env), newAccept(env), newReload(env), newApply(env), newExport(env), newBackup(env), newRestore(env), newImport(env), newRevisions(env), newDiff(env), newRollback(env), newDraft(env), newCluster(env), newClusters(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env), newNodeService(env), newMembershipService(env),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
@@ -64,7 +64,7 @@ func badFlag(cmd *cobra.Command, err error) error {
 
 // arguments demands the arguments that the command's Use names, none of them
 // empty: an unset variable in a script must not become another request. One in
-// brackets, the last, may be missing.
+// brackets, the last, may be missing, and one with dots may be there several times.
 func arguments(cmd *cobra.Command, args []string) error {
 	names := strings.Fields(cmd.Use)[1:]
 	least := len(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.HasPrefix(name, "[") }))
@@ -73,11 +73,11 @@ func arguments(cmd *cobra.Command, args []string) error {
 		return unknown(cmd, args[0])
 	case len(names) == 0 && len(args) > 0:
 		return mistake(cmd, "%s takes no arguments, got %q", cmd.Name(), args)
-	case len(args) < least || len(args) > len(names):
+	case len(args) < least || len(args) > len(names) && !strings.Contains(names[len(names)-1], "..."):
 		return mistake(cmd, "expected %s, got %q", strings.Join(names, " "), args)
 	}
 	if i := slices.Index(args, ""); i >= 0 {
-		return mistake(cmd, "%s is empty", names[i])
+		return mistake(cmd, "%s is empty", names[min(i, len(names)-1)])
 	}
 	return nil
 }

@@ -50,12 +50,15 @@ func (r *remote) target(ctx context.Context) (client.Config, error) {
 	case address == "":
 		address = client.DefaultAddress
 	}
-	cfg := client.Config{Address: address, Pin: known.Pin}
+	cfg := client.Config{Address: address}
+	if known.Pin != "" {
+		cfg.Pins = []string{known.Pin}
+	}
 	url := strings.TrimSuffix(address, "/")
 	if !strings.Contains(url, "://") {
 		url = "http://" + url
 	}
-	if cfg.RootCAs, err = r.roots(cfg.Pin, url); err != nil {
+	if cfg.RootCAs, err = r.roots(known.Pin, url); err != nil {
 		return client.Config{}, err
 	}
 	if cfg.Token, err = r.token(known.Token, url); err != nil {

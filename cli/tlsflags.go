@@ -42,6 +42,7 @@ func backendTLS() tlsFlags {
 		{flag: "tls-alpn", field: "alpn", list: true, help: "`protocols` that members may choose from"},
 		{flag: "tls-min-version", field: "minVersion", help: "lowest `version` of TLS: 1.2 (default) or 1.3"},
 		{flag: "tls-certificate", field: "certificate", help: "`name` of the stored certificate to show to members"},
+		{flag: "tls-from-meta", field: "fromMeta", list: true, help: "what instances `say` in Consul meta: serverName, off"},
 	}}
 }
 

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -26,9 +27,13 @@ type Config struct {
 	Timeout time.Duration
 	// RootCAs sign the certificate of an https address; nil: those of the system.
 	RootCAs *x509.CertPool
-	// Pin is the SHA-256 of the only key that the agent at an https address may have, in
-	// the form of listen.Fingerprint; its certificate may then be any. Empty: RootCAs decide.
-	Pin string
+	// Pins are the SHA-256 of the only public keys, or certificates, that the agent at an https
+	// address may have, in the form of listen.Fingerprint; nothing else of the certificate counts
+	// then. Empty: RootCAs decide.
+	Pins []string
+	// Certificate is the client certificate for an https address, asked for at each connection;
+	// nil: none.
+	Certificate func() (*tls.Certificate, error)
 	// Transport carries the requests; nil: one of the client's own, which uses
 	// no proxy.
 	Transport http.RoundTripper
@@ -60,11 +65,12 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Transport == nil {
 		cfg.Transport = &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSHandshakeTimeout: handshakeTime,
-			TLSClientConfig:     cfg.tls(),
-			MaxIdleConnsPerHost: 4,
-			IdleConnTimeout:     time.Minute,
+			DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAliveConfig: keepAlive()}).DialContext,
+			TLSHandshakeTimeout:    handshakeTime,
+			TLSClientConfig:        cfg.tls(),
+			MaxIdleConnsPerHost:    4,
+			IdleConnTimeout:        time.Minute,
+			MaxResponseHeaderBytes: maxHeader,
 		}
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -72,6 +78,13 @@ func New(cfg Config) (*Client, error) {
 		base: strings.TrimSuffix(address, "/"), token: cfg.Token, timeout: cfg.Timeout,
 		http: &http.Client{Transport: cfg.Transport, CheckRedirect: stay},
 	}}, nil
+}
+
+// keepAlive asks often whether the other side is still there. When a floating IP has moved, its new
+// node ends the connections of the former one as soon as it is asked. An outage of a minute ends
+// none.
+func keepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: 3 * time.Second, Interval: 3 * time.Second, Count: 20}
 }
 
 // A Condition must hold for a change to be made; otherwise the error's code

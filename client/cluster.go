@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -53,6 +54,10 @@ func ClusterObjectPath(kind, id string) string {
 	return strings.Join(parts, "/")
 }
 
+// ClusterConfigText is the path of the whole configuration in a form: crm, the syntax of crmsh, or
+// xml.
+func ClusterConfigText(form string) string { return "/cluster/config." + form }
+
 // Get reads the document at a path.
 func (c Cluster) Get(ctx context.Context, path string, v any) error {
 	_, err := c.transport.get(ctx, path, v)
@@ -63,6 +68,12 @@ func (c Cluster) Get(ctx context.Context, path string, v any) error {
 func (c Cluster) XML(ctx context.Context, kind, id string) ([]byte, error) {
 	accept := func(h http.Header) { h.Set("Accept", "application/xml") }
 	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: ClusterObjectPath(kind, id), conditions: []Condition{accept}})
+	return a.body, err
+}
+
+// Text reads the text at a path, such as that of the whole configuration.
+func (c Cluster) Text(ctx context.Context, path string) ([]byte, error) {
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: path})
 	return a.body, err
 }
 
@@ -127,4 +138,23 @@ func ClusterDraftPath(id string, below ...string) string {
 		parts = append(parts, url.PathEscape(part))
 	}
 	return strings.Join(parts, "/")
+}
+
+// exportTime is how long the agent may take to make a file of the history.
+const exportTime = 10 * time.Minute
+
+// Export writes a file of the history to w, of the transitions of a query, "" or "?from=…".
+// Check it before you rely on it, with package history.
+func (c Cluster) Export(ctx context.Context, w io.Writer, query string) error {
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/cluster/history/export" + query, wait: exportTime})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(a.body)
+	return err
+}
+
+// Import sends a file of a past, of size bytes, and gives the document of the import.
+func (c Cluster) Import(ctx context.Context, file io.Reader, size int64) (json.RawMessage, error) {
+	return c.send(ctx, call{method: http.MethodPost, path: "/cluster/history/imports", wait: exportTime, content: &content{"application/octet-stream", file, size}})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"thalassa/api/node"
+	"thalassa/cluster"
 )
 
 // Error is an error that the agent answered with.
@@ -19,9 +20,13 @@ type Error struct {
 	Message string            `json:"error"`  // one sentence
 	Fields  []node.FieldError `json:"fields"` // every bad part of the request
 	By      []string          `json:"by"`     // ids of the objects in the way
-	Output  string            `json:"output"` // of HAProxy
+	Output  string            `json:"output"` // of HAProxy, or the lines of a plan that has changed
 	// Incident is the id under which the agent's log has the details.
 	Incident string `json:"incident"`
+	// Rollout is what nodes have said to a rollout that they refuse; nil: the error is about none.
+	Rollout *cluster.RolledOut `json:"rollout"`
+	// Job is the id of the job of the cluster that has failed; empty: none.
+	Job string `json:"-"`
 }
 
 // Error is the agent's sentence.
@@ -30,7 +35,7 @@ func (e *Error) Error() string { return e.Message }
 // newError makes the error of a failed call. If the answer is not JSON of an agent, e.g.
 // a proxy's page, the error has its status.
 func newError(res *http.Response, body []byte) *Error {
-	if to, err := res.Location(); err == nil && to.Scheme == "https" && to.Host == res.Request.URL.Host {
+	if to, err := res.Location(); err == nil && to.Scheme == "https" && to.Host == res.Request.URL.Host && res.Request.URL.Scheme == "http" {
 		return &Error{
 			Status: http.StatusBadRequest, Code: "tls_required",
 			Message: "the agent at " + to.Host + " is served with TLS, expected a URL that begins with https://",
@@ -40,7 +45,7 @@ func newError(res *http.Response, body []byte) *Error {
 	if err := json.Unmarshal(body, e); err != nil || e.Message == "" {
 		e = &Error{Message: res.Request.URL.Redacted() + " answers " + res.Status}
 	}
-	e.Status = res.StatusCode
+	e.Status, e.Job = res.StatusCode, jobIn(res.Header)
 	return e
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"thalassa/cluster"
@@ -51,17 +52,52 @@ func BeginClusterAction(ctx context.Context, c *Client, a cluster.Action, key st
 	if a.Wait > 0 {
 		body["wait"] = a.Wait.String()
 	}
+	return beginJob(ctx, c, "/cluster/actions/"+url.PathEscape(a.Kind), body, key, nil)
+}
+
+// beginJob asks for a job under a condition, and returns it when it has begun.
+func beginJob(ctx context.Context, c *Client, path string, body any, key string, ifMatch []string) (cluster.Job, error) {
 	asked := func(h http.Header) {
+		if len(ifMatch) > 0 {
+			h.Set("If-Match", strings.Join(ifMatch, ", "))
+		}
 		h.Set("Idempotency-Key", key)
 		h.Set("Prefer", "respond-async")
 	}
 	var out cluster.Job
-	q := call{method: http.MethodPost, path: "/cluster/actions/" + url.PathEscape(a.Kind), body: body, conditions: []Condition{asked}, wait: settleTime}
-	answer, err := c.transport.do(ctx, q)
+	answer, err := c.transport.do(ctx, call{method: http.MethodPost, path: path, body: body, conditions: []Condition{asked}, wait: settleTime})
 	if err != nil {
 		return out, err
 	}
 	return out, answer.decode(&out)
+}
+
+// BeginClusterHAProxy is BeginClusterAction for an action on the HAProxy of the cluster as a whole:
+// cluster.Apply, Rollout or Destroy.
+func BeginClusterHAProxy(ctx context.Context, c *Client, a cluster.Action, key string) (cluster.Job, error) {
+	body := map[string]any{}
+	switch a.Kind {
+	case cluster.Apply:
+		if a.HAProxy != nil {
+			d, err := a.HAProxy.Document()
+			if err != nil {
+				return cluster.Job{}, err
+			}
+			body["description"] = d
+		}
+		body["force"] = a.Force
+	case cluster.Rollout:
+		body["resource"], body["restart"] = a.Resource, a.Restart
+		if a.Validate > 0 {
+			body["validate"] = a.Validate.String()
+		}
+	default:
+		body["name"] = a.Resource
+	}
+	if a.Wait > 0 {
+		body["wait"] = a.Wait.String()
+	}
+	return beginJob(ctx, c, "/cluster/haproxy/"+url.PathEscape(a.Kind), body, key, a.IfMatch)
 }
 
 // AwaitClusterJob is ClusterJob when the job is over, or has not ended for a while.
@@ -80,4 +116,18 @@ func ClusterStatus(ctx context.Context, c *Client) (cluster.Status, error) {
 	var out cluster.Status
 	_, err := c.transport.get(ctx, "/cluster", &out)
 	return out, err
+}
+
+// PredictClusterAction is what an action on the cluster would do.
+func PredictClusterAction(ctx context.Context, c *Client, a cluster.Action) (cluster.Consequences, error) {
+	body := map[string]string{}
+	if a.Node != "" {
+		body["node"] = a.Node
+	}
+	var out cluster.Consequences
+	answer, err := c.transport.do(ctx, call{method: http.MethodPost, path: "/cluster/simulate/" + url.PathEscape(a.Kind), body: body, wait: settleTime})
+	if err != nil {
+		return out, err
+	}
+	return out, answer.decode(&out)
 }

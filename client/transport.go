@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,8 +14,11 @@ import (
 	"time"
 )
 
-// maxAnswer is the maximum size of an answer.
-const maxAnswer = 64 << 20
+// maxAnswer is the default maximum size of an answer, and maxHeader that of its header.
+const (
+	maxAnswer = 64 << 20
+	maxHeader = 64 << 10
+)
 
 // A transport sends requests to one agent.
 type transport struct {
@@ -32,6 +36,7 @@ type call struct {
 	content      *content // the body where it is no JSON document
 	conditions   []Condition
 	wait         time.Duration // that the agent is asked to wait
+	most         int64         // bytes of the answer; 0: maxAnswer
 	// also is a status that is accepted beside the successful ones.
 	also int
 }
@@ -65,12 +70,13 @@ func (t transport) do(ctx context.Context, q call) (answer, error) {
 		return answer{}, &unreachableError{err}
 	}
 	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	most := cmp.Or(q.most, maxAnswer)
+	data, err := io.ReadAll(io.LimitReader(res.Body, most+1))
 	switch {
 	case err != nil:
 		return answer{}, &unreachableError{fmt.Errorf("reading the answer to %s %s: %w", q.method, q.path, err)}
-	case len(data) > maxAnswer:
-		return answer{}, fmt.Errorf("the answer to %s %s is larger than %d bytes", q.method, q.path, maxAnswer)
+	case int64(len(data)) > most:
+		return answer{}, fmt.Errorf("the answer to %s %s is larger than %d bytes", q.method, q.path, most)
 	case res.StatusCode/100 != 2 && res.StatusCode != q.also:
 		return answer{}, newError(res, data)
 	}

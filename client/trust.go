@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,14 +21,18 @@ import (
 const handshakeTime = 10 * time.Second
 
 // tls is the TLS side of a client: the certificate must be signed by one of RootCAs for
-// the host of the address, or have the pinned key.
+// the host of the address, or have a pinned key.
 func (cfg Config) tls() *tls.Config {
 	out := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs}
-	if cfg.Pin != "" {
+	if cfg.Certificate != nil {
+		out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cfg.Certificate() }
+	}
+	if len(cfg.Pins) > 0 {
 		out.InsecureSkipVerify = true // VerifyConnection does it instead
 		out.VerifyConnection = func(s tls.ConnectionState) error {
-			if got := listen.Fingerprint(s.PeerCertificates[0].RawSubjectPublicKeyInfo); got != cfg.Pin {
-				return &PinError{Want: cfg.Pin, Got: got}
+			shown := listen.DescribeCertificate(s.PeerCertificates[0])
+			if !slices.Contains(cfg.Pins, shown.PublicKey) && !slices.Contains(cfg.Pins, shown.Fingerprint) {
+				return &PinError{Want: strings.Join(cfg.Pins, " or "), Got: shown.PublicKey}
 			}
 			return nil
 		}
@@ -35,7 +40,7 @@ func (cfg Config) tls() *tls.Config {
 	return out
 }
 
-// A PinError says that a server has another key than the pinned one.
+// A PinError says that a server has another key than the pinned ones.
 type PinError struct {
 	Want, Got string // in the form of listen.Fingerprint
 }

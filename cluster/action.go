@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -32,6 +33,9 @@ const (
 	Grant            = "grant"       // grants Ticket to this site
 	Revoke           = "revoke"      // takes Ticket from this site
 	Activate         = "activate"    // ends the standby of Ticket
+	Startup          = "startup"     // starts corosync and Pacemaker on all nodes, or on Node
+	Shutdown         = "shutdown"    // stops them
+	Leave            = "leave"       // takes Node out of the cluster; one that is gone already is forgotten
 )
 
 // An Action is an action on a cluster.
@@ -44,6 +48,18 @@ type Action struct {
 	Wait time.Duration
 	// Author is who requests it.
 	Author string
+
+	// HAProxy is what Apply writes. Force applies it though a node has not answered.
+	HAProxy *HAProxy `json:",omitzero"` // omitzero: agents compare the requests of one key as JSON
+	Force   bool     `json:",omitzero"`
+	// Restart lets Rollout restart HAProxy where Pacemaker cannot reload it. Validate limits the
+	// time for the answers of the agents (15 s).
+	Restart  bool          `json:",omitzero"`
+	Validate time.Duration `json:",omitzero"`
+	// IfMatch lists entity tags in their quotes: an action on HAProxy is only carried out if its
+	// plan (HAProxyPlan.Tag), or the configuration (Epoch.Configuration), has one of them; any
+	// with "*". Empty: in any case.
+	IfMatch []string `json:",omitzero"`
 }
 
 // ParseAction parses the JSON body of an action. An empty body has no fields. The
@@ -78,9 +94,16 @@ func bodyError(err error) error {
 func ActionKinds() []string {
 	return []string{
 		Standby, Online, Move, KeepOff, Clear, StartMaintenance, EndMaintenance, Manage, Unmanage, Cleanup, Refresh,
-		Start, Stop, Restart, Promote, Demote, Fence, ClearState, Grant, Revoke, Activate,
+		Start, Stop, Restart, Promote, Demote, Fence, ClearState, Grant, Revoke, Activate, Startup, Shutdown, Leave,
 	}
 }
+
+// IsOfNodes reports whether the agents carry out the action on their nodes, and not Pacemaker.
+func (a Action) IsOfNodes() bool { return a.Kind == Startup || a.Kind == Shutdown || a.Kind == Leave }
+
+// Until is when the time of an action of the nodes is over that was begun then: 5 minutes later,
+// unless the request says.
+func (a Action) Until(begun time.Time) time.Time { return begun.Add(cmp.Or(a.Wait, 5*time.Minute)) }
 
 // Check reports missing and unexpected fields. The error is an *lb.InvalidError.
 func (a Action) Check() error {
@@ -110,8 +133,10 @@ func (a Action) fields() (needs, takes string, known bool) {
 			return "t", "", true
 		}
 		return "n", "", true
-	case Online, Fence, ClearState:
+	case Online, Fence, ClearState, Leave:
 		return "n", "", true
+	case Startup, Shutdown:
+		return "", "n", true
 	case Move:
 		return "n", "r", true
 	case KeepOff:
@@ -124,6 +149,8 @@ func (a Action) fields() (needs, takes string, known bool) {
 		return "r", "", true
 	case Grant, Revoke, Activate:
 		return "t", "", true
+	case Apply, Rollout, Destroy:
+		return "r", "", true
 	}
 	return "", "", false
 }
@@ -168,6 +195,14 @@ type Consequences struct {
 	Text []string `json:"text"`
 	// After is the status of the cluster when all of that is done.
 	After Status `json:"after"`
+}
+
+// Lines are the Text, or say that nothing happens.
+func (c Consequences) Lines() []string {
+	if len(c.Text) == 0 {
+		return []string{"the cluster will start, stop and move nothing"}
+	}
+	return c.Text
 }
 
 // Summarize combines similar consequences: "will start haproxy on a, b, c".

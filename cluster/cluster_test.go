@@ -85,6 +85,9 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 		{Kind: cluster.Grant, Ticket: "T"},
 		{Kind: cluster.Revoke, Ticket: "T"},
 		{Kind: cluster.Activate, Ticket: "T"},
+		{Kind: cluster.Startup},
+		{Kind: cluster.Shutdown, Node: "n1"},
+		{Kind: cluster.Leave, Node: "n1"},
 	}
 	kinds := map[string]bool{}
 	for _, a := range sound {

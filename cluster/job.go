@@ -62,6 +62,8 @@ type Job struct {
 	// Result is a sentence about the end; Code is that of the error. Empty: there is none.
 	Result string `json:"result"`
 	Code   string `json:"code,omitempty"`
+	// Rollout is what a rollout has done; nil: the job is none.
+	Rollout *RolledOut `json:"rollout,omitempty"`
 	// Kept are the nodes that had the job before its first write.
 	Kept []string `json:"kept"`
 	// CanceledBy is who has canceled it.
@@ -87,6 +89,9 @@ func (j Job) Bounded() Job {
 	j.Predicted, j.Actual = boundedConsequences(j.Predicted), boundedConsequences(j.Actual)
 	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Result, &j.Code, &j.CanceledBy} {
 		*text = boundedText(*text)
+	}
+	if j.Rollout != nil {
+		j.Rollout = j.Rollout.Bounded()
 	}
 	return j
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -10,7 +11,10 @@ type LogLine struct {
 	// Time is by the clock of the node: to the microsecond from the journal, to the
 	// millisecond or second from files.
 	Time time.Time `json:"time"`
-	// Source is journal, pacemaker.log or corosync.log.
+	// Node is where it was written; empty: on the node that the answer is of.
+	Node string `json:"node,omitempty"`
+	// Source is journal, pacemaker.log or corosync.log; of an imported past, the name of any
+	// log.
 	Source string `json:"source"`
 	// Daemon is the program: pacemaker-controld, corosync, IPaddr2(vip); empty: the line
 	// does not tell.
@@ -28,7 +32,7 @@ type LogSource struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// Logged is what was written in an interval on one node.
+// Logged is what was written in an interval: on Node, and on the nodes that lines name.
 type Logged struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
@@ -38,8 +42,20 @@ type Logged struct {
 	// More: the interval has more lines, before these.
 	More    bool        `json:"more"`
 	Sources []LogSource `json:"sources"`
-	// Missing are the nodes whose logs are not here: an agent reads those of its own node.
+	// Missing are the nodes of whose logs not everything is here.
 	Missing []string `json:"missing"`
+}
+
+// Nodes are those that have lines, in order.
+func (l Logged) Nodes() []string {
+	out := []string{}
+	for _, line := range l.Lines {
+		if node := cmp.Or(line.Node, l.Node); node != "" && !slices.Contains(out, node) {
+			out = append(out, node)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // sameLine is how much the times of a line may differ that is in two logs.
@@ -49,13 +65,13 @@ const sameLine = 2 * time.Second
 // that is in two logs is there once. more: there are others before.
 func MergedLines(lines []LogLine, limit int) (merged []LogLine, more bool) {
 	type said struct {
-		daemon, text string
-		pid          int
+		node, daemon, text string
+		pid                int
 	}
 	slices.SortStableFunc(lines, func(a, b LogLine) int { return a.Time.Compare(b.Time) })
 	last := map[said]LogLine{}
 	merged = slices.DeleteFunc(lines, func(l LogLine) bool {
-		key := said{l.Daemon, l.Text, l.PID}
+		key := said{l.Node, l.Daemon, l.Text, l.PID}
 		before, known := last[key]
 		if known && before.Source != l.Source && l.Time.Sub(before.Time) <= sameLine {
 			return true

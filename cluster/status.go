@@ -53,6 +53,29 @@ type Status struct {
 	FenceHistory []FenceEvent `json:"fenceHistory,omitempty"`
 	// Settled: no operation is pending.
 	Settled bool `json:"settled"`
+	// ShutDown is why the cluster is offline here; nil: nobody has asked for that.
+	ShutDown *ShutDown `json:"shutDown,omitempty"`
+}
+
+// A ShutDown says who has shut down the cluster, or this node of it.
+type ShutDown struct {
+	By   string    `json:"by"`
+	Time time.Time `json:"time"`
+	Job  string    `json:"job"`
+	Node string    `json:"node,omitempty"` // empty: all nodes
+}
+
+// Sentence is what people read about it.
+func (s ShutDown) Sentence() string {
+	what := "the cluster"
+	if s.Node != "" {
+		what = "the node " + s.Node
+	}
+	by := s.By
+	if by == "" {
+		by = "somebody"
+	}
+	return what + " was shut down by " + by + " at " + s.Time.UTC().Format(time.DateTime) + " UTC (job " + s.Job + ")"
 }
 
 // Fencing is the configuration of fencing.
@@ -77,7 +100,9 @@ type Node struct {
 	Type string `json:"type,omitempty"`
 	Host string `json:"host,omitempty"`
 	// State is online, standby, maintenance, pending, unclean or offline.
-	State     string   `json:"state"`
+	State string `json:"state"`
+	// Leaving: it is on its way down, in whichever state; Pacemaker stops there on request.
+	Leaving   bool     `json:"leaving,omitempty"`
 	DC        bool     `json:"dc"`
 	Resources []string `json:"resources"` // running there
 	// Attributes are the node's transient ones.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A question is whether HAProxy has a socket open.
@@ -83,6 +84,8 @@ func (p *Peers) lookAt(ctx context.Context, h process, open []*question) (left [
 		return open // it has ended meanwhile
 	case errors.Is(err, os.ErrPermission) && (h.leads || p.isForeign(h.pid)):
 		return open // the master opens no connections, and another one is nobody's here
+	case errors.Is(err, os.ErrPermission) && p.ends(ctx, h.pid):
+		return open
 	}
 	for _, q := range open {
 		switch link := q.owner.link(); {
@@ -106,6 +109,24 @@ func (p *Peers) unseen(q *question) error {
 		return errors.New("it cannot be told whether the connection comes out of HAProxy, whose user it has")
 	}
 	return nil
+}
+
+// ends waits for the end of a process that has given back its memory, which is how its end begins. The
+// kernel shows its descriptors as root's from then on. It returns false for one that goes on.
+func (p *Peers) ends(ctx context.Context, pid int) bool {
+	for {
+		if _, still := p.haproxy(pid); !still {
+			return true
+		}
+		if size, err := p.read(pid, "statm"); err == nil && !strings.HasPrefix(size, "0 ") {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // link is what proc(5) shows for a descriptor of the socket.

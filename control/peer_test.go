@@ -1,6 +1,8 @@
 package control_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,7 +43,16 @@ func TestMain(m *testing.M) {
 	}
 	if from := os.Getenv("CONTROL_TEST_FROM"); from != "" {
 		p := control.NewPeers("haproxy", strings.Fields(os.Getenv("CONTROL_TEST_PATHS")), nobody-1)
-		err := p.Check(context.Background(), netip.MustParseAddrPort(from), netip.MustParseAddrPort(os.Getenv("CONTROL_TEST_TO")))
+		check := func() error {
+			return p.Check(context.Background(), netip.MustParseAddrPort(from), netip.MustParseAddrPort(os.Getenv("CONTROL_TEST_TO")))
+		}
+		err := check()
+		if ends, _ := strconv.Atoi(os.Getenv("CONTROL_TEST_WHILE")); ends != 0 && err == nil {
+			fmt.Fprintln(os.Stderr, "began")
+			for err == nil && syscall.Kill(ends, 0) == nil { // until its parent has waited for it
+				err = check()
+			}
+		}
 		answer := map[string]any{"haproxy": errors.Is(err, control.ErrHAProxy)}
 		if err != nil {
 			answer["error"] = err.Error()
@@ -200,26 +212,89 @@ func dialAs(t *testing.T, user int, l net.Listener) {
 	}
 }
 
-// checkAs runs this program as another user.
-func checkAs(t *testing.T, user uint32, conn net.Conn) (message string, haproxy bool) {
-	t.Helper()
-	dir := testkit.SocketDir(t) // below a folder that everybody may enter
-	program, err := os.ReadFile("/proc/self/exe")
+// A HAProxy of the agent's own user that is just ending cannot be read: the kernel shows it as
+// root's. It opens no connections any more.
+func TestHAProxyThatEnds(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		testkit.Missing(t, "becoming another user needs root")
+	}
+	const user = 65530
+	l := listen(t, "127.0.0.1:0")
+	dialAs(t, user, l)
+	conn := accept(t, l)
+	// A process that takes long to end: the kernel gives its memory back first.
+	const memory = 1 << 30
+	ending := asUser(t, user, "/bin/dd", "haproxy")
+	ending.Args = append(ending.Args, "if=/dev/zero", "of=/dev/null", fmt.Sprintf("bs=%d", memory))
+	if err := ending.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ending.Process.Kill() }) // where the test has failed before
+	testkit.Eventually(t, patience, func() error {
+		var size, resident int
+		statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", ending.Process.Pid))
+		if err == nil {
+			_, err = fmt.Sscan(string(statm), &size, &resident)
+		}
+		if err == nil && resident*os.Getpagesize() < memory {
+			err = fmt.Errorf("it has %d pages", resident)
+		}
+		return err
+	})
+	from, to := ends(conn)
+	checks := asUser(t, user, "/proc/self/exe", "check", "CONTROL_TEST_FROM="+from.String(), "CONTROL_TEST_TO="+to.String(), fmt.Sprintf("CONTROL_TEST_WHILE=%d", ending.Process.Pid))
+	words, err := checks.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "check")
-	if err := errors.Join(os.WriteFile(path, program, 0o755), os.Chmod(dir, 0o755)); err != nil { //nolint:gosec // a program
+	var answer bytes.Buffer
+	checks.Stdout = &answer
+	if err := checks.Start(); err != nil {
 		t.Fatal(err)
 	}
-	from, to := ends(conn)
+	if _, err := bufio.NewReader(words).ReadString('\n'); err != nil {
+		t.Errorf("while HAProxy runs: %v: %s", err, &answer)
+	}
+	begin := time.Now()
+	_ = ending.Process.Kill()
+	_ = ending.Wait()
+	t.Logf("it took %v to end", time.Since(begin))
+	if err := checks.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(answer.String()); got != `{"haproxy":false}` {
+		t.Errorf("while HAProxy ended: %s", got)
+	}
+}
+
+// asUser prepares a call of a copy of a program under another name as another user.
+func asUser(t *testing.T, user uint32, program, name string, env ...string) *exec.Cmd {
+	t.Helper()
+	dir := testkit.SocketDir(t) // below a folder that everybody may enter
+	code, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, name)
+	if err := errors.Join(os.WriteFile(path, code, 0o755), os.Chmod(dir, 0o755)); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
 	cmd := exec.Command(path)
 	cmd.Dir = "/"
-	cmd.Env = []string{"CONTROL_TEST_FROM=" + from.String(), "CONTROL_TEST_TO=" + to.String()}
+	cmd.Env = env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+	return cmd
+}
+
+// checkAs runs this program as another user.
+func checkAs(t *testing.T, user uint32, conn net.Conn) (message string, haproxy bool) {
+	t.Helper()
+	from, to := ends(conn)
+	cmd := asUser(t, user, "/proc/self/exe", "check", "CONTROL_TEST_FROM="+from.String(), "CONTROL_TEST_TO="+to.String())
 	if user == 65531 {
 		cmd.Env = append(cmd.Env, "CONTROL_TEST_PATHS=/etc/elsewhere/haproxy.cfg /run/elsewhere/master.sock")
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)

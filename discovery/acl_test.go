@@ -1,8 +1,6 @@
 package discovery_test
 
 import (
-	"encoding/json"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,55 +12,17 @@ import (
 	"thalassa/lb"
 )
 
-const management = "11111111-2222-3333-4444-555555555555"
-
-// guarded starts a Consul that denies what no token allows.
-func guarded(t *testing.T) *testkit.ConsulAgent {
-	t.Helper()
-	consul := testkit.Consul(t, `acl {
-		enabled = true
-		default_policy = "deny"
-		tokens { initial_management = "`+management+`", agent = "`+management+`" }
-	}`)
-	consul.Token = management
-	eventually(t, "the management token at work", func() bool {
-		code, _ := consul.Try(http.MethodGet, "/v1/acl/token/self", nil)
-		return code == http.StatusOK
-	})
-	return consul
-}
-
-// newToken makes a token that is allowed what rules say. setRules changes that.
-func newToken(t *testing.T, consul *testkit.ConsulAgent, name, rules string) (secret string, setRules func(string)) {
-	t.Helper()
-	var policy struct{ ID string }
-	decode(t, consul.Do(http.MethodPut, "/v1/acl/policy", map[string]string{"Name": name, "Rules": rules}), &policy)
-	var token struct{ SecretID string }
-	decode(t, consul.Do(http.MethodPut, "/v1/acl/token", map[string]any{"Policies": []map[string]string{{"ID": policy.ID}}}), &token)
-	return token.SecretID, func(rules string) {
-		t.Helper()
-		consul.Do(http.MethodPut, "/v1/acl/policy/"+policy.ID, map[string]string{"Name": name, "Rules": rules})
-	}
-}
-
-func decode(t *testing.T, data []byte, v any) {
-	t.Helper()
-	if err := json.Unmarshal(data, v); err != nil {
-		t.Fatal(err)
-	}
-}
-
 const readAll = `service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }`
 
 func TestWatcherUnderACLs(t *testing.T) {
 	t.Parallel()
-	consul := guarded(t)
+	consul := testkit.GuardedConsul(t)
 	consul.Register(testkit.Instance{Service: "web", Port: 80})
 	known := lb.Snapshot{Services: map[lb.Name]lb.Service{"web": {Name: "web", Instances: []lb.Instance{
 		{ID: "old", Address: lb.HostPort{Host: "10.0.0.1", Port: 80}, Weight: 1, Status: "passing"},
 	}}}}
-	good, _ := newToken(t, consul, "all", readAll)
-	blind, _ := newToken(t, consul, "blind", `service_prefix "" { policy = "read" }`)
+	good, _ := consul.NewToken("all", readAll)
+	blind, _ := consul.NewToken("blind", `service_prefix "" { policy = "read" }`)
 
 	t.Run("a token that may read", func(t *testing.T) {
 		w := watch(t, discovery.Config{Address: consul.Address(), Token: good, Initial: known}, "web")
@@ -102,9 +62,9 @@ func TestWatcherUnderACLs(t *testing.T) {
 
 func TestWatcherKeepsInstancesWhenRightsAreTakenAway(t *testing.T) {
 	t.Parallel()
-	consul := guarded(t)
+	consul := testkit.GuardedConsul(t)
 	consul.Register(testkit.Instance{Service: "web", Port: 80})
-	secret, setRules := newToken(t, consul, "changing", readAll)
+	secret, setRules := consul.NewToken("changing", readAll)
 	w := watch(t, discovery.Config{Address: consul.Address(), Token: secret, WaitTime: 2 * time.Second}, "web")
 	await(t, w, "web", "an instance", instances(1))
 
@@ -121,11 +81,11 @@ func TestWatcherKeepsInstancesWhenRightsAreTakenAway(t *testing.T) {
 
 func TestWatcherReadsTheTokenFileAgain(t *testing.T) {
 	t.Parallel()
-	consul := guarded(t)
+	consul := testkit.GuardedConsul(t)
 	consul.Register(testkit.Instance{Service: "web", Port: 80})
-	good, _ := newToken(t, consul, "all", readAll)
+	good, _ := consul.NewToken("all", readAll)
 	path := filepath.Join(t.TempDir(), "token")
-	w := watch(t, discovery.Config{Address: consul.Address(), Token: management, TokenFile: path}, "web")
+	w := watch(t, discovery.Config{Address: consul.Address(), Token: consul.Token, TokenFile: path}, "web")
 	eventually(t, "the missing file as a reason", func() bool { return strings.Contains(w.Snapshot().Unanswered["web"], "reading the token") })
 	write := func(text string) {
 		t.Helper()

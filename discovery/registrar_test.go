@@ -140,9 +140,9 @@ func TestRegistrationsThatStay(t *testing.T) {
 
 func TestRegistrarNeedsRights(t *testing.T) {
 	t.Parallel()
-	consul := guarded(t)
+	consul := testkit.GuardedConsul(t)
 	log := &testkit.Log{}
-	secret, setRules := newToken(t, consul, "registrar", `service "lb" { policy = "read" }`)
+	secret, setRules := consul.NewToken("registrar", `service "lb" { policy = "read" }`)
 	r, _ := registrar(t, discovery.RegistrarConfig{Address: consul.Address(), Token: secret, Interval: 200 * time.Millisecond, Logger: loggerTo(log)})
 	r.Set([]discovery.Registration{{ID: "lb-1", Name: "lb", Port: 1}})
 	eventually(t, "the refusal", func() bool { return strings.Contains(log.String(), "403") })

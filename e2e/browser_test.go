@@ -159,7 +159,7 @@ func (p *page) hear(ev any) {
 			p.complain("log: " + ev.Entry.Text + " " + ev.Entry.URL)
 		}
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(ev.Request.URL, p.base+"/") {
+		if !strings.HasPrefix(ev.Request.URL, p.base+"/") && !strings.HasPrefix(ev.Request.URL, "data:") { // such as an icon of Chromium's own
 			p.complain("request to " + ev.Request.URL)
 		}
 	case *network.EventWebSocketCreated:

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"thalassa/cluster/failover"
 	"thalassa/internal/testkit/cluster"
 	"thalassa/pacemaker"
 )
@@ -20,6 +21,9 @@ type row struct {
 	outages     []time.Duration
 	refused     int // new connections of a patient client, in all rounds
 	cut         int // its requests
+	// unexplained is how long an outage was beyond the bounds of its explanation, in all rounds
+	// the longest; -1: it was not asked for.
+	unexplained time.Duration
 }
 
 // BenchmarkFailover prints how long clients outside are without an answer, the
@@ -37,16 +41,32 @@ func BenchmarkFailover(b *testing.B) {
 	load, _ := os.ReadFile("/proc/loadavg")
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "event\tcluster\tmedian\tbest\tworst\tconnections refused\trequests cut off")
+	fmt.Fprintln(w, "event\tcluster\tmedian\tbest\tworst\tconnections refused\trequests cut off\tnot explained")
 	for _, r := range table {
 		slices.Sort(r.outages)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.what, r.where, ms(r.outages[len(r.outages)/2]), ms(r.outages[0]), ms(r.outages[len(r.outages)-1]), r.refused, r.cut)
+		explained := "-"
+		if r.unexplained >= 0 {
+			explained = ms(r.unexplained)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", r.what, r.where, ms(r.outages[len(r.outages)/2]), ms(r.outages[0]), ms(r.outages[len(r.outages)-1]), r.refused, r.cut, explained)
 	}
 	_ = w.Flush()
 	b.Logf("%d rounds, load %s\n%s", rounds, strings.TrimSpace(string(load)), text.String())
 }
 
 func ms(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
+
+// unexplained is by how much an outage is outside of the bounds of its explanation.
+func (s *clusterFixture) unexplained(b *testing.B, seen effect, since time.Time) time.Duration {
+	b.Helper()
+	dc, id := s.lossOf(seen.from, since)
+	var e failover.Explanation
+	if err := s.past(dc, "/"+id+"/explanation", &e); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("an outage of %s, explained as %+v", ms(seen.outage), e.Total)
+	return outside(e.Total, seen.outage)
+}
 
 // benchSite measures all events in one cluster.
 func benchSite(b *testing.B, rounds int, how topology) []row {
@@ -61,28 +81,35 @@ func benchSite(b *testing.B, rounds int, how topology) []row {
 	events := []struct {
 		what string
 		do   func() effect
+		// loss: a node is lost, which the agents explain.
+		loss bool
 	}{
 		{"planned move", func() effect {
 			e := s.disturb(standbyOn, s.moved)
 			standbyOff(s.cluster.Node(e.from))
 			return e
-		}},
-		{"HAProxy killed", func() effect { return s.disturb(func(n *cluster.Node) { n.KillProcess(b, "haproxy") }, noticed) }},
+		}, false},
+		{"HAProxy killed", func() effect { return s.disturb(func(n *cluster.Node) { n.KillProcess(b, "haproxy") }, noticed) }, false},
 		{"node killed", func() effect {
 			s.place(false)
 			return s.disturb((*cluster.Node).Kill, s.moved)
-		}},
+		}, true},
 		{"node killed that is the DC", func() effect {
 			s.place(true)
 			return s.disturb((*cluster.Node).Kill, s.moved)
-		}},
-		{"cable pulled", func() effect { return s.disturb((*cluster.Node).Unplug, s.moved) }},
+		}, true},
+		{"cable pulled", func() effect { return s.disturb((*cluster.Node).Unplug, s.moved) }, true},
 	}
 	var rows []row
 	for _, event := range events {
-		r := row{what: event.what, where: string(how)}
+		r := row{what: event.what, where: string(how), unexplained: -1}
 		for range rounds {
+			begun := time.Now()
 			e := event.do()
+			if event.loss {
+				s.cluster.Fences(b, e.from, begun)
+				r.unexplained = max(r.unexplained, s.unexplained(b, e, begun))
+			}
 			r.outages, r.refused, r.cut = append(r.outages, e.outage), r.refused+e.refused, r.cut+e.cut
 			s.recover()
 			if how == clone {
@@ -116,7 +143,7 @@ func (s *clusterFixture) place(onDC bool) {
 // benchRollout measures the time from the call that raises the generation until
 // HAProxy has read its file on all nodes, as the command tells it.
 func (s *clusterFixture) benchRollout(rounds int) row {
-	r := row{what: "rollout to three nodes", where: "clone"}
+	r := row{what: "rollout to three nodes", where: "clone", unexplained: -1}
 	for range rounds {
 		s.afresh()
 		client := s.cluster.Probe(cluster.Floating+":80", 10*time.Second)

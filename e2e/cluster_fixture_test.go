@@ -87,6 +87,7 @@ func clusterConfig(tb testing.TB) cluster.Config {
 	files := map[string]cluster.File{
 		"thalassa":      {Content: read(build(tb)), Mode: 0o755},
 		"ocf-haproxy":   {Content: read("../packaging/ocf-haproxy"), Mode: 0o755},
+		"ocf-agent":     {Content: read("../packaging/ocf-agent"), Mode: 0o755},
 		"thalassa.yaml": {Content: read("../packaging/thalassa.yaml")},
 	}
 	if stream := buildStream(tb); stream != nil {
@@ -96,7 +97,8 @@ func clusterConfig(tb testing.TB) cluster.Config {
 		Files: files,
 		Setup: `mkdir -p /usr/lib/ocf/resource.d/thalassa /var/lib/thalassa /run/thalassa
 			ln -sf /run/fixture/thalassa /usr/bin/thalassa
-			install -m 0755 /run/fixture/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
+			install -m 0755 /run/fixture/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy
+			install -m 0755 /run/fixture/ocf-agent /usr/lib/ocf/resource.d/thalassa/agent`,
 		Units: map[string]string{
 			"thalassa": `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file "" --haproxy pacemaker --haproxy-log "" --debug`,
 		},

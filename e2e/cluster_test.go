@@ -63,7 +63,7 @@ func TestCluster(t *testing.T) {
 			e := s.disturb(end.of, s.moved)
 			t.Log(e)
 			s.cluster.Fences(t, e.from, begun)
-			s.history(t, e.from, begun)
+			s.history(t, e, begun)
 			s.recover()
 			s.onAll()
 		})

@@ -120,7 +120,7 @@ func secretsStay(t *testing.T, s *clusterFixture, client *http.Client) {
 	noCanary(t, "answers to changes", out)
 
 	paths := []string{
-		"/cluster", "/cluster/nodes", "/cluster/resources", "/cluster/cib.xml", "/cluster/config", "/cluster/config?draft=canary", "/cluster/config/primitives/api?draft=canary",
+		"/cluster", "/cluster/nodes", "/cluster/resources", "/cluster/cib.xml", "/cluster/config", "/cluster/config?draft=canary", "/cluster/config.crm", "/cluster/config.xml", "/cluster/config.crm?draft=canary", "/cluster/config.xml?draft=canary", "/cluster/config/primitives/api?draft=canary",
 		"/cluster/jobs?limit=1000", "/cluster/losses", "/cluster/drafts", "/cluster/drafts/canary", "/cluster/drafts/canary/diff",
 		"/cluster/history?limit=50", "/cluster/history/operations", "/monitor.json", "/activity?limit=1000", "/audit?limit=1000", "/status", "/metrics",
 	}
@@ -135,7 +135,7 @@ func secretsStay(t *testing.T, s *clusterFixture, client *http.Client) {
 		t.Errorf("history: %v, %+v", err, list)
 	}
 	for _, tr := range list.Transitions {
-		for _, part := range []string{"", "/state", "/decisions", "/diff", "/cib.xml"} {
+		for _, part := range []string{"", "/state", "/decisions", "/diff", "/cib.xml", "/config.crm"} {
 			paths = append(paths, "/cluster/history/"+tr.ID+part)
 		}
 	}

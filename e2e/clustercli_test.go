@@ -221,6 +221,7 @@ func TestClusterCommands(t *testing.T) {
 			t.Errorf("applied again it has changed epoch %s to %s", before, after)
 		}
 	})
+	t.Run("a plan that was shown is bound", func(t *testing.T) { s.testBoundPlans(t, apply) })
 	t.Run("move leaves no constraint", func(t *testing.T) {
 		before := s.constraints()
 		out, _ := s.call(0, "move", "n3")
@@ -370,6 +371,41 @@ func (s commandCluster) testJobsOfCommands(t *testing.T) {
 	}
 }
 
+// testBoundPlans has plans shown, and others change the cluster before they are carried out.
+func (s commandCluster) testBoundPlans(t *testing.T, apply []string) {
+	t.Helper()
+	for _, n := range s.Nodes { // where the agent has not come to it yet
+		n.Run("sh", "-c", "[ -e /etc/haproxy/haproxy.cfg ] || printf 'defaults\\n timeout client 9s\\n' >/etc/haproxy/haproxy.cfg")
+	}
+	tagOf := func(args ...string) (tag string) {
+		t.Helper()
+		out, _ := s.call(0, append(args, "--dry-run", "-o", "json")...)
+		var p cluster.HAProxyPlan
+		if err := json.Unmarshal([]byte(out), &p); err != nil || len(p.Tag) != 16 {
+			t.Fatalf("tag %q, %v: %s", p.Tag, err, out)
+		}
+		return p.Tag
+	}
+	group, sticky := slices.Concat(apply, []string{"--topology", "group"}), slices.Concat(apply, []string{"--stickiness", "77"})
+	plans := map[string][]string{tagOf(group...): group, tagOf("destroy"): {"destroy", "--yes"}, tagOf("rollout"): {"rollout"}}
+	same := tagOf(sticky...)
+	// A node that runs nothing changes what those would do that stop or reload something.
+	s.call(0, "standby", "n3")
+	before := epoch(s.Any().Run("cibadmin", "-Ql", "-n"))
+	for tag, args := range plans {
+		_, words := s.call(4, slices.Concat(args, []string{"--plan", tag})...)
+		s.wants(words, "the plan has changed since it was shown; nothing was done", "The plan is now:")
+	}
+	if after := epoch(s.Any().Run("cibadmin", "-Ql", "-n")); after != before {
+		t.Errorf("refused, they have changed epoch %s to %s", before, after)
+	}
+	// The plan that only changes a number is the same in another configuration.
+	s.call(0, slices.Concat(sticky, []string{"--plan", same})...)
+	s.call(0, "online", "n3")
+	s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
+	s.call(0, apply...)
+}
+
 // testRollout runs rollouts over agents that check the file on their disk.
 func (s commandCluster) testRollout(t *testing.T) {
 	t.Helper()
@@ -391,7 +427,16 @@ func (s commandCluster) testRollout(t *testing.T) {
 	// One node does not want it: nobody gets it.
 	s.Node("n3").Run("touch", "/etc/refuse")
 	out, words := s.call(5, "rollout")
-	s.wants(out+words, "n3", "this node takes nothing", "nothing has changed", "generation 2 unchanged")
+	s.wants(words, "n3", "this node takes nothing", "nothing has changed")
+	s.wants(out, "n1    valid", "n2    valid", "n3    ", "this node takes nothing", "generation 2 unchanged: n3 refused 3")
+	var refused struct {
+		Planned string
+		Nodes   []cluster.NodeAnswer
+	}
+	out, _ = s.call(5, "rollout", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &refused); err != nil || refused.Planned != "3" || len(refused.Nodes) != 3 || refused.Nodes[2].Valid || refused.Nodes[2].Reason == "" {
+		t.Errorf("%v: %s", err, out)
+	}
 	if g := s.generation(); g != "2" {
 		t.Errorf("generation %s", g)
 	}

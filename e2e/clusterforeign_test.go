@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,12 @@ func (s commandCluster) testForeign(t *testing.T) {
 	out, _ := s.call(0, "destroy", "--yes")
 	s.wants(out, "remove clone haproxy-clone", "remove clone haproxy-link-eth1-clone", "remove primitive vip", "will stop haproxy on n1, n2")
 	untouched("destroy")
-	if text := n.Run("cibadmin", "-Q", "-o", "configuration"); strings.Contains(text, "haproxy") || strings.Contains(text, "thalassa") {
+	text := n.Run("cibadmin", "-Q", "-o", "configuration")
+	jobs := regexp.MustCompile(`(?s)<cluster_property_set id="thalassa-jobs">.*?</cluster_property_set>`).FindString(text) // the mark of the job that has removed it
+	if !strings.Contains(jobs, `.0"`) || strings.Count(jobs, ".0") != 1 {
+		t.Errorf("the marks of jobs are %s, expected that of the destroy", jobs)
+	}
+	if text = strings.Replace(text, jobs, "", 1); strings.Contains(text, "haproxy") || strings.Contains(text, "thalassa") {
 		t.Errorf("something is left:\n%s", text)
 	}
 	for _, n := range s.Nodes {

@@ -38,13 +38,12 @@ func fencing(list []clusterstatus.Transition, lost string) (id string) {
 	return ""
 }
 
-// history asks the node that was the DC when another one was lost what became of that.
-func (s *clusterFixture) history(t *testing.T, lost string, since time.Time) {
-	t.Helper()
+// lossOf asks for the transition in which a lost node was to be fenced. dc is the node that was the
+// DC then.
+func (s *clusterFixture) lossOf(lost string, since time.Time) (dc *cluster.Node, id string) {
+	s.tb.Helper()
 	query := "?" + url.Values{"node": {lost}, "from": {since.Add(-2 * time.Second).UTC().Format(time.RFC3339)}}.Encode()
-	var dc *cluster.Node
-	var id string
-	testkit.Eventually(t, time.Minute, func() error {
+	testkit.Eventually(s.tb, time.Minute, func() error {
 		var known []string
 		for _, n := range s.cluster.Up() {
 			var list struct{ Transitions []clusterstatus.Transition }
@@ -59,6 +58,15 @@ func (s *clusterFixture) history(t *testing.T, lost string, since time.Time) {
 		}
 		return fmt.Errorf("nobody knows of the fencing of %s: %v", lost, known)
 	})
+	return dc, id
+}
+
+// history asks the node that was the DC when another one was lost what became of that. seen is what
+// clients have seen of it.
+func (s *clusterFixture) history(t *testing.T, seen effect, since time.Time) {
+	t.Helper()
+	lost := seen.from
+	dc, id := s.lossOf(lost, since)
 	var v clusterstatus.Status
 	if err := s.past(dc, "/"+id+"/state", &v); err != nil {
 		t.Fatal(err)
@@ -77,11 +85,21 @@ func (s *clusterFixture) history(t *testing.T, lost string, since time.Time) {
 	for _, phase := range e.Phases {
 		t.Logf("%s %s %s: %+v", phase.Name, phase.Resource, phase.Node, phase.Took)
 	}
+	t.Logf("an outage of %s, explained so far as %+v", seen.outage.Round(time.Millisecond), e.Total)
 	var started struct {
 		Operations []clusterstatus.OperationResult
 	}
-	if err := s.past(dc, "/operations"+query, &started); err != nil {
+	if err := s.past(dc, "/operations?"+url.Values{"node": {lost}, "from": {since.Add(-2 * time.Second).UTC().Format(time.RFC3339)}}.Encode(), &started); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%s on %s; %d operations of %s", id, dc.Name, len(started.Operations), lost)
+}
+
+// outside is by how much a time is outside of the bounds of an explanation.
+func outside(total failover.Span, took time.Duration) time.Duration {
+	if total.MaxMS < 0 {
+		return took
+	}
+	least, most := time.Duration(total.MinMS)*time.Millisecond, time.Duration(total.MaxMS)*time.Millisecond
+	return max(0, least-took, took-most)
 }

@@ -83,6 +83,7 @@ func (s *clusterFixture) jobs(t *testing.T, other bool) {
 		t.Run("node killed", func(t *testing.T) { s.nodeKilled(t, n2, n1) })
 		t.Run("prediction", func(t *testing.T) { s.foretold(t, nodes, 8) })
 		t.Run("secrets", func(t *testing.T) { s.canary(t, n1, "canary-5ecret-77") })
+		t.Run("wizards", s.wizards)
 	}
 	s.change(t, n1, "DELETE", "/config/primitives/web?cascade=1", "")
 	s.change(t, n1, "DELETE", "/config/primitives/quick?cascade=1", "")

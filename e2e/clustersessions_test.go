@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
@@ -217,7 +218,7 @@ func namedAuthor(t *testing.T, s *clusterFixture, session *http.Cookie, client *
 			if err := ask(n, "GET", "/audit?job="+a.Job, "", &records); err != nil || n == writer && (len(records) != 1 || records[0].Name != "ann") || n != writer && len(records) > 0 {
 				return fmt.Errorf("%s audits %+v, %w", n.Name, records, err)
 			}
-			if err := readsItsLogs(n, list.Transitions[0].ID, ask); err != nil {
+			if err := readsLogs(n, list.Transitions[0].ID, ask); err != nil {
 				return err
 			}
 		}
@@ -225,22 +226,27 @@ func namedAuthor(t *testing.T, s *clusterFixture, session *http.Cookie, client *
 	})
 }
 
-// readsItsLogs reports whether the agent of a node does not show what the node has logged
-// around a transition, and since it was booted.
-func readsItsLogs(n *cluster.Node, transition string, ask func(n *cluster.Node, method, path, body string, v any) error) error {
+// readsLogs reports whether the agent of a node does not show what all nodes have logged around a
+// transition, and in the last minutes.
+func readsLogs(n *cluster.Node, transition string, ask func(n *cluster.Node, method, path, body string, v any) error) error {
 	now := time.Now().UTC()
-	for path, daemon := range map[string]string{
-		"/cluster/history/" + transition + "/log?limit=1000":                                                                        "pacemaker-",
-		"/cluster/history/log?limit=1000&from=" + now.Add(-10*time.Minute).Format(time.RFC3339) + "&to=" + now.Format(time.RFC3339): "corosync",
+	for _, path := range []string{
+		"/cluster/history/" + transition + "/log?limit=1000",
+		"/cluster/history/log?limit=1000&from=" + now.Add(-10*time.Minute).Format(time.RFC3339) + "&to=" + now.Format(time.RFC3339),
 	} {
 		var log clusterstatus.Logged
 		if err := ask(n, "GET", path, "", &log); err != nil {
 			return err
 		}
-		has := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return strings.HasPrefix(l.Daemon, daemon) && l.PID > 0 })
+		from := map[string]bool{}
+		for _, l := range log.Lines {
+			if strings.HasPrefix(l.Daemon, "pacemaker-") && l.PID > 0 {
+				from[cmp.Or(l.Node, log.Node)] = true
+			}
+		}
 		own := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return strings.HasPrefix(l.Text, "Setting thalassa-") })
-		if !has || own || log.Node != n.Name || len(log.Missing) != 2 {
-			return fmt.Errorf("%s of %s: %+v", path, n.Name, log)
+		if len(from) != 3 || own || log.Node != n.Name || len(log.Missing) > 0 {
+			return fmt.Errorf("%s of %s: lines of %v, own %t, missing %v, %d lines", path, n.Name, from, own, log.Missing, len(log.Lines))
 		}
 	}
 	return nil

@@ -32,6 +32,10 @@ func (s *clusterFixture) wrongInputs(t *testing.T) {
 		{5, "/nowhere/haproxy.cfg", []string{"--parameter", "config=/nowhere/haproxy.cfg"}},
 		{5, "nobody-of-this-name", []string{"--parameter", "binary=/nobody-of-this-name"}},
 		{5, "no interface has the network of 192.0.2.10/24", []string{"--ip", "192.0.2.10/24"}},
+		{2, "manage-ip", []string{"--manage-ip", cluster.Floating + "/24"}},
+		{2, "manage-port", []string{"--manage-ip", manageIP + "/24", "--manage-port", "0"}},
+		{5, "listen on all addresses", []string{"--manage-ip", manageIP + "/24"}}, // they do on loopback
+		{5, "no interface has the network of 192.0.2.20/24", []string{"--manage-ip", "192.0.2.20/24"}},
 	} {
 		_, words := s.commands().call(c.code, slices.Concat([]string{"apply"}, ip, c.args)...)
 		if !strings.Contains(words, c.words) {

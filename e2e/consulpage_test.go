@@ -45,8 +45,7 @@ func TestConsulPage(t *testing.T) {
 		return nil
 	})
 	m := &matrix{tb: t}
-	token := m.newToken(consul, "page")
-	m.setRules(consul, "page", hcl[1])
+	token, _ := consul.NewToken("page", hcl[1])
 	service(t, consul, "1.0.0", 1)
 	n := newNode(t, consul.Address())
 	m.write(n.path("token"), token)

@@ -174,18 +174,7 @@ func (m *matrix) losses() {
 
 // tokens lose their rights.
 func (m *matrix) tokens() {
-	consul := testkit.Consul(m.tb, `acl {
-		enabled = true
-		default_policy = "deny"
-		tokens { initial_management = "`+management+`", agent = "`+management+`" }
-	}`)
-	consul.Token = management
-	testkit.Eventually(m.tb, patience, func() error {
-		if code, body := consul.Try(http.MethodGet, "/v1/acl/token/self", nil); code != http.StatusOK {
-			return fmt.Errorf("%d %s", code, body)
-		}
-		return nil
-	})
+	consul := testkit.GuardedConsul(m.tb)
 	l := newLiar(m.tb, consul.Address())
 	changes := 0
 	poke := func(service string) { // a change has Consul answer whoever waits
@@ -194,7 +183,7 @@ func (m *matrix) tokens() {
 	}
 	blind := func(string) { l.tell("*", anonymous) }
 	see := func(string) { l.tell("*", nil) }
-	all := m.newToken(consul, "all")
+	all, _ := consul.NewToken("all", readAll)
 	m.add(m.tokenNode(l.address(), all), consul, "takes the agent for anonymous, who may see nothing", string(lb.DoubtBlind), blind, see)
 	killed := m.add(m.tokenNode(l.address(), all), consul, "does so, and the agent is killed and starts again", string(lb.DoubtBlind)+"|"+string(lb.DoubtRestart), blind, see)
 	again := false
@@ -207,23 +196,26 @@ func (m *matrix) tokens() {
 		}
 	}
 
-	fading := m.newToken(consul, "fading")
+	fading, setRules := consul.NewToken("fading", readAll)
 	asksAgain := newLiar(m.tb, consul.Address()) // else it may be told only after the wait of 45 s
 	m.add(m.tokenNode(asksAgain.address(), fading), consul, "takes the right to read services from the token", "filtered",
 		func(service string) {
-			m.setRules(consul, "fading", `node_prefix "" { policy = "read" }`)
+			setRules(`node_prefix "" { policy = "read" }`)
 			asksAgain.tell(service, once(fails(500, "try again")))
 		},
 		func(service string) {
-			m.setRules(consul, "fading", readAll)
+			setRules(readAll)
 			asksAgain.tell(service, nil)
 		})
 
-	doomed := m.newToken(consul, "doomed")
+	doomed, _ := consul.NewToken("doomed", readAll)
 	n := m.tokenNode(consul.Address(), doomed)
 	unknown := m.add(n, consul, "does not know the token any more", "HTTP 403",
 		func(string) { m.deleteToken(consul, doomed) },
-		func(string) { m.write(n.path("token"), m.newToken(consul, "next")) })
+		func(string) {
+			next, _ := consul.NewToken("next", readAll)
+			m.write(n.path("token"), next)
+		})
 	unknown.during = func() { poke(unknown.service) }
 }
 
@@ -247,20 +239,6 @@ func (m *matrix) write(file, text string) {
 	if err := os.Rename(file+".new", file); err != nil {
 		m.tb.Fatal(err)
 	}
-}
-
-// newToken makes a token that may read everything, by a policy of its name.
-func (m *matrix) newToken(consul *testkit.ConsulAgent, policy string) string {
-	consul.Do(http.MethodPut, "/v1/acl/policy", map[string]string{"Name": policy, "Rules": readAll})
-	var token struct{ SecretID string }
-	m.decode(consul.Do(http.MethodPut, "/v1/acl/token", map[string]any{"Policies": []map[string]string{{"Name": policy}}}), &token)
-	return token.SecretID
-}
-
-func (m *matrix) setRules(consul *testkit.ConsulAgent, policy, rules string) {
-	var found struct{ ID string }
-	m.decode(consul.Do(http.MethodGet, "/v1/acl/policy/name/"+policy, nil), &found)
-	consul.Do(http.MethodPut, "/v1/acl/policy/"+found.ID, map[string]string{"Name": policy, "Rules": rules})
 }
 
 func (m *matrix) deleteToken(consul *testkit.ConsulAgent, secret string) {

@@ -100,7 +100,7 @@ func TestMembersOverTLS(t *testing.T) {
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		corp, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
-		n.storeAuthority("corp", corp)
+		n.storeAuthority(corp)
 		right := startTLSWeb(t, "right", serverConfig(t, corp.Issue(t, "shop.internal"), nil))
 		wrongName := startTLSWeb(t, "wrong name", serverConfig(t, corp.Issue(t, "evil.internal"), nil))
 		wrongCA := startTLSWeb(t, "wrong authority", serverConfig(t, other.Issue(t, "shop.internal"), nil))
@@ -147,14 +147,14 @@ func TestMembersOverTLS(t *testing.T) {
 	})
 }
 
-// storeAuthority stores the certificate of an authority.
-func (n *node) storeAuthority(name string, a testkit.Authority) {
+// storeAuthority stores the certificate of an authority as corp.
+func (n *node) storeAuthority(a testkit.Authority) {
 	n.tb.Helper()
 	body, err := json.Marshal(map[string]string{"chain": a.PEM})
 	if err != nil {
 		n.tb.Fatal(err)
 	}
-	n.call(200, http.MethodPut, "/certificates/"+name, string(body))
+	n.call(200, http.MethodPut, "/certificates/corp", string(body))
 }
 
 // refusesBadTLS puts what is wrong, which changes nothing.
@@ -191,7 +191,7 @@ func TestCertificatesForMembersChangeAtRunTime(t *testing.T) {
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		old, next, clients := testkit.NewAuthority(t), testkit.NewAuthority(t), testkit.NewAuthority(t)
-		n.storeAuthority("corp", old)
+		n.storeAuthority(old)
 		n.call(200, http.MethodPut, "/certificates/me", clients.Issue(t, "balancer-1").Body())
 		start := func(a testkit.Authority, count int) []int {
 			ports := make([]int, count)
@@ -261,7 +261,7 @@ func TestGRPCOverTLS(t *testing.T) {
 		n := newNode(t, "127.0.0.1:1")
 		n.start()
 		corp := testkit.NewAuthority(t)
-		n.storeAuthority("corp", corp)
+		n.storeAuthority(corp)
 		option := grpc.Creds(credentials.NewTLS(serverConfig(t, corp.Issue(t, "greeter.internal"), nil)))
 		first, state := startGRPC(t, "one", option)
 		second, _ := startGRPC(t, "two", option)

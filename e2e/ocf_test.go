@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"thalassa/internal/testkit"
 )
@@ -21,16 +24,17 @@ func installAgent(t *testing.T) (agent, dir string) {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // somebody else calls it, too
 		t.Fatal(err)
 	}
-	script, err := os.ReadFile("../packaging/ocf-haproxy")
-	if err != nil {
-		t.Fatal(err)
+	read := func(path string) string {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
 	}
-	program, err := os.ReadFile(build(t))
-	if err != nil {
-		t.Fatal(err)
+	script := func(name string) string {
+		return strings.ReplaceAll(read("../packaging/ocf-"+name), "/usr/bin/thalassa", dir+"/thalassa")
 	}
-	text := strings.ReplaceAll(string(script), "/usr/bin/thalassa", dir+"/thalassa")
-	for name, content := range map[string]string{"haproxy": text, "thalassa": string(program)} {
+	for name, content := range map[string]string{"haproxy": script("haproxy"), "agent": script("agent"), "thalassa": read(build(t))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil { //nolint:gosec // a program
 			t.Fatal(err)
 		}
@@ -56,6 +60,31 @@ func TestOCFTester(t *testing.T) {
 		args = append(args, "-o", name+"="+filepath.Join(dir, value))
 	}
 	out, err := exec.Command(tester, append(args, "-o", "agent_url=none", agent)...).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil || !strings.Contains(string(out), "passed all tests") {
+		t.Errorf("ocf-tester: %v", err)
+	}
+}
+
+// The agent of the node is there all the time; the resource starts and stops.
+func TestOCFTesterOfTheEndpoint(t *testing.T) {
+	tester := testkit.Tool(t, "ocf-tester")
+	testkit.Tool(t, "xmllint")
+	if os.Geteuid() != 0 {
+		testkit.Missing(t, "ocf-tester needs root")
+	}
+	_, dir := installAgent(t)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"healthy":true}`))
+	})}
+	go func() { _ = server.Serve(listener) }() // ends with the listener
+	t.Cleanup(func() { _ = server.Close() })
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	out, err := exec.Command(tester, "-n", "test", "-o", "ip=192.0.2.20", "-o", "port="+port, "-o", "state="+dir+"/state", filepath.Join(dir, "agent")).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil || !strings.Contains(string(out), "passed all tests") {
 		t.Errorf("ocf-tester: %v", err)

@@ -36,11 +36,16 @@ exec chroot /mnt/root /bin/sh -ec '
 	[ ! -e /usr/bin/thalassa-cib ] || ! command -v pacemakerd >/dev/null || echo "libraries missing: $(ldd /usr/bin/thalassa-cib | grep -c "not found")"
 	for path in /run/thalassa /var/lib/thalassa /etc/thalassa/tokens /etc/thalassa/thalassa.yaml /usr/bin/thalassa; do stat -c "%n %U %a" "$path"; done
 	grep "^ExecStart" /usr/lib/systemd/system/thalassa.service
+	stat -c "%n %U %a" /usr/lib/systemd/system/thalassa-node.socket
+	grep "^ExecStart" "/usr/lib/systemd/system/thalassa-node@.service"
+	stat -c "%n %U %a" /usr/lib/systemd/system/thalassa-membership.socket
+	grep "^ExecStart" "/usr/lib/systemd/system/thalassa-membership@.service"
 	[ ! -e /usr/bin/thalassa-pam ] || for path in /usr/bin/thalassa-pam /usr/lib/systemd/system/thalassa-pam.socket /etc/pam.d/thalassa; do stat -c "%n %U %a" "$path"; done
 	[ ! -e /usr/bin/thalassa-pam ] || grep "^ExecStart" "/usr/lib/systemd/system/thalassa-pam@.service"
 	[ ! -e /usr/bin/thalassa-pam ] || echo "PAM: $(echo "{\"service\":\"thalassa\",\"user\":\"daemon\"}" | thalassa-pam --user thalassa)"
 	echo "version: $(thalassa version)"
 	echo "resource agent: $(/usr/lib/ocf/resource.d/thalassa/haproxy meta-data | grep -c "<parameter ")"
+	echo "endpoint: $(/usr/lib/ocf/resource.d/thalassa/agent meta-data | grep -c "<parameter ")"
 	echo "group: $(stat -c %G /etc/thalassa/tokens)"
 	echo "token lines: $(grep -cE "^admin node [0-9a-f]{48}$" /etc/thalassa/tokens)"
 	sha256sum /etc/thalassa/tokens >/root/tokens.sum
@@ -90,8 +95,16 @@ exec chroot /mnt/root /bin/sh -ec '
 	echo "# serves traffic" >>/etc/haproxy/haproxy.cfg
 	dpkg --install /root/thalassa.deb 2>&1 | sed "s/^/own: /"
 	dpkg --install /root/thalassa.deb 2>&1 | sed "s/^/upgrade: /"
+	# A node in a cluster that it can leave only with its journal.
+	mkdir -p /var/lib/thalassa-cluster
+	echo "{}" >/var/lib/thalassa-cluster/journal.json
+	dpkg --purge thalassa | grep "^thalassa: " | sed "s/^/in a cluster: /"
+	[ -e /var/lib/thalassa-cluster/journal.json ] && echo "journal: kept"
+	rm /var/lib/thalassa-cluster/journal.json
+	echo "{}" >/var/lib/thalassa-cluster/identity
+	dpkg --install /root/thalassa.deb >/dev/null 2>&1
 	dpkg --purge thalassa >/dev/null
-	for path in /usr/bin/thalassa /etc/thalassa /var/lib/thalassa /usr/lib/ocf/resource.d/thalassa/haproxy; do
+	for path in /usr/bin/thalassa /etc/thalassa /var/lib/thalassa /var/lib/thalassa-cluster /usr/lib/ocf/resource.d/thalassa/haproxy /usr/lib/ocf/resource.d/thalassa/agent; do
 		[ ! -e "$path" ] || echo "left behind: $path"
 	done
 '`
@@ -131,12 +144,15 @@ func TestPackage(t *testing.T) {
 	}
 	for _, want := range []string{
 		"in haclient later: 1", "interest-noawait /usr/sbin/pacemakerd",
+		"/usr/lib/systemd/system/thalassa-node.socket root 644", "ExecStart=/usr/bin/thalassa node-service --user thalassa",
+		"/usr/lib/systemd/system/thalassa-membership.socket root 644", "ExecStart=/usr/bin/thalassa membership-service --user thalassa",
 		"user: thalassa", "/run/thalassa thalassa 750", "/var/lib/thalassa thalassa 750", "/etc/thalassa/thalassa.yaml root 644", "/etc/thalassa/tokens root 640", "group: thalassa", "token lines: 1", "tokens kept: yes",
 		"holds a new token of role admin", "member: 0", "stranger: 7", "tokens after removal: kept", "tokens of another place", "token-file is not set", "tokens of no place",
 		"man/man1/thalassa.1.gz: 1", "man/man1/thalassa-deploy.1.gz: 1", "man/man5/thalassa.yaml.5.gz: 1",
 		"completion: bash-completion", "completion: zsh/", "completion: fish/",
 		"shipped: systemctl --quiet disable --now haproxy.service", "own: thalassa: haproxy.service runs with a configuration of your own",
-		"/usr/bin/thalassa root 755", "ExecStart=/usr/bin/thalassa agent", "version: thalassa", "resource agent: 12", "\n1\n",
+		"in a cluster: thalassa: this node is in a cluster", "journal: kept",
+		"/usr/bin/thalassa root 755", "ExecStart=/usr/bin/thalassa agent", "version: thalassa", "resource agent: 12", "endpoint: 4", "\n1\n",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is missing", want)

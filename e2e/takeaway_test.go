@@ -33,6 +33,9 @@ type loss struct {
 	take, give func(n *node) error
 	// made is what the agent makes again while it is away; "": nothing.
 	made string
+	// heals is what the agent gives back by a reload, perhaps before anybody has asked what is
+	// lost; "": it cannot.
+	heals string
 	// uses has the agent use it meanwhile, again and again, by a change; else it is not asked
 	// for more than its state.
 	uses bool
@@ -55,8 +58,8 @@ func losses(t *testing.T, l *liar) []*loss {
 	return []*loss{
 		{name: "haproxy.cfg", take: remove("haproxy.cfg"), give: nothing, made: "haproxy.cfg"},
 		{name: "HAProxy's pid file", take: remove("h.pid"), give: nothing, made: "h.pid"},
-		{name: "the stats socket", tells: "stats socket", take: remove("h.sock"), give: reload},
-		{name: "the master socket", tells: "master socket", take: remove("haproxy.master.sock"), give: reload},
+		{name: "the stats socket", tells: "stats socket", heals: "h.sock", take: remove("h.sock"), give: reload},
+		{name: "the master socket", tells: "master socket", heals: "haproxy.master.sock", take: remove("haproxy.master.sock"), give: reload},
 		{
 			name: "the template", tells: "", take: away("haproxy.tmpl"), give: again("haproxy.tmpl"),
 			flags: func(n *node) []string { return []string{"--template-file", n.path("haproxy.tmpl")} },
@@ -75,7 +78,7 @@ func losses(t *testing.T, l *liar) []*loss {
 			give: func(*node) error { l.tell("*", nil); return nil },
 		},
 		{name: "file descriptors beyond those in use", take: descriptors(8), give: descriptors(-1)},
-		{name: "the peers socket", tells: "peers socket", take: remove("haproxy.peers.sock"), give: reload},
+		{name: "the peers socket", tells: "peers socket", heals: "haproxy.peers.sock", take: remove("haproxy.peers.sock"), give: reload},
 		{
 			name: "the folder of haproxy.cfg", tells: "haproxy.cfg cannot be written", take: away("conf"), give: again("conf"),
 			flags: func(n *node) []string { return []string{"--haproxy-cfg-path", n.path("conf/haproxy.cfg")} },
@@ -485,6 +488,11 @@ func (f *loss) takeAway() {
 		if f.made != "" {
 			_, err := os.Stat(n.path(f.made))
 			return err
+		}
+		if f.heals != "" {
+			if _, err := os.Stat(n.path(f.heals)); err == nil {
+				return nil
+			}
 		}
 		if _, body := n.try(http.MethodGet, "/readyz", ""); !strings.Contains(body, f.tells) {
 			return fmt.Errorf("%s: /readyz says %s", f.name, body)

@@ -336,6 +336,8 @@ func certificateIsOrderedInTheForm(t *testing.T, s *shelf, p *page) {
 	p.choose("#f-acme-keyType", "rsa")
 	p.click("dialog .primary")
 	p.reads(".toasts", "clicked is being ordered")
+	p.reads(rowOf("clicked"), "clicked.example")
+	p.shot("ordering")
 	made, _ := s.send(http.MethodGet, "/certificates/clicked", "")["acme"].(map[string]any)
 	if fmt.Sprint(made["domains"]) != "[clicked.example www.clicked.example]" || made["keyType"] != "rsa" || made["challenge"] != "http-01" || made["email"] != "admin@clicked.example" {
 		t.Errorf("ordered is %v", made)

@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
@@ -93,6 +96,37 @@ func TestClusterPage(t *testing.T) {
 		v.Nodes, v.State, v.Reasons = nodes, cluster.StateOK, []string{}
 	})
 
+	// One that somebody has shut down is no alarm, and is started here.
+	p.click(`[aria-label="Shut down the cluster"]`)
+	p.reads("dialog", "Shut down the cluster?", "All nodes stop Pacemaker and corosync.")
+	p.barriers(axe(t), "the shutdown", allRules)
+	p.click("dialog .danger")
+	p.reads(".toasts", "The cluster is shut down.")
+	if done := c.Done(); len(done) != 2 || done[1].Kind != cluster.Shutdown || done[1].Node != "" {
+		t.Errorf("done %+v", done)
+	}
+	c.Change(func(v *cluster.Status) {
+		v.Epoch.Updates++
+		v.ShutDown = &cluster.ShutDown{By: "ann", Job: "4bfe0fa0a9a1f1b6c3d2", Time: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)}
+		v.State, v.Reasons = cluster.StateOffline, []string{v.ShutDown.Sentence()}
+	})
+	p.reads(".head", "shut down")
+	p.reads(".notices", "The cluster was shut down by ann at 2026-11-30 12:00:00 UTC (job 4bfe0fa0a9a1f1b6c3d2).")
+	p.sees(`!document.querySelector(".head .badge.bad") && !document.querySelector(".notices .bad")`)
+	p.shot("cluster-shut-down")
+	p.barriers(axe(t), "a cluster that is shut down", allRules)
+	p.click(`[aria-label="Start the cluster"]`)
+	p.reads("dialog", "Start the cluster?")
+	p.click("dialog .primary")
+	p.reads(".toasts", "The cluster is online.")
+	if done := c.Done(); len(done) != 3 || done[2].Kind != cluster.Startup {
+		t.Errorf("done %+v", done)
+	}
+	c.Change(func(v *cluster.Status) {
+		v.Epoch.Updates++
+		v.State, v.Reasons, v.ShutDown = cluster.StateOK, []string{}, nil
+	})
+
 	// What cannot be is told in its place.
 	c.Fail(&cluster.Error{Tool: "crm_simulate", Kind: cluster.KindNotConnected, Code: 102})
 	p.excuse("503")
@@ -101,23 +135,85 @@ func TestClusterPage(t *testing.T) {
 	p.sees(`document.querySelector("dialog .primary").disabled`)
 }
 
+// Each cell of the table of nodes and resources has a menu of what may be done there: with the
+// mouse, with the keyboard, and on a phone.
+func TestTheMenuOfACell(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	c := apitest.NewCluster()
+	if err := c.SetConfiguration(detailConfiguration); err != nil {
+		t.Fatal(err)
+	}
+	const items = `[...document.querySelectorAll('.cell-menu [role="menuitem"]')].map(b => b.innerText).join(" ")`
+	const cell = `.matrix tbody tr:nth-child(2) td:nth-child(3)` // vip on n2
+	p := openPage(t, inMemory(t, c), "/cluster", look{})
+	p.click(cell)
+	p.reads(".cell-menu", "vip is not on n2", "Stop…", "Restart…", "Start maintenance…", "Move here…", "Keep off n2…", "Clear…", "Clean up…", "Details")
+	p.sees(`!` + items + `.includes("Start…") && document.activeElement.innerText === "Stop…"`)
+	p.shot("cell-menu")
+	p.barriers(axe(t), "the menu of a cell", allRules)
+	p.click(p.button(".cell-menu", "Move here…"))
+	p.reads("dialog", "Move vip to n2?", "Pacemaker predicts", "will move vip from n1 to n2")
+	p.sees(`!document.querySelector(".cell-menu")`)
+	p.click("dialog .primary")
+	p.reads(".toasts", "vip is moved to n2.")
+	if done := c.Done(); len(done) != 1 || done[0].Kind != cluster.Move || done[0].Resource != "vip" || done[0].Node != "n2" {
+		t.Errorf("done %+v", done)
+	}
+
+	// The focus is on the cell again. Arrows go from cell to cell, and in the menu.
+	p.sees(`document.activeElement === document.querySelector("` + cell + `")`)
+	p.press(kb.ArrowLeft)
+	p.press(kb.ArrowUp)
+	p.sees(`document.activeElement === document.querySelector(".matrix tbody tr:nth-child(1) td:nth-child(2)") && document.querySelectorAll('.matrix td[tabindex="0"]').length === 1`)
+	p.press(kb.Enter)
+	p.reads(".cell-menu", "haproxy on n1", "Move away…")
+	p.sees(`document.activeElement.innerText === "Stop…"`)
+	p.press(kb.ArrowUp)
+	p.sees(`document.activeElement.innerText === "Details"`)
+	p.press(kb.Escape)
+	p.sees(`!document.querySelector(".cell-menu") && document.activeElement === document.querySelector(".matrix tbody tr:nth-child(1) td:nth-child(2)")`)
+	c.Change(func(v *cluster.Status) { // the cell that has the focus is drawn again
+		v.Epoch.Updates++
+		v.Resources[0].State, v.Resources[0].Places = "stopped", []cluster.Placement{}
+	})
+	p.sees(`document.querySelector(".matrix tbody tr:nth-child(1)").innerText.includes("stopped")`)
+	p.press(kb.Enter)
+	p.reads(".cell-menu", "haproxy is not on n1", "Start…", "Move here…")
+	p.sees(`!` + items + `.includes("Stop…")`)
+	p.click("h1")
+	p.sees(`!document.querySelector(".cell-menu")`)
+
+	p.look(look{width: 390, height: 800, phone: true, dark: true})
+	p.tap(`.matrix tbody tr:nth-child(2) td:nth-child(2)`)
+	p.reads(".cell-menu", "vip on n1", "Move away…")
+	p.sees(`(r => r.left === 0 && Math.abs(r.bottom - innerHeight) < 1 && [...document.querySelectorAll(".cell-menu button")].every(b => b.getBoundingClientRect().height >= 44))(document.querySelector(".cell-menu").getBoundingClientRect())`)
+	p.sees("document.documentElement.scrollWidth <= innerWidth")
+	p.shot("cell-menu-phone")
+	p.barriers(axe(t), "the menu of a cell on a phone", allRules)
+	p.tap(p.button(".cell-menu", "Details"))
+	p.reads("h1", "vip")
+}
+
 // inMemory is the agent of a node whose cluster is in memory.
-func inMemory(t *testing.T, c *apitest.Cluster) *node {
-	t.Helper()
-	_, cfg := apitest.Prepare(t)
-	cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = c, c, c, c
-	cfg.ClusterForesight, cfg.ClusterDrafts, cfg.ClusterHistory = c, &apitest.ClusterDrafts{}, apitest.ClusterHistory{Cluster: c}
-	cfg.ClusterAgents, cfg.ClusterHAProxy = apitest.ClusterAgents{}, c
+func inMemory(tb testing.TB, c *apitest.Cluster) *node {
+	tb.Helper()
+	_, cfg := apitest.Prepare(tb, apitest.Importing(tb), apitest.InCluster(c))
+	return served(tb, cfg)
+}
+
+// served is the agent of an API in memory.
+func served(tb testing.TB, cfg api.Config) *node {
+	tb.Helper()
 	handler := api.New(cfg)
 	followed := make(chan error, 1)
-	go func() { followed <- handler.Follow(t.Context()) }()
+	go func() { followed <- handler.Follow(tb.Context()) }()
 	server := httptest.NewServer(handler)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
 		if err := <-followed; err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
-	return &node{tb: t, api: server.Listener.Addr().(*net.TCPAddr).Port}
+	return &node{tb: tb, api: server.Listener.Addr().(*net.TCPAddr).Port}
 }

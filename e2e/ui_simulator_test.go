@@ -18,7 +18,7 @@ func TestSimulatorPage(t *testing.T) {
 	p.reads(`[aria-label="Decisions"]`, "move", "vip", "n1 → n2", "node availability")
 	p.reads(`[aria-label="Transition"]`, "2 steps one after the other, up to 2 at the same time")
 	// The stop comes before the start of the same resource, and another start beside it.
-	p.sees(`document.querySelectorAll(".transition .step").length === 3 && document.querySelectorAll(".transition .wait").length === 1`)
+	p.sees(`document.querySelectorAll(".drawing .step").length === 3 && document.querySelectorAll(".drawing .wait").length === 1`)
 	p.reads(`[aria-label="Scores"]`, "Scores and capacities")
 	p.shot("simulator")
 	p.barriers(axe(t), "the simulator", allRules)

@@ -37,8 +37,15 @@ func TestUnit(t *testing.T) {
 	verify()
 }
 
-// TestUnitsOfPAM has systemd look at the socket and the service of thalassa-pam.
-func TestUnitsOfPAM(t *testing.T) {
+// systemd accepts the sockets of the agent's questions to root, and their services.
+func TestUnitsOfQuestions(t *testing.T) {
+	for name, program := range map[string]string{"thalassa-pam": "/usr/local/bin/thalassa-pam", "thalassa-node": "/usr/local/bin/thalassa", "thalassa-membership": "/usr/local/bin/thalassa"} {
+		t.Run(name, func(t *testing.T) { verifyQuestions(t, name, program) })
+	}
+}
+
+func verifyQuestions(t *testing.T, name, installed string) {
+	t.Helper()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("systemd is not installed here")
@@ -48,10 +55,10 @@ func TestUnitsOfPAM(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	socket, service := filepath.Join(dir, "thalassa-pam.socket"), filepath.Join(dir, "thalassa-pam@.service")
-	copyFile(t, "../packaging/thalassa-pam.socket", socket, nil)
-	copyFile(t, "../packaging/thalassa-pam@.service", service, strings.NewReplacer("/usr/local/bin/thalassa-pam", program))
-	out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", socket, filepath.Join(dir, "thalassa-pam@1.service")).CombinedOutput()
+	socket, service := filepath.Join(dir, name+".socket"), filepath.Join(dir, name+"@.service")
+	copyFile(t, "../packaging/"+name+".socket", socket, nil)
+	copyFile(t, "../packaging/"+name+"@.service", service, strings.NewReplacer(installed+" ", program+" "))
+	out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", socket, filepath.Join(dir, name+"@1.service")).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("%v:\n%s", err, out)
 	}

@@ -157,7 +157,7 @@ func (m *Model) DeleteEndpoint(gateway, name string) (isThere bool, err error) {
 func (m *Model) release(owner, name string) error {
 	for _, f := range m.in.SortedFrontends() {
 		has := slices.ContainsFunc(f.Endpoints, func(e lb.Endpoint) bool { return string(e.Name) == name })
-		if !has || string(f.Key) == owner || m.skip[f.Key] {
+		if !has || string(f.Key) == owner || m.skip[f.Key] || !isSeen(m, f) {
 			continue
 		}
 		less, err := withoutEndpoint(f, name)

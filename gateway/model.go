@@ -70,7 +70,13 @@ type Model struct {
 	snap lb.Snapshot
 	// skip are frontends that are no gateways.
 	skip map[lb.Name]bool
+	// Sees reports whether a caller may know of an object, by its id, such as "backend/eta"; nil: of
+	// any. Targets and endpoints of others are not found by their names, and do not move.
+	Sees func(id string) bool
 }
+
+// isSeen reports whether a caller may know of an object of a model.
+func isSeen(m *Model, o lb.Object) bool { return m.Sees == nil || m.Sees(o.ID()) }
 
 // New makes the model of an intent. The snapshot has the targets that come from Consul. The
 // frontends in skip are hidden, and their names are refused.
@@ -128,7 +134,7 @@ func (m *Model) Target(pool, name string) (Target, string, bool) {
 	first, _ := m.Pool(pool)
 	for _, p := range slices.Concat([]Pool{first}, m.Pools()) {
 		for _, t := range p.Targets {
-			if t.Name == name {
+			if t.Name == name && isSeen(m, lb.Backend{Key: lb.Name(p.Name)}) {
 				return t, p.Name, true
 			}
 		}
@@ -142,7 +148,7 @@ func (m *Model) Endpoint(gateway, name string) (Endpoint, string, bool) {
 	first, _ := m.Gateway(gateway)
 	for _, g := range slices.Concat([]Gateway{first}, m.Gateways()) {
 		for _, e := range g.Endpoints {
-			if e.Name == name {
+			if e.Name == name && isSeen(m, lb.Frontend{Key: lb.Name(g.Name)}) {
 				return e, g.Name, true
 			}
 		}

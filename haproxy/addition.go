@@ -44,14 +44,19 @@ func (a *adjustment) addLines(ctx context.Context, session *statsock.Session, sp
 	if err := a.checkSockets(ctx, session, ops); err != nil {
 		return err
 	}
-	options := map[lb.Name]*lineOptions{}
+	type kind struct {
+		backend lb.Name
+		own     lb.OwnTLS
+	}
+	options := map[kind]*lineOptions{}
 	var owners []lb.ServerOp
 	var all []string
 	for _, op := range ops {
-		o := options[op.Backend]
+		_, own := lb.ParseSlotName(op.Server)
+		o := options[kind{op.Backend, own}]
 		if o == nil {
-			o = a.file.lineOptions(op.Backend)
-			options[op.Backend] = o
+			o = a.file.lineOptions(op.Backend, own)
+			options[kind{op.Backend, own}] = o
 		}
 		if o.why != "" {
 			return &LinesError{op.Backend, o.why}
@@ -127,18 +132,20 @@ func (o *lineOptions) commands(id string) []string {
 	return out
 }
 
-// lineOptions are those of the first slot of a backend, if all of its slots are alike.
-func (o *outline) lineOptions(backend lb.Name) *lineOptions {
+// lineOptions are those of the first slot of a backend, if all of its slots are alike except for
+// what their names stand for, and then those of a slot of its own.
+func (o *outline) lineOptions(backend lb.Name, own lb.OwnTLS) *lineOptions {
 	first := o.server(backend, lb.SlotName(0))
 	if first == nil {
 		return &lineOptions{why: "the file that haproxy was started with is unknown"}
 	}
 	for name, d := range o.servers[backend] {
-		if lb.SlotIndex(name) >= 0 && !first.alike(d) {
+		if lb.SlotIndex(name) >= 0 && !d.alike(o.model(backend, name)) {
 			return &lineOptions{why: "its lines in haproxy.cfg differ in more than their members, or contain variables"}
 		}
 	}
-	return addedOptions(newOptionTable(), o.slotOptions[backend])
+	slot := o.slotOptions[backend]
+	return addedOptions(o.options, slices.Concat(slot.common, own.Words(), slot.line))
 }
 
 // Options that an added line does not need: a slot has an IP

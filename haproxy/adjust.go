@@ -26,7 +26,7 @@ const maxAttempts = 4
 // serves. A *LinesError says that only a reload adds a line. After an error, also one of
 // decide's, some ops may be in effect: read the servers, or reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
-	if err := p.runtime.adjust(ctx, &adjustment{about: about, decide: decide, file: p.readback.last(), added: int(p.runtime.added.Load())}); err != nil {
+	if err := p.runtime.adjust(ctx, &adjustment{about: about, decide: decide, file: p.readback.last(), added: int(p.runtime.added.Load()), freed: p.runtime.freed}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
 	}
 	return nil
@@ -42,6 +42,7 @@ type adjustment struct {
 	file *outline // that the worker was started with
 	// added are the lines that the worker has beside those of its file.
 	added int
+	freed freed
 }
 
 func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
@@ -74,13 +75,14 @@ var errStopping = errors.New("the worker that answers is stopping")
 // attempt applies the ops to one worker; errStopping when that no longer serves. It is
 // done when there are no ops. On the last attempt, remaining ops are an error.
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
-	servers, err := a.file.readServers(ctx, session, a.about)
-	if err == nil {
-		err = checkServing(ctx, session)
-	}
-	if err != nil {
+	list, info, err := session.ShowServersAndInfo(ctx, texts(a.about)...)
+	switch {
+	case err != nil:
 		return false, err
+	case info.Stopping:
+		return false, errStopping
 	}
+	servers := a.file.serverStates(list)
 	before, said := a.ops, a.said
 	if a.ops, err = a.decide(servers); err != nil || len(a.ops) == 0 {
 		return true, err
@@ -94,7 +96,9 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 	if err := setAddresses(ctx, session, a.ops); err != nil {
 		return false, err
 	}
-	if a.said, err = runCommands(ctx, session, a.ops, commands); err != nil {
+	a.freed.revive(a.ops)
+	a.freed.note(a.ops)
+	if a.said, err = runCommands(ctx, session, a.ops); err != nil {
 		return false, err
 	}
 	return false, a.addLines(ctx, session, true)
@@ -122,25 +126,29 @@ func setAddresses(ctx context.Context, session *statsock.Session, ops []lb.Serve
 	if ops, err = needAddress(ops, connections); err != nil || len(ops) == 0 {
 		return err
 	}
-	said, err := runCommands(ctx, session, ops, addressing)
+	words, list, err := session.ChangeAndShowServers(ctx, all(ops, addressing), texts(about)...)
 	if err != nil {
 		return err
 	}
+	said := strings.Join(words, " ")
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	var last error
+	problem := verifyAddresses(ops, byID((*outline)(nil).serverStates(list)), said)
+	if problem == nil {
+		return nil
+	}
 	err = poll(ctx, func() (bool, error) {
-		servers, err := (*outline)(nil).readServers(ctx, session, about)
+		list, info, err := session.ShowServersAndInfo(ctx, texts(about)...)
 		if err != nil {
 			return false, err
 		}
-		if last = verifyAddresses(ops, byID(servers), said); last == nil {
-			return true, nil
+		if problem = verifyAddresses(ops, byID((*outline)(nil).serverStates(list)), said); problem != nil && info.Stopping {
+			return false, errStopping
 		}
-		return false, checkServing(ctx, session)
+		return problem == nil, nil
 	})
 	if err != nil && !errors.Is(err, errStopping) {
-		return cmp.Or(last, err)
+		return cmp.Or(problem, err)
 	}
 	return err
 }
@@ -170,13 +178,18 @@ func needAddress(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.Se
 }
 
 // runCommands runs the commands for ops, and returns HAProxy's answer.
-func runCommands(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
-	all := make([]string, 0, len(ops))
-	for _, op := range ops {
-		all = append(all, commands(op)...)
-	}
-	words, err := session.Change(ctx, all...)
+func runCommands(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) (said string, err error) {
+	words, err := session.Change(ctx, all(ops, commands)...)
 	return strings.Join(words, " "), err
+}
+
+// all are the commands of all ops.
+func all(ops []lb.ServerOp, commands func(lb.ServerOp) []string) []string {
+	list := make([]string, 0, len(ops))
+	for _, op := range ops {
+		list = append(list, commands(op)...)
+	}
+	return list
 }
 
 // backends are the backends of ops.
@@ -212,11 +225,11 @@ func commands(op lb.ServerOp) []string {
 	if op.Weight != nil {
 		out = append(out, set(op)+"weight "+strconv.Itoa(*op.Weight))
 	}
-	if op.Up {
-		out = append(out, set(op)+"health up")
-	}
 	if op.Ready {
 		out = append(out, set(op)+"state ready")
+	}
+	if op.Up {
+		out = append(out, set(op)+"health up")
 	}
 	return out
 }

@@ -274,6 +274,41 @@ func TestDeadServersSlotIsAsGoodAsAny(t *testing.T) {
 	})
 }
 
+// TestChecksOfTheFormerAddressDoNotCount: a check that hangs when a line gets another member fails
+// later. It says nothing about the new member, which stays in use.
+func TestChecksOfTheFormerAddressDoNotCount(t *testing.T) {
+	each(t, func(fx *fixture) {
+		silent, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			fx.t.Fatal(err)
+		}
+		fx.t.Cleanup(func() { _ = silent.Close() })
+		const interval = 500 * time.Millisecond // how long a check may take, too
+		p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: uint16(silent.Addr().(*net.TCPAddr).Port)})
+		p.Health = &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.0", Interval: interval}
+		s := fx.raise(p)
+		a := web(fx.t, "a", "127.0.0.1", nil)
+		check, err := silent.Accept()
+		if err != nil {
+			fx.t.Fatal(err)
+		}
+		fx.t.Cleanup(func() { _ = check.Close() })
+		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Maintenance: true})
+		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Unused: true, Ready: true})
+		begun := time.Now()
+		testkit.Eventually(fx.t, patience, func() error {
+			switch since := time.Since(begun); {
+			case !s.server("s1").Up:
+				fx.t.Fatalf("the new member is down after %s", since)
+			case since < 2*interval:
+				return errors.New("the check of the former member has not ended yet")
+			}
+			return nil
+		})
+		s.answers("a")
+	})
+}
+
 // TestManyAtOnce: more commands than fit into a line, and more backends than are
 // read one by one.
 func TestManyAtOnce(t *testing.T) {

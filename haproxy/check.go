@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/internal/head"
 	"thalassa/lb"
 )
 
@@ -103,8 +103,8 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	if err != nil {
 		return err
 	}
-	var out head
-	cmd.Stdout, cmd.Stderr = &out, &out
+	out := head.New(maxOutput) // the first errors explain the rest
+	cmd.Stdout, cmd.Stderr = out, out
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
@@ -132,15 +132,4 @@ func orElse(s, other string) string {
 		return other
 	}
 	return s
-}
-
-// A head keeps the first maxOutput bytes that are written: the first errors explain the
-// rest.
-type head struct{ bytes.Buffer }
-
-func (h *head) Write(b []byte) (int, error) {
-	if room := maxOutput - h.Len(); room > 0 {
-		h.Buffer.Write(b[:min(room, len(b))])
-	}
-	return len(b), nil
 }

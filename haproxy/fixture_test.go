@@ -107,12 +107,12 @@ func (fx *fixture) agree(word string) {
 	if got := fx.file(fx.cfg.ConfigPath); got != string(fx.config(word)) {
 		fx.t.Errorf("the file on disk is not that of %s:\n%s", word, got)
 	}
-	state := fx.state()
-	if !state.Running || state.Fingerprint != word || state.WorkerPID == 0 || state.MasterPID == 0 {
-		fx.t.Errorf("want %s to run, got %+v", word, state)
-	}
-	// An old worker that has got no processor yet may take one more connection.
+	// An old worker that has got no processor yet may take one more connection, on its socket, too.
 	testkit.Eventually(fx.t, patience, func() error {
+		state := fx.state()
+		if !state.Running || state.Fingerprint != word || state.WorkerPID == 0 || state.MasterPID == 0 {
+			return fmt.Errorf("want %s to run, got %+v", word, state)
+		}
 		got, err := fx.get()
 		if err != nil {
 			fx.t.Errorf("a client got %v, want %s", err, word)

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"thalassa/internal/head"
 	"thalassa/lb"
 )
 
@@ -124,8 +125,8 @@ func (pr *program) versionOf(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
 	cmd := pr.withUser(pr.plain(ctx, path, "-v"))
-	var out head
-	cmd.Stdout = &out
+	out := head.New(maxOutput)
+	cmd.Stdout = out
 	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return "", fmt.Errorf("running it with -v: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"thalassa/internal/head"
 )
 
 // keywords are the keywords that the installed HAProxy accepts in haproxy.cfg. HAProxy
@@ -38,8 +40,8 @@ func (pr *program) keywordsOf(ctx context.Context, path string) (string, error) 
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
 	cmd := pr.withUser(pr.plain(ctx, path, "-dKcfg", "-q", "-c", "-f", "/dev/null"))
-	var out head
-	cmd.Stdout = &out
+	out := head.New(maxOutput)
+	cmd.Stdout = out
 	err := cmd.Run() // exits 2 for an empty file, after the list
 	if !strings.Contains(out.String(), " agent-check") {
 		return "", fmt.Errorf("its answer to -dKcfg names no option of servers: %w", err)

@@ -37,13 +37,16 @@ type outline struct {
 	global  uint64                                   // hash of the lines that decide the health of all servers
 	servers map[lb.Name]map[string]*serverDefinition // by backend and name
 	binds   []*listener
-	// slotOptions are the words of default-server and of the line of the first slot, by
-	// backend: the model for lines that are added.
-	slotOptions map[lb.Name][]string
+	// slotOptions are those of the first slot, by backend: the model for lines that are added.
+	slotOptions map[lb.Name]slotOptions
+	options     optionTable
 	// boundsSockets: the number of sockets follows from the file, not from how many files
 	// HAProxy may open.
 	boundsSockets bool
 }
+
+// slotOptions are the options of a slot: words of default-server, and of its line.
+type slotOptions struct{ common, line []string }
 
 // server is the definition of a server; nil: there is none.
 func (o *outline) server(backend lb.Name, name string) *serverDefinition {
@@ -54,12 +57,21 @@ func (o *outline) server(backend lb.Name, name string) *serverDefinition {
 }
 
 // model is the definition that a line has which was added at run time: that of the first
-// slot of its backend; nil: there is none.
+// slot of its backend, with what its name stands for; nil: there is none.
 func (o *outline) model(backend lb.Name, name string) *serverDefinition {
-	if lb.SlotIndex(name) < 0 {
+	i, own := lb.ParseSlotName(name)
+	first := o.server(backend, lb.SlotName(0))
+	if i < 0 || first == nil {
 		return nil
 	}
-	return o.server(backend, lb.SlotName(0))
+	words := own.Words()
+	if words == nil {
+		return first
+	}
+	d := *first
+	d.rest = 0
+	d.add(o.options, slices.Concat(words, o.slotOptions[backend].line))
+	return &d
 }
 
 // isAlike reports whether d, a definition of o, and its counterpart in another outline are
@@ -85,7 +97,6 @@ func (o *outline) isAlike(backend lb.Name, d *serverDefinition, other *outline, 
 // An outliner reads a configuration line by line.
 type outliner struct {
 	outline
-	options  optionTable
 	current  *section
 	defaults map[string]*section // by name; "": the last section
 	depth    int                 // nesting of .if
@@ -96,9 +107,11 @@ type outliner struct {
 // outlineOf reads a configuration that has passed HAProxy's check.
 func outlineOf(config []byte) *outline {
 	o := outliner{
-		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}, slotOptions: map[lb.Name][]string{}},
+		outline: outline{
+			servers: map[lb.Name]map[string]*serverDefinition{}, slotOptions: map[lb.Name]slotOptions{}, options: newOptionTable(),
+		},
 		names:   map[string]string{},
-		options: newOptionTable(), current: &section{}, defaults: map[string]*section{"": {mode: "tcp", server: serverSettings{weight: 1}}},
+		current: &section{}, defaults: map[string]*section{"": {mode: "tcp", server: serverSettings{weight: 1}}},
 	}
 	for l := range configLines(config) {
 		o.line(l.words, l.isClear && o.depth == 0)
@@ -221,8 +234,8 @@ func (o *outliner) define(words []string, isClear bool) {
 	}
 	backend := lb.Name(s.name)
 	o.servers[backend][name] = d
-	if lb.SlotIndex(name) == 0 {
-		o.slotOptions[backend] = slices.Concat(s.options, options)
+	if name == lb.SlotName(0) {
+		o.slotOptions[backend] = slotOptions{common: s.options, line: slices.Clone(options)}
 	}
 }
 

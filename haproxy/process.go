@@ -66,7 +66,7 @@ func New(cfg Config) *Process {
 	p.readback = &readback{cfg: c, logger: c.Logger, files: p.files, router: p.router, processes: p.processes}
 	p.child = &lastChild{died: make(chan struct{}, 1)}
 	p.stopper = &stopper{cfg: c, logger: c.Logger, processes: p.processes, finder: p.finder, router: p.router, former: former}
-	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback}
+	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback, freed: freed{}}
 	p.offers = &capabilities{router: p.router}
 	p.certificates = &Certificates{
 		files: &certificateFiles{cfg: c, logger: c.Logger, files: p.files}, runtime: p.runtime, challenges: &challenges{cfg: c, router: p.router},

@@ -19,6 +19,7 @@ type runtimeAPI struct {
 
 	lines atomic.Int64 // number of servers when all were read last
 	added atomic.Int64 // of them, and since then, those that the worker's file does not have
+	freed freed        // whoever has locked changes may use it
 }
 
 // Servers reads the states of all servers of the running HAProxy.
@@ -74,17 +75,13 @@ func byID(list []lb.ServerState) map[string]lb.ServerState {
 	return out
 }
 
-// readServers reads the states of the servers of some backends.
-func (o *outline) readServers(ctx context.Context, session *statsock.Session, about []lb.Name) ([]lb.ServerState, error) {
-	list, err := session.ShowServers(ctx, texts(about)...)
-	if err != nil {
-		return nil, err
-	}
+// serverStates are the states of servers.
+func (o *outline) serverStates(list []statsock.Server) []lb.ServerState {
 	out := make([]lb.ServerState, len(list))
 	for i, s := range list {
 		out[i] = o.serverState(s)
 	}
-	return out, nil
+	return out
 }
 
 // texts are names as statsock takes them.

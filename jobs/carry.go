@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type task struct {
 	rec   record
 	order cluster.Order
 	edits []config.Edit
+	asked *cluster.Action // nil: the job changes the configuration, or another agent has begun it
 	// ctx has the rights of the caller, and does not end with its request.
 	ctx context.Context //nolint:containedctx // see above
 	// base ends when the agent stops.
@@ -41,6 +43,8 @@ type task struct {
 	// resumed: another agent, or a former start of this one, has begun it.
 	resumed bool
 	wrote   bool // a write was tried
+
+	first, last *pacemaker.Step // that were written here, of an action on HAProxy
 
 	cancel     context.CancelCauseFunc // set before cancelable is closed
 	cancelable chan struct{}
@@ -73,6 +77,9 @@ func (t *task) stages() int {
 	if t.rec.Action == nil {
 		return 1
 	}
+	if len(t.rec.Nodes) > 0 {
+		return len(t.rec.Nodes) + 1
+	}
 	return pacemaker.Stages(t.rec.action())
 }
 
@@ -87,8 +94,12 @@ type carrier struct {
 // carryOut makes the writes of a task that are not made yet, each followed by the wait for
 // the cluster.
 func (c carrier) carryOut(ctx context.Context, t *task) {
-	err := c.resume(ctx, t)
-	if err != nil && !errors.Is(err, errInterrupted) { // it is tried again
+	if t.isOfNodes() {
+		c.carryNodes(ctx, t)
+		return
+	}
+	err := c.resumed(ctx, t)
+	if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, errUndone) && !errors.Is(err, errCanceled) { // it is tried again
 		t.err = err
 		return
 	}
@@ -98,7 +109,17 @@ func (c carrier) carryOut(ctx context.Context, t *task) {
 	if err == nil {
 		err = c.settle(ctx, t, t.rec.Written-1)
 	}
-	for n := t.rec.Written; n > 0 && n < t.stages(); n++ { // also after an error
+	if t.isOfHAProxy() {
+		err = c.goOn(ctx, t, err)
+	} else {
+		err = c.end(ctx, t, err)
+	}
+	c.finish(context.WithoutCancel(ctx), t, err)
+}
+
+// end makes the last write of a move or restart, also after an error.
+func (c carrier) end(ctx context.Context, t *task, err error) error {
+	for n := t.rec.Written; n > 0 && n < t.stages(); n++ {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 		failed := c.write(end, t, n)
 		cancel()
@@ -113,11 +134,22 @@ func (c carrier) carryOut(ctx context.Context, t *task) {
 			break
 		}
 	}
-	c.finish(context.WithoutCancel(ctx), t, err)
+	return err
 }
 
 // errInterrupted ends a job that was begun elsewhere and has not changed anything.
 var errInterrupted = errors.New("its node was lost before it changed anything; send the request again with the same Idempotency-Key to begin it again")
+
+// resumed is resume, also for a job that was canceled before it came here, and ends here then.
+func (c carrier) resumed(ctx context.Context, t *task) error {
+	asking, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(t.base, func() { cancel(errStopping) })() //nolint:contextcheck // the agent stops
+	if err := c.resume(asking, t); err != nil || !t.resumed {
+		return err
+	}
+	return context.Cause(ctx)
+}
 
 // resume finds out which writes of a task somebody else has made.
 func (c carrier) resume(ctx context.Context, t *task) error {
@@ -137,6 +169,15 @@ func (c carrier) resume(ctx context.Context, t *task) error {
 	if t.rec.Written == 0 {
 		return errInterrupted
 	}
+	if t.isOfHAProxy() {
+		undone, err := c.cfg.Steps.IsMarked(ctx, t.rec.mark(undoWrite))
+		if err != nil {
+			return err
+		}
+		if undone {
+			return errUndone
+		}
+	}
 	return nil
 }
 
@@ -148,9 +189,9 @@ func (c carrier) plan(ctx context.Context, t *task, n int) (pacemaker.Step, erro
 		t.outcome = out
 		return step, err
 	}
-	g := pacemaker.Stage{Action: t.rec.action(), Number: n, Mark: t.rec.mark(n), Was: t.rec.Was, Foretell: n == 0}
+	g := t.stage(n)
 	step, err := steps.Plan(ctx, g)
-	if n == 0 && pacemaker.IsTimeout(err) && ctx.Err() == nil { // of the scheduler, in a large cluster
+	if n == 0 && !g.Action.IsOfHAProxy() && pacemaker.IsTimeout(err) && ctx.Err() == nil { // of the scheduler, in a large cluster
 		g.Foretell = false
 		if step, err = steps.Plan(ctx, g); err == nil {
 			t.rec.Deviations = []string{"nothing was foretold: the scheduler did not answer in time"}
@@ -200,6 +241,9 @@ func (c carrier) make(ctx context.Context, t *task, n int, step pacemaker.Step) 
 		}
 		t.wrote = true
 		err := c.cfg.Steps.As(t.order.User).Write(context.WithoutCancel(ctx), step, t.rec.mark(n))
+		if err == nil {
+			t.made(n, step)
+		}
 		if !pacemaker.IsStale(err) || try == maxWrites {
 			return err
 		}
@@ -216,6 +260,7 @@ func (c carrier) announce(ctx context.Context, t *task, step pacemaker.Step) err
 	rec.Node, rec.Begun, rec.State = c.cfg.View().Self, c.cfg.Now(), cluster.JobRunning
 	rec.Version, rec.Was, rec.Epochs = rec.Version+1, step.Was, cluster.JobEpochs{Before: step.Epoch}
 	rec.Commands, rec.Changes, rec.Predicted = step.Commands, t.outcome.Changes, step.Predicted.Actions
+	t.announceHAProxy(step)
 	t.before, t.starts, t.predicted = cluster.Places(step.Before), step.Starts, step.Predicted.After
 	if step.Predicted.After.Resources != nil {
 		rec.Foretold = cluster.Moved(t.before, cluster.Places(step.Predicted.After))
@@ -246,9 +291,12 @@ func (c carrier) announce(ctx context.Context, t *task, step pacemaker.Step) err
 // settle waits for the cluster after a write, and checks what has come of it.
 func (c carrier) settle(ctx context.Context, t *task, n int) error {
 	var err error
-	if t.rec.Action != nil {
+	switch {
+	case t.isOfHAProxy():
+		err = c.settleHAProxy(ctx, t, n)
+	case t.rec.Action != nil:
 		t.status, err = c.cfg.Steps.Settle(ctx, t.rec.action(), n)
-	} else {
+	default:
 		t.status, err = c.cfg.Steps.Settled(ctx, t.rec.WaitFor)
 		if err == nil && t.predicted.Resources != nil {
 			err = pacemaker.CheckService(t.status, t.predicted)
@@ -293,21 +341,33 @@ func (c carrier) finish(ctx context.Context, t *task, err error) {
 func (c carrier) fail(t *task, err error) {
 	rec := &t.rec
 	rec.State, rec.Code = cluster.JobFailed, codeOf(err)
+	back, undone := errors.AsType[*undoneError](err)
 	switch {
 	case errors.Is(err, errInterrupted):
 		rec.Code = codeInterrupted
 	case errors.Is(err, errCanceled) || errors.Is(err, context.Canceled) && c.ledger.job(rec.ID).CanceledBy != "":
 		rec.State, rec.Code = cluster.JobCanceled, "canceled"
 		rec.CanceledBy = c.ledger.job(rec.ID).CanceledBy
-		err = errCanceled
+		if err = errCanceled; undone {
+			err = fmt.Errorf("%w; %s", errCanceled, back.outcome())
+		}
 		t.err = &lb.ConflictError{ID: "job/" + rec.ID, Reason: "it was canceled by " + rec.CanceledBy}
-	case pacemaker.IsTimeout(err) && rec.Written > 0:
+	case pacemaker.IsTimeout(err) && rec.Written > 0 && !undone:
 		rec.State = cluster.JobTimedOut
 	}
 	rec.Result = err.Error()
-	if !t.wrote && rec.Written == 0 {
+	if refused, ok := errors.AsType[*lb.RefusedError](err); ok && !undone {
+		rec.Result = refused.Output // the error has its first line
+	}
+	if undone && rec.State == cluster.JobFailed {
+		t.err = &lb.ConflictError{ID: rec.Object, Reason: strings.TrimPrefix(rec.Result, rec.Object+": ")}
+	}
+	switch {
+	case !t.wrote && rec.Written == 0:
 		rec.Result += "; nothing was changed"
-	} else if rec.State == cluster.JobCanceled {
+	case rec.State == cluster.JobCanceled && t.isOfNodes():
+		rec.Result += "; what nodes were asked for before goes on"
+	case rec.State == cluster.JobCanceled && !undone:
 		rec.Result += "; the change has been made"
 	}
 }
@@ -319,6 +379,9 @@ func (c carrier) compare(ctx context.Context, t *task) {
 		return
 	}
 	rec.Epochs.After = t.status.Epoch
+	if t.isOfNodes() {
+		return
+	}
 	places := cluster.Places(t.status)
 	var moved map[string]string
 	if t.before == nil { // another node has begun it
@@ -334,7 +397,7 @@ func (c carrier) compare(ctx context.Context, t *task) {
 		}
 	}
 	if len(rec.Deviations) == 0 {
-		rec.Deviations = cluster.Deviations(rec.Foretold, moved, places)
+		rec.Deviations = cluster.Deviations(rec.withoutVacated(rec.Foretold), rec.withoutVacated(moved), places)
 	}
 }
 
@@ -345,6 +408,12 @@ func codeOf(err error) string {
 	}
 	if _, ok := errors.AsType[*lb.NotFoundError](err); ok {
 		return "not_found"
+	}
+	if errors.As(err, new(*cluster.PlanChangedError)) || errors.As(err, new(*lb.PreconditionError)) {
+		return codePrecondition
+	}
+	if _, ok := errors.AsType[*lb.RefusedError](err); ok {
+		return codeRefused
 	}
 	if e, ok := errors.AsType[*cluster.Error](err); ok {
 		return string(e.Kind)

@@ -40,6 +40,14 @@ type record struct {
 	// Foretold are the places of what was to move, From those before.
 	Foretold map[string]string `json:"foretold,omitempty"`
 	From     map[string]string `json:"from,omitempty"`
+	// Nodes are those on which HAProxy restarts one after the other.
+	Nodes []string `json:"nodes,omitempty"`
+	// Taken: another node than that of the job has gone on with a startup or shutdown, which the
+	// first may have ended without being heard.
+	Taken bool `json:"taken,omitempty"`
+	// Passed: the job that takes a node down has counted those of other nodes, see carrier.pass.
+	// Until then, it has asked no node for anything.
+	Passed bool `json:"passed,omitempty"`
 }
 
 // A target is what an action is about.
@@ -49,6 +57,7 @@ type target struct {
 	Ticket   string `json:"ticket,omitempty"`
 }
 
+// action is what the job is to do, if it is an action: Action is not nil.
 func (r record) action() cluster.Action {
 	return cluster.Action{
 		Kind: r.Kind, Node: r.Action.Node, Resource: r.Action.Resource, Ticket: r.Action.Ticket, Wait: r.WaitFor, Author: r.Author,
@@ -57,6 +66,13 @@ func (r record) action() cluster.Action {
 
 // codeInterrupted is the code of a job whose node was lost before its first write.
 const codeInterrupted = "interrupted"
+
+// Codes of jobs that were refused: the condition of the request did not hold, or HAProxy does not
+// accept the configuration.
+const (
+	codePrecondition = "precondition_failed"
+	codeRefused      = "refused"
+)
 
 // isInterrupted reports whether the job may begin again.
 func (r record) isInterrupted() bool {
@@ -70,6 +86,7 @@ func (r record) mark(n int) string { return r.ID + "." + strconv.Itoa(n) }
 func newer(a, b record) record {
 	first := cmp.Or(
 		cmp.Compare(a.Attempts, b.Attempts), compareBool(a.Over(), b.Over()), compareBool(!a.isInterrupted(), !b.isInterrupted()),
+		compareBool(a.Over() && !a.Taken, b.Over() && !b.Taken),
 		cmp.Compare(a.Version, b.Version), cmp.Compare(b.Node, a.Node),
 	)
 	out, other := a, b

@@ -2,11 +2,13 @@ package jobs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"thalassa/cluster"
+	"thalassa/lb"
 )
 
 func TestTheSameOrderHasTheSameID(t *testing.T) {
@@ -110,5 +112,36 @@ func TestSumsTellWhatDiffers(t *testing.T) {
 	}
 	if len(differing(all, "")) != 0 {
 		t.Error("nothing is known of a node without sums")
+	}
+}
+
+// The end of a startup or shutdown that its own node tells counts, not that of who has taken it
+// over meanwhile, in whatever order they are heard.
+func TestTheNodeOfAJobHasItsEndToTell(t *testing.T) {
+	t.Parallel()
+	own, taken, running := record{Version: 3}, record{Version: 9, Taken: true}, record{Version: 4, Taken: true}
+	own.State, own.Node, taken.State, taken.Node, running.State, running.Node = cluster.JobDone, "n1", cluster.JobTimedOut, "n2", cluster.JobRunning, "n2"
+	for _, pair := range [][2]record{{own, taken}, {taken, own}, {own, running}, {running, own}} {
+		if got := newer(pair[0], pair[1]); got.Node != "n1" {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// A job that was refused is answered in the same way whenever its request is sent again.
+func TestFailuresOfFormerJobs(t *testing.T) {
+	t.Parallel()
+	for code, is := range map[string]func(error) bool{
+		"precondition_failed": func(err error) bool { return errors.As(err, new(*cluster.PlanChangedError)) },
+		"refused":             func(err error) bool { return errors.As(err, new(*lb.RefusedError)) },
+		"conflict":            func(err error) bool { return errors.As(err, new(*lb.ConflictError)) },
+	} {
+		rec := record{Job: cluster.Job{ID: "aaaaaaaaaaaaaaaaaaaa", Object: "resource/haproxy", State: cluster.JobFailed, Code: code, Result: "why it was refused"}}
+		if err := rec.failure(); !is(err) || !strings.Contains(err.Error(), "why it was refused") {
+			t.Errorf("%s: %T: %v", code, err, err)
+		}
+	}
+	if code := codeOf(&lb.PreconditionError{ID: "resource/vip"}); code != "precondition_failed" {
+		t.Errorf("an edit of what has changed: %s", code)
 	}
 }

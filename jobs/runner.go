@@ -30,11 +30,33 @@ type Exchange interface {
 	Heard(ctx context.Context) (map[string]string, error)
 }
 
+// Nodes starts and stops the cluster on its nodes, as *nodes.Crew does.
+type Nodes interface {
+	// Foresee is what an action does, and the commands that do it. It changes nothing.
+	Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, []string, error)
+	// Spares refuses to take a node out of the cluster if the others have no quorum without it and
+	// the nodes that go.
+	Spares(node string, going []string) error
+	// Check refuses an action that cannot be carried out.
+	Check(ctx context.Context, a cluster.Action) error
+	// Carry carries out an action until the deadline of ctx, and returns when each node is as
+	// asked. It may be called again.
+	Carry(ctx context.Context, a cluster.Action, j cluster.Job) (cluster.Status, error)
+	// Look returns nil if each node is as an action asks, and changes nothing.
+	Look(ctx context.Context, a cluster.Action) error
+	// Names are all nodes, also while the cluster is down.
+	Names() []string
+	// Answers reports whether the agent of a node answers, also while the cluster is down.
+	Answers(ctx context.Context, node string) bool
+}
+
 // Config is what a Runner needs.
 type Config struct {
 	Steps    pacemaker.Steps
 	Exchange Exchange
 	Store    Store
+	// Nodes starts and stops the cluster; nil: it cannot be.
+	Nodes Nodes
 	// View is the status of the cluster; Changed closes with its next change.
 	View    func() cluster.Status
 	Changed func() <-chan struct{}
@@ -54,6 +76,8 @@ type Runner struct {
 	ledger *ledger
 	share  *sharing
 	tasks  *tasks
+	// silent is for how many looks the agents of jobs have not answered, see watchNodes.
+	silent map[string]int
 }
 
 // New makes a Runner. It starts nothing.
@@ -62,7 +86,7 @@ func New(cfg Config) *Runner {
 	s := newSharing(cfg, l)
 	k := newTasks(l, carrier{cfg: cfg, ledger: l, share: s, writing: make(chan struct{}, 1)})
 	s.heed, s.elsewhere = k.heed, func() bool { return len(k.elsewhere()) > 0 }
-	return &Runner{cfg: cfg, ready: make(chan struct{}), ledger: l, share: s, tasks: k}
+	return &Runner{cfg: cfg, ready: make(chan struct{}), ledger: l, share: s, tasks: k, silent: map[string]int{}}
 }
 
 // Run reads the stored jobs, goes on with those of this node, and talks to the other nodes
@@ -117,6 +141,7 @@ func (r *Runner) Configure(ctx context.Context, edits []config.Edit, wait time.D
 
 func actionTask(ctx context.Context, a cluster.Action, o cluster.Order) *task {
 	t := newTask(ctx, o)
+	t.asked = &a
 	t.rec.Kind, t.rec.Object, t.rec.WaitFor = a.Kind, a.Object(), a.Wait
 	t.rec.Action = &target{Node: a.Node, Resource: a.Resource, Ticket: a.Ticket}
 	return t
@@ -169,7 +194,7 @@ func (r *Runner) start(ctx context.Context, t *task) (running *task, former reco
 		return nil, record{}, err
 	}
 	if t.order.Key != "" && r.ledger.job(t.rec.ID).ID == "" {
-		r.share.listen(ctx) // somebody else may have said a moment ago that it has begun
+		_ = r.share.listen(ctx) // somebody else may have said a moment ago that it has begun
 	}
 	for {
 		next := r.ledger.changed.Next()
@@ -191,10 +216,21 @@ func (r record) failure() error {
 	case cluster.JobTimedOut:
 		return &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: r.Result}
 	case cluster.JobFailed, cluster.JobCanceled:
-		return &lb.ConflictError{ID: "job/" + r.ID, Reason: r.Result}
+		return r.refusal()
 	case cluster.JobDone, cluster.JobRunning:
 	}
 	return nil
+}
+
+// refusal is the error of a job that has failed, of the kind that its code names.
+func (r record) refusal() error {
+	switch r.Code {
+	case codePrecondition:
+		return &cluster.PlanChangedError{ID: r.Object, Said: r.Result}
+	case codeRefused:
+		return &lb.RefusedError{At: "check", Output: r.Result}
+	}
+	return &lb.ConflictError{ID: "job/" + r.ID, Reason: r.Result}
 }
 
 // loaded waits until the stored jobs have been read. The error is an *lb.UnavailableError.
@@ -252,10 +288,14 @@ func (r *Runner) Job(ctx context.Context, id string) (cluster.Job, error) {
 // Cancel cancels a job. Before its first write, nothing is changed; after it, the change stays,
 // and the job stops waiting. A move removes its constraint, and a restart starts the resource
 // again, in any case. The node of the job hears of it in a moment. Errors: *lb.NotFoundError,
-// *lb.ConflictError if the job is over.
+// *lb.ConflictError if the job is over, *lb.UnavailableError if its node cannot hear of it.
 func (r *Runner) Cancel(ctx context.Context, id, author string) (cluster.Job, error) {
 	if err := r.loaded(ctx); err != nil {
 		return cluster.Job{}, err
+	}
+	v := r.cfg.View()
+	if j := r.ledger.job(id); j.ID != "" && !j.Over() && v.State == cluster.StateOffline && j.Node != v.Self && r.tasks.get(id) == nil {
+		return j, &lb.UnavailableError{What: "the cluster is down, and carries nothing to " + j.Node + ", which has the job; cancel it at the agent there"}
 	}
 	rec, known := r.ledger.cancel(id, author)
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/cluster"
+	"thalassa/cluster/config"
 	"thalassa/internal/testkit"
 	"thalassa/internal/wake"
 	"thalassa/jobs"
@@ -47,6 +48,7 @@ func (m *disk) Load(context.Context) (map[string][]byte, error) {
 type two struct {
 	board *board
 	pm    *pacemaker.Cluster
+	path  string // of the CIB
 }
 
 func newTwo(t *testing.T) two {
@@ -64,7 +66,7 @@ func newTwo(t *testing.T) two {
 		t.Fatal(err)
 	}
 	pm := pacemaker.New(pacemaker.Config{OtherCIB: []string{"CIB_file=" + path}})
-	return two{&board{texts: map[string]string{}, rings: map[string]string{}}, pm}
+	return two{&board{texts: map[string]string{}, rings: map[string]string{}}, pm, path}
 }
 
 // start runs a node until stop is called, or the test ends.
@@ -158,6 +160,25 @@ func TestARequestIsCarriedOutOnce(t *testing.T) {
 	}
 	if list, err := again.Jobs(ctx, cluster.JobQuery{Author: "ann"}); err != nil || len(list) != 1 || list[0].ID != id {
 		t.Errorf("after a restart: %+v, %v", list, err)
+	}
+}
+
+// Edits of the configuration are a job, too, which is no action.
+func TestEditsAreAJob(t *testing.T) {
+	c := newTwo(t)
+	n1, _ := c.start(t, "n1", &disk{docs: map[string][]byte{}})
+	n2, _ := c.start(t, "n2", &disk{docs: map[string][]byte{}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	edits := []config.Edit{{Op: config.Put, Kind: config.Tags, ID: "shops", Body: []byte(`{"objects":["vip"]}`)}}
+	order := cluster.Order{Author: "ann", Key: "key-12345678", Body: []byte("a tag")}
+	out, j, err := n1.Configure(ctx, edits, time.Minute, order)
+	if err != nil || j.State != cluster.JobDone || j.Object != "tags/shops" || len(j.Kept) != 2 || len(out.Changes) == 0 {
+		t.Fatalf("%+v, %+v, %v", out, j, err)
+	}
+	after := c.epoch(t)
+	if out, again, err := n2.Configure(ctx, edits, time.Minute, order); err != nil || again.ID != j.ID || len(out.Changes) == 0 || c.epoch(t) != after {
+		t.Errorf("again on the other node: %+v, %+v, %v", out, again, err)
 	}
 }
 

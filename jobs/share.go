@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -105,7 +106,15 @@ func (s *sharing) keep(ctx context.Context, list ...record) error {
 func (s *sharing) tell(ctx context.Context, rec record) (kept []string) {
 	seq := s.put([]record{rec})
 	s.told.Send()
+	if isDown(s.cfg.View()) { // nobody hears it before the cluster is back
+		return nil
+	}
 	return s.await(ctx, seq)
+}
+
+// isDown reports whether there is no cluster now that carries anything.
+func isDown(v cluster.Status) bool {
+	return v.State == "" || v.State == cluster.StateNone || v.State == cluster.StateOffline
 }
 
 // put offers jobs to the other nodes. The number is for await.
@@ -153,7 +162,7 @@ func (s *sharing) talk(ctx context.Context) {
 	rings := map[string]string{}
 	for ctx.Err() == nil {
 		changed := s.cfg.Changed()
-		s.listen(ctx)
+		_ = s.listen(ctx) // it complains
 		s.speak(ctx)
 		timer := time.NewTimer(s.pause())
 		for waiting := true; waiting; {
@@ -215,21 +224,21 @@ func (s *sharing) listenOnce(ctx context.Context) {
 	s.mu.Lock()
 	listened := s.listened
 	s.mu.Unlock()
-	if !listened {
-		s.listen(ctx)
+	if !listened && !isDown(s.cfg.View()) {
+		_ = s.listen(ctx) // it complains
 	}
 }
 
-// listen hears what the other nodes tell, and keeps their jobs.
-func (s *sharing) listen(ctx context.Context) {
+// listen hears what the other nodes tell, and keeps their jobs. After an error, nothing was heard.
+func (s *sharing) listen(ctx context.Context) error {
 	self := s.cfg.View().Self
 	if self == "" {
-		return
+		return errors.New("this node is in no cluster")
 	}
 	texts, err := s.cfg.Exchange.Heard(ctx)
 	if err != nil {
 		s.complain(ctx, err)
-		return
+		return err
 	}
 	s.mu.Lock()
 	s.listened = true
@@ -254,6 +263,14 @@ func (s *sharing) listen(ctx context.Context) {
 		s.hear(ctx, self, name, m)
 	}
 	s.heard.Broadcast()
+	return nil
+}
+
+// others are the nodes whose agents have told something, and have not said that they stop.
+func (s *sharing) others() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.peers))
 }
 
 // hear takes over what one node tells.

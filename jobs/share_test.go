@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
@@ -20,6 +21,8 @@ type board struct {
 	mu           sync.Mutex
 	texts, rings map[string]string
 	changed      wake.Signal
+	deaf         bool          // nobody hears anything
+	slow         time.Duration // how long a text of runnerOf takes to the others
 }
 
 // A place is the board as one node sees it. saying runs while a text is on its way.
@@ -55,18 +58,30 @@ func (p place) Rings() map[string]string {
 func (p place) Heard(context.Context) (map[string]string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.deaf {
+		return nil, errors.New("the attributes cannot be read")
+	}
 	return maps.Clone(p.texts), nil
 }
 
-// A memory keeps documents.
-type memory map[string][]byte
+// A memory keeps documents. Like any store, it takes calls from several goroutines.
+type memory struct {
+	mu   sync.Mutex
+	docs map[string][]byte
+}
 
-func (m memory) Save(_ context.Context, docs map[string][]byte, _ []string) error {
-	maps.Copy(m, docs)
+func (m *memory) Save(_ context.Context, docs map[string][]byte, _ []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.Copy(m.docs, docs)
 	return nil
 }
 
-func (m memory) Load(context.Context) (map[string][]byte, error) { return m, nil }
+func (m *memory) Load(context.Context) (map[string][]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.docs), nil
+}
 
 // What changes while a node tells the others something reaches them, too.
 func TestChangesWhileOthersAreToldReachThem(t *testing.T) {
@@ -79,13 +94,13 @@ func TestChangesWhileOthersAreToldReachThem(t *testing.T) {
 		var mu sync.Mutex
 		saying := func() {}
 		node := func(self string, saying func()) *jobs.Runner {
-			stored := memory{}
+			stored := &memory{docs: map[string][]byte{}}
 			for _, id := range []string{first, second} {
 				doc, err := json.Marshal(cluster.Job{ID: id, Kind: cluster.JobConfigure, State: cluster.JobRunning, Node: "n3", Begun: time.Now()})
 				if err != nil {
 					t.Fatal(err)
 				}
-				stored[id] = doc
+				stored.docs[id] = doc
 			}
 			r := jobs.New(jobs.Config{
 				Exchange: place{shared, self, saying}, Store: stored, Changed: shared.changed.Next, Now: time.Now, Logger: slog.New(slog.DiscardHandler),

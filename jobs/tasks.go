@@ -77,7 +77,8 @@ func (k *tasks) takeOver(rec record, self string) bool {
 	}
 	t := newTask(k.base, cluster.Order{Author: rec.Author})
 	t.rec, t.resumed = rec, true
-	t.rec.Node = self
+	t.rec.Taken = rec.Taken || rec.isOfNodes() && rec.Node != self
+	t.rec.Node, t.rec.CanceledBy = self, now.CanceledBy
 	t.rec.Version++
 	t.rec.Foretold = maps.Clone(rec.Foretold)
 	k.launch(t)
@@ -93,6 +94,9 @@ func (k *tasks) launch(t *task) {
 		defer cancel(nil)
 		defer context.AfterFunc(t.base, func() { cancel(errStopping) })()
 		t.cancel = cancel
+		if t.resumed && t.rec.CanceledBy != "" { // what is half done is taken back, and nothing else
+			cancel(errCanceled)
+		}
 		close(t.cancelable)
 		k.carry.carryOut(ctx, t)
 		k.mu.Lock()

@@ -2,9 +2,9 @@ package jobs
 
 import (
 	"context"
+	"slices"
 	"time"
 
-	"thalassa/cluster"
 	"thalassa/internal/wake"
 )
 
@@ -16,11 +16,15 @@ const watchPause = time.Second
 func (r *Runner) watch(ctx context.Context) {
 	for wake.Pause(ctx, watchPause) == nil {
 		v := r.cfg.View()
-		if v.Self == "" || v.State == cluster.StateNone || v.State == cluster.StateOffline {
+		open := r.tasks.elsewhere()
+		if v.Self == "" || len(open) == 0 {
 			continue
 		}
-		open := r.tasks.elsewhere()
-		if len(open) == 0 {
+		// Their agents are asked directly: that a node leaves the cluster does not mean that its
+		// agent is gone.
+		r.watchNodes(ctx, open, v.Self)
+		open = slices.DeleteFunc(open, record.isOfNodes)
+		if isDown(v) || len(open) == 0 {
 			continue
 		}
 		online := map[string]bool{}

@@ -80,9 +80,10 @@ func (b Backend) checkServerLines(fe *FieldErrors) {
 	for i, n := range b.Natives {
 		text, _, _ := strings.Cut(strings.Map(unquoted, string(n)), "#")
 		words := append(strings.Fields(text), "", "")
-		slot := words[0] == "server" && SlotIndex(words[1]) >= 0 || words[0] == "server-template" && words[1] == "s"
+		slot := words[0] == "server" && SlotIndex(words[1]) >= 0 ||
+			words[0] == "server-template" && SlotIndex(words[1]+"1") >= 0 // its servers have a number behind this
 		if (b.Type == "dynamic" || b.HasTargets()) && slot {
-			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2, …)", "another name")
+			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2-notls, s3-tls-NAME, …)", "another name")
 		}
 	}
 }
@@ -182,6 +183,9 @@ func (s BackendSpec) parseMembers(fe *FieldErrors) []StaticMember {
 	}
 	if s.Versions != nil {
 		fe.Add("versions", "are versions of a Consul service, and type is static", "no versions, or type dynamic")
+	}
+	if s.TLS != nil && len(s.TLS.FromMeta) > 0 {
+		fe.Add("tls.fromMeta", "is about instances in Consul, and type is static", "no fromMeta, or type dynamic")
 	}
 	return parseStaticMembers(fe, s.Members)
 }

@@ -137,6 +137,8 @@ type Member struct {
 	LastKnown time.Time
 	// Meta is the instance's Consul meta.
 	Meta map[string]string
+	// TLS is what the instance says about TLS to it, where the backend allows that.
+	TLS OwnTLS
 	// Override is the state or weight that an operator has set for the member; nil: none. Weight
 	// and Maintenance follow from it.
 	Override *Override
@@ -228,7 +230,7 @@ func findMembers(b Backend, snap Snapshot) ResolvedBackend {
 		if version, ok := split.of(i); ok && i.Healthy {
 			p.Members = append(p.Members, Member{
 				Address: i.Address, Weight: i.Weight,
-				Service: b.Service, Version: version, LastKnown: service.Seen, Meta: i.Meta,
+				Service: b.Service, Version: version, LastKnown: service.Seen, Meta: i.Meta, TLS: b.Transport.TLS.own(i.Meta),
 			})
 		}
 	}

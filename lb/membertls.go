@@ -24,6 +24,9 @@ type MemberTLS struct {
 	MinVersion string
 	// Certificate is the stored certificate that HAProxy shows to members; empty: none.
 	Certificate Name
+	// FromMeta is what instances may say about themselves in their Consul meta:
+	// FromMetaServerName, FromMetaOff; empty: nothing.
+	FromMeta []string
 }
 
 // The values of MemberTLS.Verify beside names of authorities, and those of MemberTLS.SNI.
@@ -44,6 +47,7 @@ type MemberTLSSpec struct {
 	ALPN        []string
 	MinVersion  string // empty: "1.2"
 	Certificate string
+	FromMeta    []string
 }
 
 // parse checks the specification for a backend whose other fields are parsed. Fields of
@@ -67,7 +71,29 @@ func (s MemberTLSSpec) parse(fe *FieldErrors, b Backend) *MemberTLS {
 	}
 	t.checkVerify(fe, b)
 	t.checkALPN(fe, b)
+	t.parseFromMeta(fe, s.FromMeta)
 	return t
+}
+
+// parseFromMeta reads what instances may say. A name of their own takes the place of that of the
+// backend, so it needs checks by one name.
+func (t *MemberTLS) parseFromMeta(fe *FieldErrors, list []string) {
+	for i, what := range list {
+		at := "tls.fromMeta[" + strconv.Itoa(i) + "]"
+		switch {
+		case what != FromMetaServerName && what != FromMetaOff:
+			fe.Add(at, strconv.Quote(what)+" is not known here", FromMetaServerName+" or "+FromMetaOff)
+		case slices.Contains(t.FromMeta, what):
+			fe.Add(at, strconv.Quote(what)+" is named twice", "each once")
+		case what == FromMetaServerName && t.Verify == VerifySystem:
+			fe.Add(at, "instances say their server name, and the authorities of the machine vouch for everybody on the Internet", "no serverName here, or a stored authority in tls.verify")
+		case what == FromMetaServerName && t.SNI != SNIServerName:
+			fe.Add(at, "instances say their server name, and tls.sni is "+t.SNI, "no serverName here, or tls.sni serverName")
+		default:
+			t.FromMeta = append(t.FromMeta, what)
+		}
+	}
+	slices.Sort(t.FromMeta)
 }
 
 // checkVerify refuses a public authority without a name: anybody with any certificate would
@@ -118,7 +144,7 @@ func (t *MemberTLS) spec() *MemberTLSSpec {
 		return nil
 	}
 	return &MemberTLSSpec{
-		Verify: t.Verify, ServerName: t.ServerName, SNI: t.SNI, ALPN: slices.Clone(t.ALPN), MinVersion: t.MinVersion, Certificate: string(t.Certificate),
+		Verify: t.Verify, ServerName: t.ServerName, SNI: t.SNI, ALPN: slices.Clone(t.ALPN), MinVersion: t.MinVersion, Certificate: string(t.Certificate), FromMeta: slices.Clone(t.FromMeta),
 	}
 }
 
@@ -153,6 +179,10 @@ func (b Backend) TLSWarning() string {
 	switch {
 	case t == nil:
 		return ""
+	case slices.Contains(t.FromMeta, FromMetaOff):
+		return b.ID() + ": tls.fromMeta has off, so that whoever may register an instance in Consul gets requests without TLS"
+	case slices.Contains(t.FromMeta, FromMetaServerName) && t.usesAuthority():
+		return b.ID() + ": tls.fromMeta has serverName, so that whoever may register an instance in Consul chooses for which name a certificate of certificate/" + t.Verify + " has to be"
 	case t.Verify == VerifyNone:
 		return b.ID() + ": tls.verify is none, so that whoever answers at the address of a member gets its requests"
 	case t.ServerName == "":

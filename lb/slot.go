@@ -14,19 +14,38 @@ type Slot struct {
 	// Former is the address of the last member of a spare slot; zero: none is known. It is not
 	// written to haproxy.cfg.
 	Former HostPort
+	// TLS is what the line says about TLS. Only members with the same can have it.
+	TLS OwnTLS
 }
 
-// SlotName is the server name of the slot with index i, counted from 0.
+// SlotName is the server name of a slot with index i, counted from 0, that says nothing about TLS.
 func SlotName(i int) string { return "s" + strconv.Itoa(i+1) }
 
-// SlotIndex is the inverse of SlotName; -1 for other names.
+// name is the server name of the slot with index i.
+func (s Slot) name(i int) string { return SlotName(i) + s.TLS.suffix() }
+
+// SlotIndex is the index of the slot that a server is; -1 for other servers.
 func SlotIndex(server string) int {
-	number, ok := strings.CutPrefix(server, "s")
-	n, err := strconv.Atoi(number)
-	if !ok || err != nil || n < 1 || SlotName(n-1) != server {
-		return -1
+	i, _ := ParseSlotName(server)
+	return i
+}
+
+// ParseSlotName reads the name of a slot. The index is -1 for other servers.
+func ParseSlotName(server string) (index int, own OwnTLS) {
+	rest, ok := strings.CutPrefix(server, "s")
+	number, suffix := rest, ""
+	if i := strings.IndexByte(rest, '-'); i > 0 {
+		number, suffix = rest[:i], rest[i:]
 	}
-	return n - 1
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || n < 1 || strconv.Itoa(n) != number {
+		return -1, OwnTLS{}
+	}
+	own, ok = parseSuffix(suffix)
+	if !ok {
+		return -1, OwnTLS{}
+	}
+	return n - 1, own
 }
 
 // A Server is one server line of haproxy.cfg.
@@ -38,6 +57,8 @@ type Server struct {
 	ID      int  // the number of the line that it has to say; 0: HAProxy chooses it
 	// Maintenance: an operator has taken the member out of use.
 	Maintenance bool
+	// TLS is what the line says about TLS.
+	TLS OwnTLS
 }
 
 // SpareAddress is the address in a slot that has had no member: HAProxy neither
@@ -50,7 +71,7 @@ func (p ResolvedBackend) Servers() []Server {
 	if p.Slots == nil {
 		out := make([]Server, len(p.Members))
 		for i, m := range p.Members {
-			out[i] = Server{Name: m.ServerName(), Address: m.Address, Weight: m.Weight, Maintenance: m.Maintenance}
+			out[i] = Server{Name: m.ServerName(), Address: m.Address, Weight: m.Weight, Maintenance: m.Maintenance, TLS: m.TLS}
 		}
 		if p.Placement == PlacedByNumber {
 			numberByAddress(out, p.rawNumbers())
@@ -60,19 +81,25 @@ func (p ResolvedBackend) Servers() []Server {
 	out := make([]Server, len(p.Slots))
 	for i, s := range p.Slots {
 		if s.Member != nil {
-			out[i] = Server{Name: SlotName(i), Address: s.Member.Address, Weight: s.Member.Weight, Maintenance: s.Member.Maintenance}
+			out[i] = Server{Name: s.name(i), Address: s.Member.Address, Weight: s.Member.Weight, Maintenance: s.Member.Maintenance, TLS: s.TLS}
 		} else {
-			out[i] = Server{Name: SlotName(i), Address: SpareAddress(), Weight: 1, Spare: true}
+			out[i] = Server{Name: s.name(i), Address: SpareAddress(), Weight: 1, Spare: true, TLS: s.TLS}
 		}
 	}
 	return out
 }
 
-// Emptied is the backend with all its slots spare. What remains cannot change without a reload. A
-// backend without slots is returned unchanged.
+// Emptied is the backend with all its slots spare, and without those that say something about TLS.
+// What remains cannot change without a reload. A backend without slots is returned unchanged.
 func (p ResolvedBackend) Emptied() ResolvedBackend {
 	if p.Slots != nil {
-		p.Slots = make([]Slot, len(p.Slots))
+		n := 0
+		for _, s := range p.Slots {
+			if s.TLS == (OwnTLS{}) {
+				n++
+			}
+		}
+		p.Slots = make([]Slot, n)
 		p.Members = nil
 	}
 	return p
@@ -124,8 +151,8 @@ type ServerState struct {
 type ServerOp struct {
 	Backend Name
 	Server  string
-	// Add creates the line with the options of the first line of its backend: in maintenance, and
-	// checked once it is in use. Spare lines are created last.
+	// Add creates the line with the options of the first line of its backend, and those that its
+	// name stands for: in maintenance, and checked once it is in use. Spare lines are created last.
 	Add     bool
 	Address *HostPort
 	// Unused requires, for another Address, that no connection to the former one is in use: HAProxy
@@ -134,9 +161,9 @@ type ServerOp struct {
 	// Maintenance takes the server out of use.
 	Maintenance bool
 	Weight      *int
-	// Up resets the result of checks, as is right for another address: the server is up until its
-	// checks say otherwise.
-	Up bool
-	// Ready puts the server to use.
+	// Ready puts the server to use. HAProxy takes it for up, until one check fails.
 	Ready bool
+	// Up resets the result of checks, as is right for another address: the server is up until its
+	// checks say otherwise, as often as its "fall" says.
+	Up bool
 }

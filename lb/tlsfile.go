@@ -127,13 +127,22 @@ func (c Config) Certificate(name Name) (Certificate, bool) {
 // usedCertificates are the certificates that objects name, sorted. Those without files are
 // not available.
 func usedCertificates(in Intent) []Certificate {
+	if len(in.Certificates) == 0 {
+		return nil // as in most rounds
+	}
 	used := make(map[Name]Certificate, len(in.Certificates))
-	for _, o := range certificateUsers(in) {
-		for _, use := range o.certificateUses() {
+	add := func(uses []CertificateUse) {
+		for _, use := range uses {
 			if c, ok := in.Certificates[use.Name]; ok && len(c.Files) > 0 && c.Authority == use.Authority {
 				used[use.Name] = c
 			}
 		}
+	}
+	for _, b := range in.Backends {
+		add(b.certificateUses())
+	}
+	for _, f := range in.Frontends {
+		add(f.certificateUses())
 	}
 	return sorted(used)
 }

@@ -66,6 +66,9 @@ func (t Transport) texts() []string {
 	}
 	if s := t.TLS.spec(); s != nil {
 		out = append(out, "tls", s.Verify, s.ServerName, s.SNI, s.MinVersion, s.Certificate, strings.Join(s.ALPN, ","))
+		if len(s.FromMeta) > 0 {
+			out = append(out, "fromMeta", strings.Join(s.FromMeta, ","))
+		}
 	}
 	return out
 }

@@ -211,7 +211,11 @@ func (p ResolvedBackend) Unused(snap Snapshot, health []ServerHealth) []UnusedIn
 			s = InstanceServer{Backend: p.Key, Weight: m.Weight, Override: m.Override}
 		}
 		if s.Reason() != "" {
-			out = append(out, unusedMember(m, used[m.Address], s))
+			u := unusedMember(m, used[m.Address], s)
+			if problem := p.Transport.TLS.metaProblem(m.Meta); problem != "" {
+				u.Reason += "; " + problem
+			}
+			out = append(out, u)
 		}
 	}
 	return append(out, p.notMembers(service)...)

@@ -30,6 +30,9 @@ func SplitWords(text string) (Words, error) {
 func (w *Words) Split(text string) error {
 	w.Raw, w.Values, w.Expands = nil, w.Values[:0], false
 	if !strings.ContainsAny(text, `'"\#`) {
+		if w.Values == nil { // a large configuration has 20,000 lines
+			w.Values = make([]string, 0, strings.Count(strings.TrimSpace(text), " ")+1)
+		}
 		for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && isBlank(byte(r)) }) {
 			w.Values = append(w.Values, word)
 		}

@@ -36,6 +36,9 @@ type SelfSignedConfig struct {
 	// Dir holds the key (api.key, mode 0600) and the certificate (api.crt, for clients to trust).
 	// It is created where it does not exist.
 	Dir string
+	// Seed is at least 48 secret bytes that the key is computed from, so that several agents have
+	// the same; nil: it is a key of this one, in Dir.
+	Seed []byte
 	// Names are the DNS names and addresses that the certificate is for now.
 	Names  func() []string
 	Now    func() time.Time // default: time.Now
@@ -64,7 +67,7 @@ func NewSelfSigned(cfg SelfSignedConfig) (*SelfSigned, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil { //nolint:gosec // clients read the certificate in it
 		return nil, fmt.Errorf("making the directory of the API's certificate: %w", err)
 	}
-	key, err := ownKey(filepath.Join(cfg.Dir, "api.key"))
+	key, err := keyFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of the API's certificate: %w", err)
 	}
@@ -190,6 +193,30 @@ func (s *SelfSigned) sign(now time.Time, want []string) (*x509.Certificate, erro
 		return nil, err
 	}
 	return x509.ParseCertificate(der)
+}
+
+// keyFor is the key of a certificate.
+func keyFor(cfg SelfSignedConfig) (*ecdsa.PrivateKey, error) {
+	if cfg.Seed == nil {
+		return ownKey(filepath.Join(cfg.Dir, "api.key"))
+	}
+	return seededKey(cfg.Seed)
+}
+
+// minSeed is the least length of a seed, in bytes: 128 bits more than the key has.
+const minSeed = 48
+
+// seededKey computes a key from secret bytes (FIPS 186-5, A.2.1).
+func seededKey(seed []byte) (*ecdsa.PrivateKey, error) {
+	if len(seed) < minSeed {
+		return nil, fmt.Errorf("the seed has %d bytes, expected at least %d", len(seed), minSeed)
+	}
+	curve := elliptic.P256()
+	one := big.NewInt(1)
+	d := new(big.Int).SetBytes(seed)
+	d.Mod(d, new(big.Int).Sub(curve.Params().N, one))
+	d.Add(d, one)
+	return ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, (curve.Params().BitSize+7)/8)))
 }
 
 // ownKey reads the key of a file, or makes both.

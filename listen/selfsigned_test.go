@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +49,41 @@ func TestSelfSigned(t *testing.T) {
 	}
 	if !leaf.PublicKey.(*ecdsa.PublicKey).Equal(more.PublicKey) {
 		t.Error("another certificate has another key, which clients have pinned")
+	}
+}
+
+// Agents with the same seed have the same key, which clients pin, and leave their own alone.
+func TestSelfSignedWithASeed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	own := selfSigned(t, dir, nil).Certificate().Leaf
+	seeded := func(dir, seed string) (string, error) {
+		s, err := listen.NewSelfSigned(listen.SelfSignedConfig{Dir: dir, Seed: []byte(seed), Names: func() []string { return []string{"localhost"} }})
+		if err != nil {
+			return "", err
+		}
+		return listen.Describe(s).PublicKey, nil
+	}
+	seed := strings.Repeat("one seed", 6)
+	first, err := seeded(dir, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := seeded(t.TempDir(), seed)
+	if err != nil || first != second {
+		t.Errorf("keys %s and %s of one seed: %v", first, second, err)
+	}
+	if again, err := seeded(dir, seed); err != nil || again != first {
+		t.Errorf("another run has the key %s: %v", again, err)
+	}
+	if other, err := seeded(dir, strings.Repeat("two seed", 6)); err != nil || other == first {
+		t.Errorf("another seed has the key %s: %v", other, err)
+	}
+	if now := selfSigned(t, dir, nil).Certificate().Leaf; !now.PublicKey.(*ecdsa.PublicKey).Equal(own.PublicKey) {
+		t.Error("the key of its own is gone")
+	}
+	if _, err := seeded(dir, seed[:47]); err == nil {
+		t.Error("a short seed is accepted")
 	}
 }
 

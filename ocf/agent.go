@@ -25,6 +25,8 @@ type Request struct {
 	Level int
 	// Timeout of the action; 0 is one minute.
 	Timeout time.Duration
+	// Instance is the name of the resource (OCF_RESOURCE_INSTANCE).
+	Instance string
 }
 
 // Config is what the agent needs besides HAProxy. The zero value works.

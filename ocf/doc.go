@@ -1,7 +1,7 @@
-// Package ocf is the logic of the resource agent ocf:thalassa:haproxy, with which
-// Pacemaker starts, monitors and stops HAProxy (Open Cluster Framework, resource
-// agent API 1.1). Its input is an action with parameters; its output is an exit code
-// with a reason.
+// Package ocf is the logic of the resource agents ocf:thalassa:haproxy, with which
+// Pacemaker starts, monitors and stops HAProxy, and ocf:thalassa:agent, with which it knows
+// where the thalassa agent answers (Open Cluster Framework, resource agent API 1.1). The
+// input is an action with parameters; the output is an exit code with a reason.
 //
 // It works while the thalassa agent is down: it only needs HAProxy and the file that
 // the agent has written. It must never report that HAProxy runs before HAProxy

@@ -31,6 +31,10 @@ type Host struct {
 	Watched []string
 	// Elsewhere: HAProxy also runs on nodes without the floating IPs.
 	Elsewhere bool
+	// Manage is the floating IP of the management endpoint, and ManagePort the port of the
+	// agents; not valid: there is none.
+	Manage     netip.Prefix
+	ManagePort int
 }
 
 // hostTime limits the check of a node.
@@ -53,6 +57,9 @@ func CheckHost(ctx context.Context, cfg Config, h Host) error {
 			}
 		}
 	}
+	if h.Manage.IsValid() {
+		wrong = append(wrong, checkManage(ctx, h))
+	}
 	if h.Parameters == nil {
 		return errors.Join(wrong...)
 	}
@@ -63,6 +70,18 @@ func CheckHost(ctx context.Context, cfg Config, h Host) error {
 		wrong = append(wrong, checkBinds(h))
 	}
 	return errors.Join(wrong...)
+}
+
+// checkManage reports that this node cannot be the management endpoint.
+func checkManage(ctx context.Context, h Host) error {
+	if !hasNetwork(h.Manage) {
+		return fmt.Errorf("no interface has the network of %s", h.Manage)
+	}
+	parameters := map[string]string{"ip": h.Manage.Addr().String(), "port": strconv.Itoa(h.ManagePort), "restart_time": "1s"}
+	if r := DoEndpoint(ctx, Request{Action: "validate-all", Parameters: parameters, Timeout: hostTime}); r.Code != OK {
+		return errors.New(r.Reason)
+	}
+	return nil
 }
 
 // maxConfig bounds the haproxy.cfg that is looked at: bytes.

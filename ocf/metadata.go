@@ -3,6 +3,7 @@ package ocf
 import (
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,10 +14,17 @@ const metadataHead = `<?xml version="1.0"?>
 <!ATTLIST parameter reloadable (1|0) "0" unique-group CDATA #IMPLIED>
 <!ATTLIST action name CDATA #REQUIRED>
 ]>
-<resource-agent name="haproxy" version="1.0">
+<resource-agent name=%q version="1.0">
 <version>1.1</version>
 <longdesc lang="en">
-Runs HAProxy with the configuration of a thalassa agent, which keeps it up to date with Consul. On every node, the agent (thalassa agent
+%s
+</longdesc>
+<shortdesc lang="en">%s</shortdesc>
+<parameters>
+`
+
+// metadataLong is the long description of the resource agent of HAProxy.
+const metadataLong = `Runs HAProxy with the configuration of a thalassa agent, which keeps it up to date with Consul. On every node, the agent (thalassa agent
 --haproxy pacemaker) watches Consul, renders and validates the configuration, and stores it on disk. This resource starts HAProxy with it
 where Pacemaker wants it. After a failover, the new node serves the current members at once. The resource does not need a running agent.
 
@@ -28,11 +36,7 @@ process that was started with its master socket, runs HAProxy's program and belo
 It does not use the socket of another user. If HAProxy refuses a reload, it keeps running with the previous configuration, and the
 monitor reports that. At depth 0, the monitor checks that HAProxy answers. At depth 10, it also connects to every frontend, and asks the
 thalassa agent whether it and Consul keep the configuration up to date. At depth 20, it also validates the file on disk and requests
-check_url.
-</longdesc>
-<shortdesc lang="en">HAProxy, kept up to date with Consul by Thalassa</shortdesc>
-<parameters>
-`
+check_url.`
 
 // metadataActions has the operations with their suggested timeouts and intervals.
 const metadataActions = `</parameters>
@@ -50,24 +54,33 @@ const metadataActions = `</parameters>
 </resource-agent>
 `
 
-// Metadata describes the resource agent, for Pacemaker and for its users
+// Metadata describes the resource agent of HAProxy, for Pacemaker and for its users
 // (resource agent API 1.1).
 func Metadata() string {
+	return describe("haproxy", metadataLong, "HAProxy, kept up to date with Consul by Thalassa", parameters(), metadataActions)
+}
+
+// describe is the metadata of a resource agent. actions ends the document.
+func describe(name, long, short string, list []parameter, actions string, required ...string) string {
 	var b strings.Builder
-	b.WriteString(metadataHead)
-	for _, p := range parameters() {
+	fmt.Fprintf(&b, metadataHead, name, long, short)
+	for _, p := range list {
 		kind := p.kind
 		if kind == "time" {
 			kind = "string" // the API has no type for a time
 		}
-		fmt.Fprintf(&b, "<parameter name=%q required=\"0\" unique=\"0\"", p.name)
+		need := "0"
+		if slices.Contains(required, p.name) {
+			need = "1"
+		}
+		fmt.Fprintf(&b, "<parameter name=%q required=%q unique=\"0\"", p.name, need)
 		if p.reloadable {
 			b.WriteString(` reloadable="1"`)
 		}
 		fmt.Fprintf(&b, ">\n<longdesc lang=\"en\">\n%s\n</longdesc>\n<shortdesc lang=\"en\">%s</shortdesc>\n", escape(p.long), escape(p.short))
 		fmt.Fprintf(&b, "<content type=%q default=%q/>\n</parameter>\n", kind, p.fallback)
 	}
-	b.WriteString(metadataActions)
+	b.WriteString(actions)
 	return b.String()
 }
 

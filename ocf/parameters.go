@@ -7,9 +7,10 @@ type parameter struct {
 	short, long          string
 }
 
-// ParameterNames lists the parameters of the resource.
-func ParameterNames() []string {
-	all := parameters()
+// ParameterNames lists the parameters of the resource agent of HAProxy.
+func ParameterNames() []string { return namesOf(parameters()) }
+
+func namesOf(all []parameter) []string {
 	names := make([]string, 0, len(all))
 	for _, p := range all {
 		names = append(names, p.name)

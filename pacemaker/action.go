@@ -31,6 +31,7 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 		if stays, seen, err := c.stays(ctx, cib, now, a); stays || err != nil {
 			return seen, err
 		}
+		return predictMove(ctx, c, cib, now, a)
 	case cluster.Fence:
 		return c.predict(ctx, cib, "-f", a.Node)
 	case cluster.ClearState:
@@ -48,11 +49,7 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
 	}
 	predicted, err := c.predict(ctx, after)
-	switch {
-	case err != nil:
-	case a.Kind == cluster.Move:
-		err = checkReachable(predicted.After, a, movable(now, a.Resource))
-	case a.Kind == cluster.EndMaintenance && sameConfiguration(cib, after):
+	if err == nil && a.Kind == cluster.EndMaintenance && sameConfiguration(cib, after) {
 		err = checkManaged(predicted.After, a)
 	}
 	return predicted, err

@@ -8,8 +8,8 @@ import (
 )
 
 // withHAProxy returns the primitives that belong to HAProxy: those in a group with a
-// HAProxy, those colocated with one, and those that were made from a Description. In a
-// cluster without a HAProxy, which something else then runs, all do.
+// HAProxy, those colocated with one, and those that were made from a Description, but for
+// the management endpoint. In a cluster without a HAProxy, which something else then runs, all do.
 func (c *CIB) withHAProxy() map[string]bool {
 	configuration := c.root.Child("configuration")
 	resources := configuration.Child("resources")
@@ -20,9 +20,10 @@ func (c *CIB) withHAProxy() map[string]bool {
 	balancers := map[string]bool{} // HAProxys, with the ids of what contains them
 	for _, top := range resources.Children {
 		members := primitivesIn(top)
+		isOurs := top.Attr("description") == cibxml.Mark && !isManagement(c, top)
 		isBalancer := slices.ContainsFunc(members, func(p *cibxml.Element) bool { return isHAProxy(config.AgentOf(resources, p), p.Attr("id")) })
 		for _, p := range members {
-			if isBalancer || top.Attr("description") == cibxml.Mark {
+			if isBalancer || isOurs {
 				out[p.Attr("id")] = true
 			}
 			if isBalancer {

@@ -44,8 +44,7 @@ func (d Description) clash(resources *cibxml.Element, defaults map[string]string
 
 func (d Description) clashWith(id, agent string, has, defaults map[string]string) error {
 	if ip, ok := config.AddressIn(agent, has); ok {
-		i := slices.IndexFunc(d.Addresses, func(a netip.Prefix) bool { return a.Addr() == ip })
-		if i >= 0 {
+		if d.Manage.Addr() == ip || slices.ContainsFunc(d.Addresses, func(a netip.Prefix) bool { return a.Addr() == ip }) {
 			return &lb.ConflictError{ID: "resource/" + id, Reason: "already holds the address " + ip.String() + "; remove that resource, or choose another address"}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 )
 
@@ -32,45 +33,7 @@ const (
 const thalassaAgent = "ocf:thalassa:haproxy"
 
 // A Description describes HAProxy and its floating IPs in the cluster in short form.
-type Description struct {
-	// Name of the HAProxy resource (haproxy); the other names derive from it.
-	Name string
-	// Agent is HAProxy's resource agent (ocf:thalassa:haproxy).
-	Agent string
-	// Parameters of the agent.
-	Parameters map[string]string
-	Topology   string // Clone
-	// Order of a Clone and its addresses (Optional). In both cases, an address is only
-	// on nodes where HAProxy runs, and leaves a node before HAProxy stops there.
-	Order string
-	// Addresses are the floating IPs with their prefix lengths. They stay together.
-	Addresses []netip.Prefix
-	// Interface of the addresses; empty: the one with their network.
-	Interface string
-	// Prefer lists the preferred nodes of the floating IPs, best first. They apply
-	// when the addresses start; the addresses do not move back by themselves.
-	Prefer []string
-	// Nodes that may run HAProxy and have the floating IPs; empty: all.
-	Nodes []string
-	// Watch lists what a node must have for the floating IPs: interfaces with a carrier,
-	// and addresses of which at least one answers pings. See watches.
-	Watch []string
-
-	Monitor        time.Duration // interval of the shallow monitor of HAProxy (500 ms)
-	MonitorTimeout time.Duration // time limit of the shallow monitor: HAProxy may stall that long (10 s)
-	DeepMonitor    time.Duration // interval of the monitor of depth 10 (10 s)
-	AddressMonitor time.Duration // interval of the monitors of the addresses (5 s)
-	Start          time.Duration // time limit of a start and of a reload (60 s)
-	Stop           time.Duration // time limit of a stop; then the node is fenced (60 s)
-	// Stickiness is the resource-stickiness (nil: 100).
-	Stickiness *int
-	// Threshold is the migration-threshold: after that many failures, a resource
-	// leaves the node (nil: 3). 0: never.
-	Threshold *int
-	// FailureTimeout is the failure-timeout, after which failures expire (nil: 60 s).
-	// 0: never.
-	FailureTimeout *time.Duration
-}
+type Description cluster.HAProxy
 
 // Complete sets the defaults and validates the result. The error is an
 // *lb.InvalidError.
@@ -89,6 +52,7 @@ func (d Description) Complete() (Description, error) {
 	orText(&d.Agent, thalassaAgent)
 	orText(&d.Topology, Clone)
 	orText(&d.Order, Optional)
+	d.ManagePort = cmp.Or(d.ManagePort, defaultManagePort)
 	orTime(&d.Monitor, 500*time.Millisecond)
 	orTime(&d.MonitorTimeout, 10*time.Second)
 	orTime(&d.DeepMonitor, 10*time.Second)
@@ -140,12 +104,12 @@ func (d Description) isOurs(e *cibxml.Element) bool {
 	if _, err := strconv.Atoi(strings.TrimPrefix(rest, "-")); ok && (rest == "" || rest == "s" || strings.HasPrefix(rest, "-") && err == nil) {
 		return true
 	}
-	return id == d.cloneID() || id == d.groupID() || d.isWatch(id)
+	return id == d.cloneID() || id == d.groupID() || d.isWatch(id) || endpoint{d}.isOurs(id)
 }
 
 // resources returns the resources with their mark, in the order of the CIB.
 func (d Description) resources() []*cibxml.Element {
-	list := append(d.unmarked(), d.watches()...)
+	list := slices.Concat(d.unmarked(), d.watches(), endpoint{d}.resources())
 	for _, e := range list {
 		e.Set("description", cibxml.Mark)
 	}
@@ -155,7 +119,7 @@ func (d Description) resources() []*cibxml.Element {
 func (d Description) unmarked() []*cibxml.Element {
 	vips := make([]*cibxml.Element, len(d.Addresses))
 	for i, a := range d.Addresses {
-		vips[i] = d.address(d.vip(i), a)
+		vips[i] = d.address(d.vip(i), a, d.Interface)
 	}
 	if d.Topology == Group {
 		// The address first: HAProxy may bind it. Members depend on those before them.
@@ -189,10 +153,10 @@ func (d Description) haproxy() *cibxml.Element {
 	)
 }
 
-func (d Description) address(id string, a netip.Prefix) *cibxml.Element {
+func (d Description) address(id string, a netip.Prefix, iface string) *cibxml.Element {
 	parameters := []string{"ip", a.Addr().String(), "cidr_netmask", strconv.Itoa(a.Bits())}
-	if d.Interface != "" {
-		parameters = append(parameters, "nic", d.Interface)
+	if iface != "" {
+		parameters = append(parameters, "nic", iface)
 	}
 	if a.Addr().Is6() {
 		// Without it, the kernel checks for a second for a duplicate address. Fencing
@@ -229,7 +193,7 @@ func (d Description) constraints() []*cibxml.Element {
 		score := max(len(d.Prefer), *d.Stickiness/2) - i
 		out = append(out, cibxml.New("rsc_location", "id", prefix+"prefers-"+node, "rsc", d.home(), "node", node, "score", strconv.Itoa(score)))
 	}
-	return slices.Concat(out, d.onlyOnNodes(), d.watchConstraints())
+	return slices.Concat(out, d.onlyOnNodes(), d.watchConstraints(), endpoint{d}.constraints())
 }
 
 // pairs returns a set of name-value pairs of a resource, with the ids that

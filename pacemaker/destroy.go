@@ -1,6 +1,7 @@
 package pacemaker
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -17,15 +18,18 @@ import (
 // Nothing else changes: if anything else refers to one of the resources, the error is an
 // *lb.ConflictError that names it.
 func (c *Cluster) PlanDestroy(ctx context.Context, name string) (Plan, error) {
-	d := Description{Name: name}
-	if name == "" {
-		d.Name = "haproxy"
-	}
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: []string{}, haproxy: d.Name}
+	return planDestroyOn(ctx, c, cib, name)
+}
+
+// planDestroyOn is PlanDestroy for a CIB that was read.
+func planDestroyOn(ctx context.Context, c *Cluster, cib *CIB, name string) (Plan, error) {
+	d := Description{Name: cmp.Or(name, "haproxy")}
+	p := newPlan(cib, d.Name)
+	var err error
 	p.to, err = cib.next(func(configuration *cibxml.Element) error {
 		p.Changes, p.removed, err = d.takeBack(configuration)
 		return err
@@ -44,7 +48,10 @@ func (c *Cluster) PlanDestroy(ctx context.Context, name string) (Plan, error) {
 	if p.Consequences, err = c.predict(ctx, p.to); err != nil {
 		return p, err
 	}
-	return p, leftRunning(p.Consequences.After, p.removed)
+	if err := leftRunning(p.Consequences.After, p.removed); err != nil {
+		return p, err
+	}
+	return p, p.tag(cluster.Action{Kind: cluster.Destroy, Resource: d.Name})
 }
 
 // takeBack removes everything that was made from the Description. removed are the ids of resources.
@@ -74,7 +81,9 @@ func (d Description) takeBack(configuration *cibxml.Element) (changes, removed [
 	}
 	if !slices.ContainsFunc(resources.Children, func(e *cibxml.Element) bool { return e.Attr("description") == cibxml.Mark }) {
 		changes = append(changes, resetTransitionDelay(configuration)...)
-		changes = append(changes, removeMarks(configuration)...)
+		if len(changes) > 0 { // the marks alone are those of later jobs
+			changes = append(changes, removeMarks(configuration)...)
+		}
 	}
 	return changes, removed, nil
 }

@@ -21,6 +21,8 @@ const ringSuffix = "-ring"
 const (
 	AboutJobs    = "thalassa-jobs"
 	AboutHistory = "thalassa-history"
+	AboutLogs    = "thalassa-logs"
+	AboutNodes   = "thalassa-nodes"
 )
 
 // MaxSaid is the longest text that a node can tell the others, in bytes. Linux passes no

@@ -308,6 +308,26 @@ func TestActionsThatCannotBe(t *testing.T) {
 	}
 }
 
+// A move that Pacemaker would take back is refused before anything moves.
+func TestMovesThatWouldNotLast(t *testing.T) {
+	c, path := onFile(t, "failed.xml")
+	move := cluster.Action{Kind: cluster.Move, Node: "n3"}
+	if _, err := c.Predict(t.Context(), move); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, path, "crm_resource", "-r", "vip", "--meta", "-p", "resource-stickiness", "-v", "0")
+	tool(t, path, "cibadmin", "-C", "-o", "constraints", "-X", `<rsc_location id="vip-home" rsc="vip" node="n2" score="50"/>`)
+	if _, err := c.Predict(t.Context(), move); !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), "would move there and back again") {
+		t.Errorf("foretold: %v", err)
+	}
+	if _, err := c.Do(t.Context(), move); !errors.As(err, new(*lb.ConflictError)) {
+		t.Errorf("done: %v", err)
+	}
+	if data, _ := os.ReadFile(path); strings.Contains(string(data), "cli-prefer") {
+		t.Error("it has begun")
+	}
+}
+
 // A prediction that takes too long says how long that was, and how large the cluster is.
 // The status does not claim that nothing is left to do.
 func TestSchedulerThatIsLate(t *testing.T) {

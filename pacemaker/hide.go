@@ -22,12 +22,28 @@ const (
 // Hide masks secrets in a message of a tool or an agent: what Masked masks in this CIB, and
 // what has the form of a secret. Of a nil CIB, only the latter is known.
 func (c *CIB) Hide(text string) string {
-	if c == nil || text == "" {
+	if c == nil {
 		return cibxml.MaskText(text)
 	}
+	return SecretsOf(c).Hide(text)
+}
+
+// Secrets are those of a CIB. The zero value has none.
+type Secrets struct{ list []string }
+
+// SecretsOf are what Masked masks of a CIB, for as long as they are needed without it.
+func SecretsOf(c *CIB) Secrets {
 	c.once.Do(func() { c.secrets = c.findSecrets() })
-	for _, s := range c.secrets {
-		text = replaceWord(text, s)
+	return Secrets{c.secrets}
+}
+
+// Hide is that of the CIB.
+func (s Secrets) Hide(text string) string {
+	if text == "" {
+		return text
+	}
+	for _, secret := range s.list {
+		text = replaceWord(text, secret)
 	}
 	return cibxml.MaskText(text)
 }

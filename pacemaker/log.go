@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/internal/safefile"
 )
 
@@ -77,18 +78,43 @@ func ReadLogs(ctx context.Context, cfg Config, files []string, from, to time.Tim
 			note(name, list, cut, err)
 		}
 	}
+	return Shown(lines, hide), sources, more
+}
+
+// Shown are lines of logs as they are shown: bounded, and without secrets, which hide removes from
+// a text. The lines themselves are changed.
+func Shown(lines []cluster.LogLine, hide func(string) string) []cluster.LogLine {
 	kept := lines[:0]
 	for _, l := range lines {
 		if strings.HasPrefix(l.Text, "Setting thalassa-") {
 			continue // what agents tell each other, sealed
 		}
-		l.Text = strings.ToValidUTF8(hide(l.Text), "?")
+		l.Text = strings.ToValidUTF8(cibxml.MaskLog(hide(l.Text)), "?")
 		if len(l.Text) > maxLogLine {
 			l.Text = strings.ToValidUTF8(l.Text[:maxLogLine], "") + "…"
 		}
 		kept = append(kept, l)
 	}
-	return kept, sources, more
+	return kept
+}
+
+// isoStamped is a line with a time that has a date and a zone: journalctl's -o short-iso, and
+// rsyslog's.
+var isoStamped = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?)(Z|[+-][0-9]{2}:?[0-9]{2}) +`)
+
+// LineOf reads a line of a log of any node: of a file of Pacemaker or corosync, of the system's log,
+// or of journalctl. until is when the file was written last: it gives the year to times without
+// one, and its location the zone.
+func LineOf(text, source string, until time.Time) (cluster.LogLine, bool) {
+	m, rest := cutPrefix(isoStamped, strings.TrimRight(text, "\r\n"))
+	if m == nil {
+		return fileLine(text, source, until)
+	}
+	at, err := time.Parse("2006-01-02T15:04:05Z0700", strings.Replace(m[1], ",", ".", 1)+strings.ReplaceAll(m[2], ":", ""))
+	if err != nil {
+		return cluster.LogLine{}, false
+	}
+	return saidBy(cluster.LogLine{Time: at.UTC(), Source: source, Text: rest}), true
 }
 
 // readJournal asks journalctl.
@@ -210,12 +236,17 @@ func fileLine(text, source string, until time.Time) (cluster.LogLine, bool) {
 		l.Daemon, l.Severity, l.Text = c[2], severityOf(c[3]), rest
 		return l, true
 	}
-	if p, rest := cutPrefix(byPacemaker, text); p != nil {
+	return saidBy(l), true
+}
+
+// saidBy takes program, process and severity off the beginning of the text of a line.
+func saidBy(l cluster.LogLine) cluster.LogLine {
+	if p, rest := cutPrefix(byPacemaker, l.Text); p != nil {
 		l.Daemon, l.Text = p[1], rest
-		l.PID, _ = strconv.Atoi(p[2]) // as above
+		l.PID, _ = strconv.Atoi(p[2]) // it has digits only
 	}
 	l.Severity, l.Text = severityIn(l.Text)
-	return l, true
+	return l
 }
 
 // readLogFile reads the lines of an interval, the latest ones. Programs of the cluster may

@@ -52,6 +52,7 @@ type nodeXML struct {
 	Maintenance bool   `xml:"maintenance,attr"`
 	Pending     bool   `xml:"pending,attr"`
 	Unclean     bool   `xml:"unclean,attr"`
+	Shutdown    bool   `xml:"shutdown,attr"`
 	IsDC        bool   `xml:"is_dc,attr"`
 }
 
@@ -289,7 +290,7 @@ func resourceState(r resourceXML) string {
 func node(n nodeXML, attributes, capacity map[string]string, resources []cluster.Resource) cluster.Node {
 	out := cluster.Node{
 		Name: n.Name, Type: cmp.Or(n.Type, "member"), Host: n.Guest, DC: n.IsDC, State: "online",
-		Resources: []string{}, Attributes: attributes, Utilization: capacity,
+		Leaving: n.Shutdown && n.Online, Resources: []string{}, Attributes: attributes, Utilization: capacity,
 	}
 	if n.Guest != "" {
 		out.Type = "guest"

@@ -2,6 +2,7 @@ package pacemaker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +18,32 @@ const moveLifetime = "PT10M"
 func clearMove(resource, node string) call {
 	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource, "-N", node}}
 }
+
+// clearMoves ends a move.
+func clearMoves(v cluster.Status, a cluster.Action) (calls []call) {
+	for _, r := range movable(v, a.Resource) {
+		calls = append(calls, clearMove(r, a.Node))
+	}
+	return calls
+}
+
+// predictMove foretells a move. It is an error if Pacemaker would move the resource back as soon
+// as the constraint of the move is gone.
+func predictMove(ctx context.Context, c *Cluster, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Consequences, error) {
+	begun, err := c.onFile(ctx, cib, steps(cib, now, a))
+	if err != nil {
+		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
+	}
+	all := movable(now, a.Resource)
+	seen, err := predictInTurn(ctx, c, begun, clearMoves(now, a), func(v cluster.Status) error { return checkReachable(v, a, all) })
+	if err == nil && checkReachable(seen.After, a, all) != nil {
+		err = &lb.ConflictError{ID: "node/" + a.Node, Reason: strings.Join(all, ", ") + " would move there and back again: " + leaves}
+	}
+	return seen, err
+}
+
+// leaves says why a resource leaves a node after a move.
+const leaves = "the scores of other nodes are greater than its stickiness (resource-stickiness)"
 
 // movable returns the resources to move: the named one, or those with the floating IPs of
 // HAProxy. Those of other services stay.

@@ -30,12 +30,19 @@ type Needs struct {
 	// Elsewhere: HAProxy also runs where the floating IPs are not, and must be able to
 	// bind there.
 	Elsewhere bool `json:"elsewhere,omitempty"`
+	// Manage is the floating IP of the management endpoint, and ManagePort the port of the
+	// agents; not valid: there is none.
+	Manage     netip.Prefix `json:"manage,omitzero"`
+	ManagePort int          `json:"managePort,omitempty"`
 }
 
 // needs are what the Description needs on a node.
 func needs(d Description) Needs {
 	n := Needs{Addresses: d.Addresses, Interface: d.Interface, Elsewhere: d.Topology == Clone}
 	n.Watched, _ = d.watched()
+	if d.Manage.IsValid() {
+		n.Manage, n.ManagePort = d.Manage, d.ManagePort
+	}
 	if d.Agent == thalassaAgent {
 		n.Parameters = map[string]string{}
 		maps.Copy(n.Parameters, d.Parameters)
@@ -107,7 +114,7 @@ func noAnswer(nodes []string) string {
 // *lb.ConflictError.
 func (p Plan) CheckAnswers() error {
 	if silent := p.silent(); len(silent) > 0 && p.to != nil && p.isThalassa {
-		return &lb.ConflictError{ID: "node/" + silent[0], Reason: noAnswer(silent) + ". Nothing has changed; --force applies the plan in spite of it"}
+		return &lb.ConflictError{ID: "node/" + silent[0], Reason: noAnswer(silent) + ". Nothing has changed. With force, the plan is applied without these answers"}
 	}
 	return nil
 }

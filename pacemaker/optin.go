@@ -17,7 +17,7 @@ func placed(d Description, predicted cluster.Status, cib *CIB) error {
 	}
 	x := explainer{v: &predicted, cib: cib, constraints: cib.section("constraints")}
 	for _, r := range predicted.Resources {
-		if r.ID != d.Name && !slices.Contains(r.Containers, d.cloneID()) && !slices.Contains(r.Containers, d.groupID()) && r.ID != d.vip(0) {
+		if !isPlaced(d, r) {
 			continue
 		}
 		if len(r.Places) == 0 && r.State != "disabled" && !x.isAllowedSomewhere(r) {
@@ -30,11 +30,19 @@ func placed(d Description, predicted cluster.Status, cib *CIB) error {
 	return nil
 }
 
-// optIn returns the constraints that allow HAProxy of a Clone on the nodes of Prefer and
-// Nodes, in an opt-in cluster.
+// isPlaced reports whether a resource of the Description has to be allowed somewhere.
+func isPlaced(d Description, r cluster.Resource) bool {
+	if slices.Contains([]string{d.Name, d.vip(0), endpoint{d}.agent(), endpoint{d}.address()}, r.ID) {
+		return true
+	}
+	return slices.Contains(r.Containers, d.cloneID()) || slices.Contains(r.Containers, d.groupID())
+}
+
+// optIn returns the constraints that allow HAProxy of a Clone, and the management endpoint,
+// on the nodes of Prefer and Nodes, in an opt-in cluster.
 func optIn(d Description, configuration *cibxml.Element) []*cibxml.Element {
 	symmetric := (&CIB{root: cibxml.New("cib").Add(configuration)}).property("symmetric-cluster")
-	if d.Topology != Clone || !cibxml.IsFalse(symmetric) {
+	if !cibxml.IsFalse(symmetric) {
 		return nil
 	}
 	var out []*cibxml.Element
@@ -43,7 +51,16 @@ func optIn(d Description, configuration *cibxml.Element) []*cibxml.Element {
 		if slices.Contains(allowed[:i], node) {
 			continue
 		}
-		out = append(out, cibxml.New("rsc_location", "id", d.Name+"-thalassa-allows-"+node, "rsc", d.cloneID(), "node", node, "score", "0"))
+		allow := func(id, resource string) {
+			out = append(out, cibxml.New("rsc_location", "id", d.Name+"-thalassa-"+id+"-"+node, "rsc", resource, "node", node, "score", "0"))
+		}
+		if d.Topology == Clone {
+			allow("allows", d.cloneID())
+		}
+		if d.Manage.IsValid() {
+			allow("allows-agent", endpoint{d}.clone())
+			allow("allows-manage", endpoint{d}.address())
+		}
 	}
 	return out
 }

@@ -31,6 +31,7 @@ func (t *tools) checkLive(a cluster.Action) error {
 	if t.isLive() || a.Ticket == "" && slices.Contains([]string{
 		cluster.Standby, cluster.Online, cluster.StartMaintenance, cluster.EndMaintenance, cluster.Stop, cluster.Start,
 		cluster.KeepOff, cluster.Clear, cluster.Manage, cluster.Unmanage, cluster.Promote, cluster.Demote,
+		cluster.Apply, cluster.Destroy,
 	}, a.Kind) {
 		return nil
 	}

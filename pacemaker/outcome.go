@@ -13,7 +13,7 @@ func checkMoved(v cluster.Status, a cluster.Action) error {
 	if checkReachable(v, a, movable(v, a.Resource)) == nil {
 		return nil
 	}
-	return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the resource moved there and back again: the scores of other nodes are greater than its stickiness"}
+	return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the resource moved there and back again: " + leaves}
 }
 
 // checkBanned reports a resource that still runs where a ban keeps it off.

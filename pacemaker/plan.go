@@ -15,29 +15,20 @@ import (
 )
 
 // A Plan is what a Description changes in the cluster. It is bound to the CIB from
-// which it was made.
+// which it was made. Its Nodes say whether they have what it needs.
 type Plan struct {
-	// Changes of the configuration, one line each: "create clone haproxy-clone".
-	// Empty: nothing to do.
-	Changes []string `json:"changes"`
-	// Warnings to read before applying the plan.
-	Warnings []string `json:"warnings"`
-	// Consequences are predicted by Pacemaker's scheduler.
-	Consequences cluster.Consequences `json:"simulation"`
-	// Epoch of the CIB from which it was made.
-	Epoch cluster.Epoch `json:"epoch"`
-	// Nodes are the answers of the nodes that may run HAProxy: whether they have what the
-	// plan needs. Empty: none was asked.
-	Nodes []NodeAnswer `json:"nodes,omitempty"`
-	// NodeByNode lists the nodes on which HAProxy restarts, in that order, each when it
-	// runs again on those before. Empty: it restarts nowhere, or everywhere at once.
-	NodeByNode []string `json:"nodeByNode,omitempty"`
+	cluster.HAProxyPlan
 
 	from, to   *CIB // to is nil if there is nothing to do
 	haproxy    string
 	removed    []string // by PlanDestroy
 	isThalassa bool     // HAProxy has Thalassa's resource agent
 	home       string   // of the floating IPs
+}
+
+// newPlan is a plan that changes nothing yet.
+func newPlan(cib *CIB, haproxy string) Plan {
+	return Plan{HAProxyPlan: cluster.HAProxyPlan{Epoch: cib.Epoch, Changes: []string{}, Warnings: []string{}}, from: cib, haproxy: haproxy}
 }
 
 // Plan computes the changes for a Description, validates the result with Pacemaker,
@@ -55,13 +46,30 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	return planOn(ctx, c, cib, d)
+}
+
+// planOn is Plan for a complete Description, and a CIB that was read.
+func planOn(ctx context.Context, c *Cluster, cib *CIB, d Description) (Plan, error) {
+	p, err := planUntagged(ctx, c, cib, d)
+	if err != nil {
+		return p, err
+	}
+	described := cluster.HAProxy(d)
+	return p, p.tag(cluster.Action{Kind: cluster.Apply, Resource: d.Name, HAProxy: &described})
+}
+
+// planUntagged is planOn without the tag.
+func planUntagged(ctx context.Context, c *Cluster, cib *CIB, d Description) (Plan, error) {
 	if err := checkNodes(d, cib); err != nil {
 		return Plan{}, err
 	}
 	if err := d.clash(cib.root.Child("configuration", "resources"), c.cfg.Defaults); err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: []string{}, haproxy: d.Name, home: d.home(), isThalassa: d.Agent == thalassaAgent}
+	p := newPlan(cib, d.Name)
+	p.home, p.isThalassa = d.home(), d.Agent == thalassaAgent
+	var err error
 	p.to, err = cib.next(func(configuration *cibxml.Element) error {
 		var err error
 		p.Changes, err = d.edit(configuration)

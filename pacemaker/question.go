@@ -45,10 +45,10 @@ type question struct {
 
 // askNodes asks the agents of nodes, and waits for their answers. Answers that come
 // count, whatever happens to others.
-func (c *Cluster) askNodes(ctx context.Context, q question) ([]NodeAnswer, error) {
-	answers := make([]NodeAnswer, len(q.nodes))
+func (c *Cluster) askNodes(ctx context.Context, q question) ([]cluster.NodeAnswer, error) {
+	answers := make([]cluster.NodeAnswer, len(q.nodes))
 	for i, name := range q.nodes {
-		answers[i] = NodeAnswer{Node: name, Silent: true, Reason: "its agent did not answer within " + q.within.String() + "; check that thalassa runs there"}
+		answers[i] = cluster.NodeAnswer{Node: name, Silent: true, Reason: "its agent did not answer within " + q.within.String() + "; check that thalassa runs there"}
 	}
 	request := rand.Text()[:12]
 	failed := c.setAttributes(ctx, q.nodes, q.ask, strings.TrimSpace(request+" "+q.text))
@@ -71,7 +71,7 @@ func (c *Cluster) askNodes(ctx context.Context, q question) ([]NodeAnswer, error
 		if err == nil {
 			q.read(cib, request, answers)
 		}
-		open := slices.ContainsFunc(answers, func(a NodeAnswer) bool { return a.Silent && failed[a.Node] == nil })
+		open := slices.ContainsFunc(answers, func(a cluster.NodeAnswer) bool { return a.Silent && failed[a.Node] == nil })
 		if !open || limited.Err() != nil {
 			return answers, nil
 		}
@@ -80,11 +80,11 @@ func (c *Cluster) askNodes(ctx context.Context, q question) ([]NodeAnswer, error
 }
 
 // read notes the answers to a request that have come.
-func (q question) read(cib *CIB, request string, answers []NodeAnswer) {
+func (q question) read(cib *CIB, request string, answers []cluster.NodeAnswer) {
 	attributes := cib.attributes()
 	for i, a := range answers {
 		if answer, ok := strings.CutPrefix(attributes[a.Node][q.answer], request+" "); ok {
-			answers[i] = NodeAnswer{Node: a.Node, Valid: answer == "ok", Reason: strings.TrimPrefix(answer, "ok")}
+			answers[i] = cluster.NodeAnswer{Node: a.Node, Valid: answer == "ok", Reason: strings.TrimPrefix(answer, "ok")}
 		}
 	}
 }

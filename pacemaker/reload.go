@@ -74,8 +74,7 @@ func (a reloading) setGeneration(generation string) call {
 	return call{tool: "crm_resource", args: []string{"-r", a.Resource, "-p", "generation", "-v", generation}}
 }
 
-// reload sets the generation. It waits until HAProxy has reloaded on the nodes, its
-// monitors have run there, and the cluster has settled.
+// reload sets the generation, and waits as awaitReload does.
 func (a reloading) reload(ctx context.Context, generation string, out *RolledOut) (cluster.Status, error) {
 	c := a.cluster
 	cib, err := c.Query(ctx)
@@ -86,6 +85,13 @@ func (a reloading) reload(ctx context.Context, generation string, out *RolledOut
 	if _, err := c.run(ctx, a.setGeneration(generation)); err != nil {
 		return cluster.Status{}, fmt.Errorf("setting the generation: %w", err)
 	}
+	return a.awaitReload(ctx, before, begun, &out.RolledOut)
+}
+
+// awaitReload waits until HAProxy has reloaded on the nodes, its monitors have run there, and the
+// cluster has settled. before are the numbers of the last operations before the generation was set.
+func (a reloading) awaitReload(ctx context.Context, before map[string]int, begun time.Time, out *cluster.RolledOut) (cluster.Status, error) {
+	c := a.cluster
 	limited, cancel := context.WithTimeout(ctx, a.Wait)
 	defer cancel()
 	reloaded := func(now *CIB) bool {
@@ -97,12 +103,23 @@ func (a reloading) reload(ctx context.Context, generation string, out *RolledOut
 		return cluster.Status{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(a.where, ", "), err)
 	}
 	out.ReloadMs = time.Since(begun).Milliseconds()
-	monitored, cancel := context.WithTimeout(limited, monitorsWithin)
-	defer cancel()
-	_ = c.await(monitored, func(now *CIB) bool { return !operationsOf(now, a.Resource).isPending() }) // without all of them, their results so far count
+	a.awaitMonitors(limited)
 	v, err := c.Settled(ctx, a.Wait)
 	out.SettleMs = time.Since(begun).Milliseconds()
 	return v, err
+}
+
+// awaitReloadNow is awaitReload for a generation that was set a moment ago.
+func (a reloading) awaitReloadNow(ctx context.Context, before map[string]int, out *cluster.RolledOut) (cluster.Status, error) {
+	return a.awaitReload(ctx, before, time.Now(), out)
+}
+
+// awaitMonitors waits for the first monitors after a reload. Without all of them, their results
+// so far count.
+func (a reloading) awaitMonitors(ctx context.Context) {
+	monitored, cancel := context.WithTimeout(ctx, monitorsWithin)
+	defer cancel()
+	_ = a.cluster.await(monitored, func(now *CIB) bool { return !operationsOf(now, a.Resource).isPending() })
 }
 
 // await reads the CIB until a condition holds. If it does not in time, the error is a

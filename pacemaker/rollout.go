@@ -21,32 +21,16 @@ type Rollout struct {
 	Restart bool
 }
 
-// A NodeAnswer is the answer of a node's agent about its configuration.
-type NodeAnswer struct {
-	Node   string `json:"node"`
-	Valid  bool   `json:"valid"`
-	Reason string `json:"reason,omitempty"`
-	// Silent: the agent did not answer. Then it is not Valid either.
-	Silent bool `json:"silent,omitempty"`
-}
-
-// RolledOut is the result of a rollout.
+// RolledOut is the result of a rollout, and the state after it.
 type RolledOut struct {
-	Nodes []NodeAnswer `json:"nodes"`
-	From  string       `json:"from"` // generation
-	To    string       `json:"to"`   // equals From if nothing was changed, or the change was reverted
-	// Reloaded are the nodes where HAProxy has reloaded, the last of them ReloadMs
-	// after the generation was increased.
-	Reloaded []string `json:"reloaded"`
-	ReloadMs int64    `json:"reloadMs"`
-	// SettleMs is the time until the cluster had settled and all monitors had run.
-	SettleMs int64          `json:"settleMs"`
-	Cluster  cluster.Status `json:"cluster"`
+	cluster.RolledOut
+
+	Cluster cluster.Status `json:"cluster,omitzero"`
 }
 
 // Rollout asks the agent of every running node that may run HAProxy to validate its
 // configuration. Then it increases the resource's parameter "generation", and Pacemaker
-// reloads HAProxy wherever it runs. It changes nothing if a node refuses (*lb.RefusedError), or if
+// reloads HAProxy wherever it runs. It changes nothing if a node refuses (*cluster.RolloutRefusedError), or if
 // Pacemaker would restart HAProxy instead (*lb.ConflictError). If a reload fails, it
 // restores the previous generation, and the error is an *lb.ConflictError.
 func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
@@ -62,7 +46,7 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	if err != nil {
 		return RolledOut{}, err
 	}
-	out := RolledOut{Cluster: before, Nodes: []NodeAnswer{}, Reloaded: []string{}}
+	out := RolledOut{Cluster: before, RolledOut: cluster.RolledOut{Nodes: []cluster.NodeAnswer{}, Reloaded: []string{}}}
 	if out.From, err = cib.generation(r.Resource); err != nil {
 		return out, err
 	}
@@ -82,7 +66,7 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	if out.Nodes, err = c.askNodes(ctx, q); err != nil {
 		return out, err
 	}
-	if err := refusal(out.Nodes); err != nil {
+	if err := refusal(out.RolledOut, next); err != nil {
 		return out, err
 	}
 	after, err := a.reload(ctx, next, &out)
@@ -156,10 +140,10 @@ func failedSince(before, after cluster.Status, resource string) []string {
 	return out
 }
 
-// refusal returns an error if a node has refused.
-func refusal(answers []NodeAnswer) error {
+// refusal returns a *cluster.RolloutRefusedError if a node has refused a generation.
+func refusal(r cluster.RolledOut, planned string) error {
 	var lines []string
-	for _, a := range answers {
+	for _, a := range r.Nodes {
 		if !a.Valid {
 			lines = append(lines, a.Node+": "+a.Reason)
 		}
@@ -167,7 +151,10 @@ func refusal(answers []NodeAnswer) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	return &lb.RefusedError{At: "check", Output: "nothing has changed\n" + strings.Join(lines, "\n")}
+	r.Planned = planned
+	return &cluster.RolloutRefusedError{
+		Rollout: *r.Bounded(), Cause: &lb.RefusedError{At: "check", Output: "nothing has changed\n" + strings.Join(lines, "\n")},
+	}
 }
 
 // askable returns the running nodes among those that may run HAProxy; nil: all may.

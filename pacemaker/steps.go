@@ -44,8 +44,14 @@ type Stage struct {
 	Mark string
 	// Was is Step.Was of the first stage.
 	Was string
-	// Foretell asks the scheduler what the action would do.
+	// Foretell asks the scheduler what the action would do. Actions on HAProxy always do.
 	Foretell bool
+
+	// Nodes are those of the first step of an action on HAProxy, and First is that step, if this
+	// agent has made it. Undo takes back what the stages before have changed.
+	Nodes []string
+	First *Step
+	Undo  bool
 }
 
 // Stages is the number of writes of an action: what Move and Restart begin with a first one,
@@ -84,6 +90,8 @@ type Step struct {
 	// Starts are the numbers of the last starts, see Starts.
 	Starts map[string]string
 
+	haproxyStep
+
 	from, to *CIB // to is nil if the configuration does not change
 	live     []call
 }
@@ -102,6 +110,9 @@ func (s Steps) Plan(ctx context.Context, g Stage) (Step, error) {
 	st := Step{Epoch: cib.Epoch, from: cib, Was: g.Was, Starts: starts(cib), Done: hasMark(cib, g.Mark)}
 	if st.Before, err = c.View(ctx, cib); err != nil || st.Done {
 		return st, err
+	}
+	if g.Action.IsOfHAProxy() {
+		return s.planHAProxy(ctx, g, st)
 	}
 	if g.Number > 0 {
 		return s.planEnd(ctx, g, st)
@@ -132,9 +143,7 @@ func (s Steps) Plan(ctx context.Context, g Stage) (Step, error) {
 func (s Steps) planEnd(ctx context.Context, g Stage, st Step) (Step, error) {
 	var calls []call
 	if a := g.Action; a.Kind == cluster.Move {
-		for _, r := range movable(st.Before, a.Resource) {
-			calls = append(calls, clearMove(r, a.Node))
-		}
+		calls = clearMoves(st.Before, a)
 	} else if targetRole(st.from, a.Resource) == "Stopped" {
 		calls = append(calls, meta(a.Resource, "target-role", g.Was))
 	}
@@ -314,15 +323,26 @@ func (c *Cluster) predictRestart(ctx context.Context, cib *CIB, now cluster.Stat
 	if err != nil {
 		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
 	}
+	return predictInTurn(ctx, c, stopped, []call{meta(a.Resource, "target-role", targetRole(cib, a.Resource))}, nil)
+}
+
+// predictInTurn foretells what Pacemaker does with a CIB, and then after calls that change it.
+// check, if there is one, sees what is foretold for the first; its error ends the simulation.
+func predictInTurn(ctx context.Context, c *Cluster, begin *CIB, end []call, check func(cluster.Status) error) (cluster.Consequences, error) {
 	var first cluster.Consequences
 	var then *CIB
-	err = withFile(stopped.data, func(path string) error {
+	err := withFile(begin.data, func(path string) error {
 		saved := filepath.Join(filepath.Dir(path), "after.xml")
-		seen, err := schedule(ctx, &c.tools, stopped, path, "-O", saved)
+		seen, err := schedule(ctx, &c.tools, begin, path, "-O", saved)
 		if err != nil {
 			return err
 		}
-		first = seen.foretold(stopped)
+		first = seen.foretold(begin)
+		if check != nil {
+			if err := check(first.After); err != nil {
+				return err
+			}
+		}
 		data, err := os.ReadFile(saved)
 		if err != nil {
 			return fmt.Errorf("simulating: reading the result: %w", err)
@@ -331,11 +351,11 @@ func (c *Cluster) predictRestart(ctx context.Context, cib *CIB, now cluster.Stat
 		return err
 	})
 	if err != nil {
-		return cluster.Consequences{}, err
+		return first, err
 	}
-	again, err := c.onFile(ctx, then, []call{meta(a.Resource, "target-role", targetRole(cib, a.Resource))})
+	again, err := c.onFile(ctx, then, end)
 	if err != nil {
-		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
+		return first, fmt.Errorf("simulating: %w", err)
 	}
 	second, err := c.predict(ctx, again)
 	second.Actions = cluster.Joined(first.Actions, second.Actions)

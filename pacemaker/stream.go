@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/internal/head"
 )
 
 // maxLine limits a line of the stream, which only contains a version.
@@ -39,7 +40,7 @@ func (t *tools) stream(ctx context.Context, report func(cluster.Epoch)) error {
 	cmd.Dir = "/"
 	cmd.Env = baseEnvironment()
 	cmd.WaitDelay = killDelay
-	stderr := &limitedBuffer{max: maxStderr}
+	stderr := head.New(maxStderr)
 	cmd.Stderr = stderr
 	if _, err := cmd.StdinPipe(); err != nil { // the program ends when it is closed
 		return fmt.Errorf("starting %s: %w", path, err)

@@ -19,6 +19,7 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
+	"thalassa/internal/head"
 	"thalassa/internal/leftover"
 )
 
@@ -173,7 +174,7 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	cmd.Env = t.cfg.environment(q.file)
 	cmd.Stdin = bytes.NewReader(q.stdin)
 	cmd.WaitDelay = killDelay
-	stdout, stderr := &limitedBuffer{max: maxStdout}, &limitedBuffer{max: maxStderr}
+	stdout, stderr := head.New(maxStdout), head.New(maxStderr)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err = cmd.Start(); err == nil {
 		if ctx.Value(backgroundKey{}) != nil {
@@ -189,7 +190,7 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 		return nil, ctx.Err()
 	case limited.Err() != nil:
 		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindTimedOut, Said: "killed after " + within.String()}
-	case err == nil && stdout.cut:
+	case err == nil && stdout.IsCut():
 		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindFailed, Said: fmt.Sprintf("its output has more than %d bytes", maxStdout)}
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1, q.answers && cmd.ProcessState.ExitCode() > 0:
 		return stdout.Bytes(), nil
@@ -332,20 +333,6 @@ func kindOf(code int) cluster.ErrorKind {
 		return cluster.KindCrashed
 	}
 	return cluster.KindFailed
-}
-
-// A limitedBuffer keeps the first max bytes that are written.
-type limitedBuffer struct {
-	bytes.Buffer
-	max int
-	cut bool
-}
-
-func (b *limitedBuffer) Write(data []byte) (int, error) {
-	room := b.max - b.Len()
-	b.cut = b.cut || len(data) > room
-	b.Buffer.Write(data[:min(room, len(data))])
-	return len(data), nil
 }
 
 // filePrefix begins the names of the directories that withFile makes.

@@ -13,7 +13,7 @@ import (
 
 // check reports every invalid field. The error is an *lb.InvalidError.
 func (d Description) check() error {
-	bad := slices.Concat(d.checkNames(), d.checkChoices(), d.checkAddresses(), d.checkTimes(), checkWatch(d))
+	bad := slices.Concat(d.checkNames(), d.checkChoices(), d.checkAddresses(), d.checkTimes(), checkWatch(d), checkManage(d))
 	for _, n := range []struct {
 		path  string
 		value int

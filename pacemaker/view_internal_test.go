@@ -2,6 +2,7 @@ package pacemaker
 
 import (
 	"encoding/xml"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -137,11 +138,16 @@ func TestConsequencesOfASimulation(t *testing.T) {
 }
 
 func TestRolloutAnswers(t *testing.T) {
-	if err := refusal([]NodeAnswer{{Node: "a", Valid: true}}); err != nil {
+	agree := cluster.NodeAnswer{Node: "a", Valid: true}
+	if err := refusal(cluster.RolledOut{Nodes: []cluster.NodeAnswer{agree}}, "8"); err != nil {
 		t.Error(err)
 	}
-	err := refusal([]NodeAnswer{{Node: "a", Valid: true}, {Node: "b", Reason: "no"}})
-	if err == nil || !strings.Contains(err.(*lb.RefusedError).Output, "b: no") { //nolint:errorlint // made here
+	err := refusal(cluster.RolledOut{From: "7", To: "7", Nodes: []cluster.NodeAnswer{agree, {Node: "b", Reason: "no"}}}, "8")
+	refused, ok := errors.AsType[*cluster.RolloutRefusedError](err)
+	if !ok || refused.Rollout.Planned != "8" || refused.Rollout.From != "7" || len(refused.Rollout.Nodes) != 2 {
+		t.Errorf("%v", err)
+	}
+	if cause, ok := errors.AsType[*lb.RefusedError](err); !ok || !strings.Contains(cause.Output, "b: no") || strings.Contains(cause.Output, "a: ") {
 		t.Errorf("%v", err)
 	}
 	before := cluster.Status{Failures: []cluster.Failure{{Node: "a", Resource: "haproxy", Operation: "monitor", Call: 1}}}
@@ -175,5 +181,23 @@ func TestXMLKeepsWhatItSays(t *testing.T) {
 	c.ByID("1").Set("id", "2")
 	if c.Equal(e) || e.ByID("1") == nil {
 		t.Error("a copy shares something")
+	}
+}
+
+// A node on which Pacemaker stops on request is leaving, until it is offline.
+func TestNodesThatLeave(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`<node name="n1" online="true" shutdown="true"/>`:  true,
+		`<node name="n1" online="false" shutdown="true"/>`: false,
+		`<node name="n1" online="true" shutdown="false"/>`: false,
+	} {
+		var n nodeXML
+		if err := xml.Unmarshal([]byte(text), &n); err != nil {
+			t.Fatal(err)
+		}
+		if got := node(n, nil, nil, nil); got.Leaving != want {
+			t.Errorf("%s: leaving %t, expected %t", text, got.Leaving, want)
+		}
 	}
 }

@@ -53,6 +53,20 @@ func described(h wizard.HAProxy) (Description, error) {
 		}
 		d.Addresses = append(d.Addresses, a)
 	}
+	if h.Manage != "" {
+		a, err := netip.ParsePrefix(h.Manage)
+		if err != nil || a.Addr().Is4In6() {
+			fe.Add("manage-ip", fmt.Sprintf("%q is not an address with its prefix length", h.Manage), "e.g. 192.0.2.20/24")
+		}
+		d.Manage = a
+	}
+	if h.ManagePort != "" {
+		port, err := strconv.ParseUint(h.ManagePort, 10, 16)
+		if err != nil || port == 0 {
+			fe.Add("manage-port", fmt.Sprintf("%q is no port", h.ManagePort), "1 to 65535")
+		}
+		d.ManagePort = int(port) //nolint:gosec // of 16 bits
+	}
 	if err := fe.Err(); err != nil {
 		return d, err
 	}

@@ -2,6 +2,7 @@ package pacemaker_test
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ func TestHAProxyEditsAreThePlan(t *testing.T) {
 	for _, h := range []wizard.HAProxy{
 		{Addresses: []string{"192.0.2.10/24"}},
 		{Addresses: []string{"192.0.2.10/24", "2001:db8::5/64"}, Name: "edge", Order: "mandatory", Prefer: []string{"n2"}, Interface: "eth0"},
+		{Addresses: []string{"192.0.2.10/24"}, Manage: "192.0.2.20/24", ManagePort: "7630"},
 		{Addresses: []string{"192.0.2.10/24"}, Topology: "group", Parameters: map[string]string{"config": "/etc/x.cfg"}},
 	} {
 		for _, hasOptions := range []bool{true, false} {
@@ -44,6 +46,9 @@ func TestHAProxyEditsAreThePlan(t *testing.T) {
 				continue
 			}
 			d := pacemaker.Description{Name: h.Name, Addresses: prefixes(t, h.Addresses...), Order: h.Order, Prefer: h.Prefer, Interface: h.Interface, Topology: h.Topology, Parameters: h.Parameters}
+			if h.Manage != "" {
+				d.Manage, d.ManagePort = netip.MustParsePrefix(h.Manage), 7630
+			}
 			plan, err := c.Plan(t.Context(), d)
 			if err != nil {
 				t.Fatal(err)

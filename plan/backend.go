@@ -133,6 +133,7 @@ func compareMembers(a, b lb.ResolvedBackend) []Reason {
 	r.add("members", members)
 	r.add("weight", weights)
 	r.add("state", statesChanged(a.Members, b.Members))
+	r.add("tls", ownTLSChanged(a.Members, b.Members))
 	if len(members) > 0 || len(weights) > 0 {
 		r.add("version", changed(origin(a, b), origin(b, a)))
 	}
@@ -202,6 +203,23 @@ func statesChanged(a, b []lb.Member) []string {
 	for _, m := range b {
 		for _, d := range changed(stateText(inMaintenance[m.Address]), stateText(m.Maintenance)) {
 			detail = append(detail, address(m)+" "+d)
+		}
+	}
+	return detail
+}
+
+// ownTLSChanged compares what the members that both have say about TLS.
+func ownTLSChanged(a, b []lb.Member) []string {
+	before := map[lb.HostPort]lb.OwnTLS{}
+	for _, m := range a {
+		before[m.Address] = m.TLS
+	}
+	var detail []string
+	for _, m := range b {
+		if old, ok := before[m.Address]; ok {
+			for _, d := range changed(old.String(), m.TLS.String()) {
+				detail = append(detail, address(m)+" "+d)
+			}
 		}
 	}
 	return detail

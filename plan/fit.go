@@ -10,20 +10,21 @@ import (
 // need another slot are left out, and no slots are reserved for a switch of versions.
 func Fit(now []lb.Slot, p lb.ResolvedBackend) lb.ResolvedBackend {
 	p.Arrivals = 0
-	inSlot := map[lb.HostPort]bool{}
-	room := 0
+	inSlot := map[spot]bool{}
+	room := map[lb.OwnTLS]int{}
 	for _, s := range now {
 		if s.Member == nil {
-			room++
+			room[s.TLS]++
 		} else {
-			inSlot[s.Member.Address] = true
+			inSlot[spot{s.Member.Address, s.TLS}] = true
 		}
 	}
 	p.Members = slices.DeleteFunc(slices.Clone(p.Members), func(m lb.Member) bool {
-		if !inSlot[m.Address] {
-			room--
+		if inSlot[spot{m.Address, m.TLS}] {
+			return false
 		}
-		return !inSlot[m.Address] && room < 0
+		room[m.TLS]--
+		return room[m.TLS] < 0
 	})
-	return LayoutBackend(now, p)
+	return layoutBackend(now, p, growth{spare: maxSpare, keepsLeft: true})
 }

@@ -157,7 +157,7 @@ func (g generator) changeBackend(p *lb.ResolvedBackend) {
 	default:
 		p.Members = slices.Clone(p.Members)
 		for i := range p.Members {
-			p.Members[i].Weight = pick(g, 1, 5)
+			p.Members[i].Weight, p.Members[i].TLS = pick(g, 1, 5), g.ownTLS()
 		}
 	}
 }

@@ -38,6 +38,9 @@ func check(s *Agent) error {
 	if err := validate(s); err != nil {
 		return err
 	}
+	if s.noHAProxy = s.IsConsole(); s.noHAProxy {
+		return nil
+	}
 	return s.complete()
 }
 
@@ -54,6 +57,7 @@ func validate(s *Agent) error {
 	c.checkNatives()
 	c.checkRoutes()
 	c.checkACME()
+	c.checkClusters()
 	if err := errors.Join(c.problems...); err != nil {
 		return Error{err}
 	}
@@ -109,9 +113,9 @@ func (c *checker) checkPrefix(setting, p, example string) {
 func (c *checker) checkTLS() {
 	s := c.settings
 	switch s.tls {
-	case "", tlsOff, tlsAuto, tlsFiles, tlsACME:
+	case "", tlsOff, tlsAuto, tlsFiles, tlsACME, tlsShared:
 	default:
-		c.bad("tls: %q is not known, expected %s, %s, %s or %s", s.tls, tlsOff, tlsAuto, tlsFiles, tlsACME)
+		c.bad("tls: %q is not known, expected %s, %s, %s, %s or %s", s.tls, tlsOff, tlsAuto, tlsShared, tlsFiles, tlsACME)
 	}
 	c.checkOwnOrder()
 	switch files := s.TLS().Mode() == tlsFiles; {
@@ -124,8 +128,11 @@ func (c *checker) checkTLS() {
 	case !files && s.tlsKey != "":
 		c.bad("tls-key: is set, but tls is %s, expected %s", s.tls, tlsFiles)
 	}
+	if s.TLS().Mode() == tlsShared && s.sessionKey == "" {
+		c.bad("tls: is %s, but session-key-file is not set, expected the file of the key that the agents share", tlsShared)
+	}
 	if s.clientCA != "" && s.TLS().Mode() == tlsOff {
-		c.bad("client-ca: is set, but tls is off, expected auto, files or acme")
+		c.bad("client-ca: is set, but tls is off, expected auto, shared, files or acme")
 	}
 	if s.clientCA != "" && s.accessFile == "" {
 		c.bad("client-ca: is set, but access-file is not, which says whom a certificate is for")

@@ -126,5 +126,8 @@ func (s *Agent) Cluster(log *slog.Logger) (pacemaker.Config, bool) {
 
 // String is the settings in one line, for people.
 func (s *Agent) String() string {
+	if s.IsConsole() {
+		return fmt.Sprintf("API on %s, console of %d clusters", s.Listen(), len(s.clusters))
+	}
 	return "API on " + s.Listen() + ", Consul at " + s.Consul() + ", HAProxy " + s.haproxy
 }

@@ -19,7 +19,7 @@ type Setting struct {
 
 // Groups are all settings of the agent in the order in which they are shown.
 func Groups() []Group {
-	return []Group{general(), apiGroup(), consulGroup(), holdGroup(), haproxyGroup(), reloadGroup(), acmeGroup(), ocspGroup(), clusterGroup(), storageGroup()}
+	return []Group{general(), apiGroup(), consulGroup(), holdGroup(), haproxyGroup(), reloadGroup(), acmeGroup(), ocspGroup(), clusterGroup(), otherGroup(), storageGroup()}
 }
 
 func general() Group {
@@ -43,7 +43,7 @@ func apiGroup() Group {
 		Settings: []Setting{
 			{Name: "host", Explanation: "An address that is not loopback needs `token-file`, or `insecure-no-auth`. `::` listens on all addresses."},
 			{Name: "port", Explanation: "With 0 the system chooses a port; the log shows it."},
-			{Name: "tls", Explanation: "`auto`: the agent makes a certificate of its own and renews it. `files`: the certificate of `tls-cert` and `tls-key`. `acme`: one for `tls-names` that is [ordered](acme.md#the-agents-own-address); until then that of `auto`. " +
+			{Name: "tls", Explanation: "`auto`: the agent makes a certificate of its own and renews it. `shared`: the same, with one [key for all nodes](cluster-manage.md#one-key-for-all-nodes) that have the same `session-key-file`. `files`: the certificate of `tls-cert` and `tls-key`. `acme`: one for `tls-names` that is [ordered](acme.md#the-agents-own-address); until then that of `auto`. " +
 				"Default: `files` if these are set; else `off` on a loopback address and with `insecure-no-auth`, and `auto` on any other address. See [access.md](access.md)."},
 			{Name: "tls-cert", Live: true, Explanation: "The agent reads a changed pair again. One that does not fit, or has expired, is logged and not used."},
 			{Name: "tls-key", Live: true},

@@ -49,8 +49,8 @@ func newFlagSet(s *Agent) *pflag.FlagSet {
 
 // BadValue returns an error that says what a flag expects instead of text.
 func BadValue(f *pflag.Flag, text string) error {
-	if f.Value.Type() == routeListType {
-		if err := new(routeList).Set(text); err != nil {
+	if t := f.Value.Type(); t == routeListType || t == yamlListType {
+		if err := f.Value.Set(text); err != nil { // which says what is wrong, and changes nothing
 			return err
 		}
 	}

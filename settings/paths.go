@@ -29,6 +29,7 @@ type paths struct {
 	persistence  string
 	dbPath       string
 	keyFile      string // empty: stored keys are not encrypted
+	noHAProxy    bool   // its paths are not used
 
 	// For paths that no setting names:
 	runDirs runDirs
@@ -152,6 +153,15 @@ func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.jso
 // cluster.
 func (p *paths) SharedSessions() string { return filepath.Join(p.dbPath, "sessions-nodes.json") }
 
+// ClusterLogs is the folder with lines of the logs of other nodes.
+func (p *paths) ClusterLogs() string { return filepath.Join(p.dbPath, "cluster-logs") }
+
+// ClusterImports is the folder with the pasts of clusters that came in files.
+func (p *paths) ClusterImports() string { return filepath.Join(p.dbPath, "cluster-imports") }
+
+// ClusterNodes is the file with the nodes of the cluster and the addresses of their agents.
+func (p *paths) ClusterNodes() string { return filepath.Join(p.dbPath, "cluster-nodes.json") }
+
 // ClusterHistory is the folder with what the cluster went through.
 func (p *paths) ClusterHistory() string { return filepath.Join(p.dbPath, "cluster-history") }
 
@@ -164,6 +174,9 @@ type Directory struct {
 
 // Directories lists all directories that the agent must be able to write to.
 func (p *paths) Directories() []Directory {
+	if p.noHAProxy {
+		return []Directory{{Setting: "db-path", Path: p.dbPath, Created: true}}
+	}
 	list := []Directory{
 		{Setting: "haproxy-cfg-path", Path: filepath.Dir(p.cfgPath)},
 		{Setting: "haproxy-socket-path", Path: filepath.Dir(p.statsSocket)},

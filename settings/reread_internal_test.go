@@ -92,7 +92,7 @@ func TestRereadSettings(t *testing.T) {
 // Each live setting takes effect, and is read again from what took effect.
 func TestEveryLiveSettingFollows(t *testing.T) {
 	live := 0
-	values := map[string]string{"log-format": "json", "allow-natives": "any", "natives-dirs": "/other", "routes": "[{path: /img/, files: /srv}]"}
+	values := map[string]string{"log-format": "json", "allow-natives": "any", "natives-dirs": "/other", "routes": "[{path: /img/, files: /srv}]", "clusters": `[{name: paris, addresses: ["https://lb1.example:10000"]}]`}
 	base := "token-file: /t\naccess-file: /a\ntls-cert: /c\ntls-key: /k\nclient-ca: /ca\nconsul-ca-file: /consul\nconsul-cert-file: /cert\nconsul-key-file: /key"
 	s, rewrite := rereadable(t, base)
 	s.flags.VisitAll(func(f *pflag.Flag) {

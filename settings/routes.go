@@ -111,6 +111,7 @@ func (s *Agent) secretPaths() []string {
 		s.statsSocket, s.masterSocket, s.peersSocket, s.file, s.v1.credentials,
 	}
 	all = append(all, s.acme.secretFiles()...)
+	all = append(all, s.clusterFiles()...)
 	if s.cfgPath != "" {
 		all = append(all, haproxy.CertificateDir(s.cfgPath))
 	}

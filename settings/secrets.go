@@ -3,8 +3,8 @@ package settings
 import "os"
 
 // OpenSecrets lists the settings whose files hold a secret that every user of the machine may read:
-// Consul's token and key, the API's key, the key of the stored certificates, and the credentials of
-// the artifact repository. Files that do not exist, or cannot be examined, are left out.
+// Consul's token and key, the API's key, the key of the stored certificates, tokens and keys for
+// other servers and clusters, and the credentials of the artifact repository. Files that do not exist, or cannot be examined, are left out.
 func (s *Agent) OpenSecrets() (settings, files []string) {
 	for _, one := range append([]struct{ setting, path string }{
 		{"consul-token-file", s.consulToken},
@@ -12,7 +12,7 @@ func (s *Agent) OpenSecrets() (settings, files []string) {
 		{"tls-key", s.tlsKey},
 		{"key-file", s.keyFile},
 		{"v1-artifacts-credentials", s.v1.credentials},
-	}, s.acme.secrets()...) {
+	}, append(s.acme.secrets(), s.clusterSecrets()...)...) {
 		if one.path == "" {
 			continue
 		}

@@ -57,7 +57,7 @@ func (t Sharing) Config(log *slog.Logger) (*auth.ShareConfig, error) {
 func (t Sharing) alone() string {
 	switch {
 	case t.s.sessionKey == "":
-		return "session-key-file is not set, so each node orders on its own"
+		return "without session-key-file each node orders on its own"
 	case t.s.acme.prefix == "":
 		return "acme-kv-prefix is empty, so each node orders on its own"
 	}

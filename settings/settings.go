@@ -23,6 +23,7 @@ type Agent struct {
 	apiSettings
 	consulSettings
 	haproxySettings
+	otherSettings
 	acme acmeSettings
 	ocsp ocspSettings
 	logSettings
@@ -41,6 +42,7 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	haproxyFlags(s, f)
 	acmeFlags(s, f)
 	ocspFlags(s, f)
+	otherFlags(s, f)
 	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
@@ -54,7 +56,7 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.IntVar(&s.port, "port", 10000, "listen `port` of the API")
 	f.StringVar(&s.label, "label", "", "logical `name` of this load balancer")
 	f.StringVar(&s.location, "location", "", "`location` of this node, shown in Consul")
-	f.StringVar(&s.tls, "tls", "", "`mode` of TLS for the API: off, auto, files or acme")
+	f.StringVar(&s.tls, "tls", "", "`mode` of TLS for the API: off, auto, shared, files or acme")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `file` of the API's certificate and its chain")
 	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `file` of the certificate's key")
 	f.StringSliceVar(&s.tlsNames, "tls-names", nil, "additional `names` and addresses of the API")

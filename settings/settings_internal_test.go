@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,26 @@ func TestCommandLineWinsOverTheFile(t *testing.T) {
 	}
 }
 
+// aCluster is the setting of another cluster.
+const aCluster = "clusters: [{name: paris, addresses: [\"https://lb1.example:10000\"], tokenFile: /etc/paris-token}]\n"
+
+// A console needs no place for HAProxy's sockets, and routes never serve its tokens.
+func TestConsole(t *testing.T) {
+	s, err := load(t, aCluster, "--console", "--db-path", "/var/lib/console")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.IsConsole() || s.statsSocket != "" || s.runDir != "" || len(s.Directories()) != 1 || s.Directories()[0].Path != "/var/lib/console" {
+		t.Errorf("a console has the socket %q, the directory %q and %v", s.statsSocket, s.runDir, s.Directories())
+	}
+	if got := s.String(); !strings.HasSuffix(got, "console of 1 clusters") {
+		t.Errorf("it is %q", got)
+	}
+	if !slices.Contains(s.SecretFiles(), "/etc/paris-token") {
+		t.Errorf("routes may serve the token of a cluster: %v", s.SecretFiles())
+	}
+}
+
 func TestMistakesAreNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		file string
@@ -93,9 +114,15 @@ func TestMistakesAreNamed(t *testing.T) {
 		"acme, directory":    {args: []string{"--tls", "acme", "--tls-names", "lb.example", "--tls-acme-directory", "http://a.example"}, want: []string{"tls-acme-directory: ", "expected an https URL"}},
 		"acme, CA":           {args: []string{"--tls", "acme", "--tls-names", "lb.example", "--tls-acme-directory-ca", "/nonexistent"}, want: []string{"tls-acme-directory-ca: "}},
 		"acme, mail":         {args: []string{"--tls", "acme", "--tls-names", "lb.example", "--tls-acme-email", "me"}, want: []string{"tls-acme-email: "}},
+		"shared, no key":     {args: []string{"--tls", "shared"}, want: []string{"tls: is shared, but session-key-file"}},
 		"not acme":           {args: []string{"--tls", "auto", "--tls-acme-email", "me@a.example"}, want: []string{"tls-acme-email: need tls to be acme"}},
 		"a bad prefix":       {args: []string{"--acme-kv-prefix", "/x"}, want: []string{"acme-kv-prefix: "}},
 		"one prefix":         {args: []string{"--acme-kv-prefix", "thalassa/sessions/acme/"}, want: []string{"acme-kv-prefix: ", "in common"}},
+		"an open cluster":    {file: "clusters: [{name: paris, addresses: [\"http://lb1.example\"]}]\n", want: []string{"clusters: paris: addresses: ", "https://"}},
+		"unknown to it":      {file: "clusters: [{name: paris, adresses: []}]\n", want: []string{"clusters: ", "adresses"}},
+		"an empty console":   {args: []string{"--console"}, want: []string{"clusters: is not set"}},
+		"a console, Consul":  {file: aCluster, args: []string{"--console", "--session-key-file", "/k", "--token-file", "/t"}, want: []string{"session-key-file: needs Consul"}},
+		"a console, acme":    {file: aCluster, args: []string{"--console", "--tls", "acme", "--tls-names", "lb.example"}, want: []string{"tls: is acme, and a console"}},
 		"few connections":    {args: []string{"--consul-max-connections", "3"}, want: []string{"consul-max-connections: 3"}},
 	} {
 		_, err := load(t, c.file, c.args...)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"thalassa/auth"
 	"thalassa/internal/safefile"
 	"thalassa/listen"
 )
@@ -18,6 +19,8 @@ const (
 	tlsAuto  = "auto"
 	tlsFiles = "files"
 	tlsACME  = "acme"
+	// tlsShared is tlsAuto with a key that follows from session-key-file.
+	tlsShared = "shared"
 )
 
 // TLS is how the API is served.
@@ -26,7 +29,7 @@ type TLS struct{ s *Agent }
 // TLS returns the settings of the API's certificate.
 func (s *Agent) TLS() TLS { return TLS{s} }
 
-// Mode is off, auto, files or acme.
+// Mode is off, auto, files, acme or shared.
 func (t TLS) Mode() string {
 	s := t.s
 	switch {
@@ -84,12 +87,18 @@ func (t TLS) ClientCAs() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// SelfSigned configures the agent's own certificate; the caller adds the clock.
-func (t TLS) SelfSigned(log *slog.Logger) listen.SelfSignedConfig {
-	return listen.SelfSignedConfig{
-		Dir: filepath.Join(t.s.dbPath, "tls"), Logger: log,
-		Names: t.Names(log),
+// SelfSigned configures the agent's own certificate; the caller adds the clock. The error
+// names the setting.
+func (t TLS) SelfSigned(log *slog.Logger) (listen.SelfSignedConfig, error) {
+	cfg := listen.SelfSignedConfig{Dir: filepath.Join(t.s.dbPath, "tls"), Logger: log, Names: t.Names(log)}
+	if t.Mode() != tlsShared {
+		return cfg, nil
 	}
+	var err error
+	if cfg.Seed, err = auth.ReadClusterSeed(t.s.sessionKey, "thalassa api key 1\n"+t.s.sessionPrefix); err != nil {
+		return cfg, Error{Err: fmt.Errorf("tls: %w", err)}
+	}
+	return cfg, nil
 }
 
 // Names are the names and addresses by which clients reach the API: tls-names, and those that

@@ -23,8 +23,9 @@ const (
 	// recentlyReplaced.
 	laterInterval    = time.Second
 	recentlyReplaced = 10 * time.Second
-	// holdTimeout bounds one query in a session. A worker that does not answer is let go.
-	holdTimeout = 500 * time.Millisecond
+	// holdTimeout bounds one query in a session. A worker that does not answer is let go, and what it
+	// counted last is unknown: on a busy machine, an answer takes half a second at times.
+	holdTimeout = 2 * time.Second
 	// maxHeld bounds how many workers are held, maxHeldLines the lines of show stat that
 	// are kept of them (about 500 bytes each). The oldest are let go.
 	maxHeld      = 256

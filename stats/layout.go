@@ -64,15 +64,17 @@ func (p *backendMembers) member(server, address string) (lb.Member, bool) {
 	if p.of.Slots == nil {
 		return p.known(server)
 	}
-	if m, ok := p.known(address); ok {
-		return m, true
+	m, ok := p.known(address)
+	if !ok { // HAProxy may write an IPv6 address differently
+		bind, err := lb.ParseBind(address)
+		if err != nil {
+			return lb.Member{}, false
+		}
+		m, ok = p.known(lb.HostPort(bind).String())
 	}
-	// HAProxy may write an IPv6 address differently.
-	bind, err := lb.ParseBind(address)
-	if err != nil {
-		return lb.Member{}, false
-	}
-	return p.known(lb.HostPort(bind).String())
+	// A member that says something else about TLS than before has another line.
+	_, own := lb.ParseSlotName(server)
+	return m, ok && own == m.TLS
 }
 
 func (p *backendMembers) known(by string) (lb.Member, bool) {

@@ -2,11 +2,10 @@ package statsock
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 
-	"golang.org/x/sys/unix"
+	"thalassa/internal/peer"
 )
 
 // Listener returns the process that listens on a unix socket, as Linux records it when listen(2) is
@@ -21,18 +20,8 @@ func Listener(ctx context.Context, path string) (pid int, err error) {
 		return 0, fmt.Errorf("asking who listens: %w", err)
 	}
 	defer conn.Close()
-	unixConn, ok := conn.(*net.UnixConn)
-	if !ok {
-		return 0, errors.New("asking who listens: it is no unix socket")
-	}
-	raw, err := unixConn.SyscallConn()
+	peer, err := peer.Of(conn)
 	if err != nil {
-		return 0, fmt.Errorf("asking who listens: %w", err)
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	err = raw.Control(func(fd uintptr) { peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if err = errors.Join(err, peerErr); err != nil {
 		return 0, fmt.Errorf("asking who listens: %w", err)
 	}
 	return int(peer.Pid), nil

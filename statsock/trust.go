@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"thalassa/internal/peer"
 )
 
 // A ForeignError says that a socket belongs to a user who is not trusted: that user
@@ -57,21 +57,9 @@ func (t trust) includes(uid uint32) bool { return slices.Contains(t, uid) }
 // a worker has the socket from the one before (HAProxy 2.6 to 3.2). The process may
 // have ended since.
 func (t trust) checkPeer(conn net.Conn, path string) error {
-	raw, ok := conn.(syscall.Conn)
-	if !ok {
-		return fmt.Errorf("%s: %T has no peer to be asked for", path, conn)
-	}
-	c, err := raw.SyscallConn()
+	peer, err := peer.Of(conn)
 	if err != nil {
-		return err
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	if err := c.Control(func(fd uintptr) { peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
-		return err
-	}
-	if peerErr != nil {
-		return fmt.Errorf("%s: asking who listens: %w", path, peerErr)
+		return fmt.Errorf("%s: asking who listens: %w", path, err)
 	}
 	if t.includes(peer.Uid) {
 		return nil

@@ -103,6 +103,7 @@ type memberTLSDoc struct {
 	ALPN        []string `json:"alpn,omitempty"`
 	MinVersion  string   `json:"minVersion,omitempty"`
 	Certificate string   `json:"certificate,omitempty"`
+	FromMeta    []string `json:"fromMeta,omitempty"`
 }
 
 type healthDoc struct {

@@ -211,17 +211,42 @@ func (b BackendView) compare(s section) error {
 	}
 	names := make([]string, len(b.Servers))
 	addresses := make([]string, len(b.Servers))
+	var options map[string][]string // by name of the server; nil, as in most backends: none
 	for i, server := range b.Servers {
-		names[i], addresses[i] = server.Name, server.Address
+		address, own, has := strings.Cut(server.Address, " ")
+		names[i], addresses[i] = server.Name, address
+		if has {
+			if options == nil {
+				options = map[string][]string{}
+			}
+			options[server.Name] = strings.Fields(own)
+		}
 	}
 	return cmp.Or(
 		s.expectDefaults(b.Defaults),
 		s.expect("server", 1, names),
 		s.expect("server", 2, addresses),
+		s.expectOptions(options),
 		s.expect("bind", 1, nil),
 		s.expect("use_backend", 1, nil),
 		s.expect("default_backend", 1, nil),
 	)
+}
+
+// expectOptions demands options of servers behind their addresses.
+func (s section) expectOptions(of map[string][]string) error {
+	if len(of) == 0 {
+		return nil
+	}
+	for _, l := range s.lines {
+		if l.keyword() != "server" || len(l.words) < 3 {
+			continue
+		}
+		if want := of[l.words[1]]; len(l.words) < 3+len(want) || !slices.Equal(l.words[3:3+len(want)], want) {
+			return fmt.Errorf("the section %q has the line %s, where %s should follow the address", s.title(), abridged(l.text), abridged(strings.Join(want, " ")))
+		}
+	}
+	return nil
 }
 
 // without takes the natives' lines out of s, each of which has to be there, in

@@ -131,8 +131,10 @@ type HealthView struct {
 
 // A ServerView is one server of a backend.
 type ServerView struct {
-	Name    string
-	Address string // host:port, IPv6 in brackets
+	Name string
+	// Address is host:port, IPv6 in brackets. Options of a server's own about TLS follow it:
+	// templates need not know of them.
+	Address string
 	// Resolve: the address has a host name.
 	Resolve  bool
 	Interval time.Duration // between two checks
@@ -254,6 +256,9 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 			Name: s.Name, Address: s.Address.String(), Resolve: !own && !s.Address.Host.IsIP(),
 			Interval: interval, Weight: s.Weight, Spare: s.Spare || s.Maintenance,
 			ID: s.ID, HashKey: p.Placement == lb.PlacedByAddress,
+		}
+		if words := s.TLS.Words(); words != nil {
+			line.Address += " " + strings.Join(words, " ")
 		}
 		if isNumbered && line.ID == 0 {
 			line.ID = i + 1 // which HAProxy gives it itself

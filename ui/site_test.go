@@ -208,3 +208,14 @@ func TestModules(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+func TestPagesOfOtherClusters(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/clusters": true, "/clusters/paris": true, "/clusters/paris/history": true, "/clusters/paris/config": true, "/clusters/paris/nodes/n1": true, "/clusters/paris/resources/vip": true,
+		"/clusters/": false, "/clusters//history": false, "/clusters/paris/": false, "/clusters/paris/nodes": false, "/clusters/paris/config/primitives": false, "/clusters/paris/history/1": false, "/clusters/paris/nodes/n1/x": false,
+	} {
+		if got := ui.IsPage(path); got != want {
+			t.Errorf("%s is a page: %t, want %t", path, got, want)
+		}
+	}
+}

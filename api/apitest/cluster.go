@@ -131,6 +131,11 @@ func (c *Cluster) Predict(_ context.Context, a cluster.Action) (cluster.Conseque
 func (c *Cluster) Do(_ context.Context, a cluster.Action, o cluster.Order) (cluster.Status, cluster.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.trouble == nil && a.IsOfHAProxy() {
+		if err := c.planHAProxy(a).Meets(a.IfMatch, a.Object()); err != nil {
+			return cluster.Status{}, cluster.Job{}, err
+		}
+	}
 	if c.trouble == nil {
 		c.done = append(c.done, a)
 	}

@@ -14,7 +14,7 @@ import (
 type ClusterAgents struct{}
 
 func agents() []cluster.Agent {
-	actions := []cluster.AgentAction{{Name: "start", Timeout: "20s"}, {Name: "stop", Timeout: "20s"}, {Name: "monitor", Interval: "10s", Timeout: "20s"}}
+	actions := []cluster.AgentAction{{Name: "start", Timeout: "20s"}, {Name: "stop", Timeout: "20s"}, {Name: "monitor", Interval: "10s", Timeout: "20s"}, {Name: "validate-all", Timeout: "5s"}}
 	return []cluster.Agent{
 		{Name: "ocf:heartbeat:IPaddr2", Version: "1.0", Short: "Manages virtual addresses", Long: "It can add an IP alias, or remove one.", Actions: actions, Parameters: []cluster.AgentParameter{
 			{Name: "ip", Type: "string", Required: true, Unique: true, Short: "IPv4 or IPv6 address"},
@@ -61,7 +61,7 @@ func (c ClusterAgents) Check(ctx context.Context, name string, params map[string
 		return cluster.AgentCheck{}, err
 	}
 	if isBad {
-		return cluster.AgentCheck{Agent: name, Code: 6, Meaning: "not configured", Reason: "findif failed"}, nil
+		return cluster.AgentCheck{Agent: name, Code: 6, Meaning: "not configured", Reason: "findif failed for ip"}, nil
 	}
 	return cluster.AgentCheck{Agent: name, Valid: true, Meaning: "ok"}, nil
 }

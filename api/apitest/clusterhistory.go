@@ -2,12 +2,15 @@ package apitest
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
 	"thalassa/cluster/failover"
 	"thalassa/lb"
+	"thalassa/pacemaker/history"
 )
 
 // The transitions of a ClusterHistory, by time.
@@ -115,8 +118,17 @@ func (h ClusterHistory) Predicted(ctx context.Context, id string) (cluster.Predi
 	return seen.Predicted, err
 }
 
+// Suppose is what the Cluster foresees.
+func (h ClusterHistory) Suppose(ctx context.Context, id string, s cluster.Scenario) (cluster.Prediction, error) {
+	if _, err := h.Transition(id); err != nil {
+		return cluster.Prediction{}, err
+	}
+	seen, err := h.Foresee(ctx, config.Question{Scenario: s})
+	return seen.Predicted, err
+}
+
 // Explain explains the failure of vip by the record of both transitions.
-func (h ClusterHistory) Explain(ctx context.Context, id, node string) (failover.Explanation, error) {
+func (h ClusterHistory) Explain(ctx context.Context, id string) (failover.Explanation, error) {
 	t, err := h.Transition(id)
 	if err != nil {
 		return failover.Explanation{}, err
@@ -125,7 +137,6 @@ func (h ClusterHistory) Explain(ctx context.Context, id, node string) (failover.
 		ID: id, Run: []cluster.Transition{t}, Results: t.Operations, Settings: failover.Settings{Addresses: []string{"vip"}, HAProxy: []string{"haproxy"}, Nodes: 2},
 		Log: h.Log(ctx, t.Time.Add(-time.Minute), t.Time.Add(time.Minute), 100),
 	}
-	c.Log.Node = node
 	if before, _ := h.Neighbors(id); before != "" {
 		c.Before = h.transitions()[1]
 		c.After = t.Time.Add(time.Minute)
@@ -159,7 +170,7 @@ func (h ClusterHistory) Authors(from, to string) []cluster.Authorship {
 
 // Log has a line of the scheduler at the second.
 func (h ClusterHistory) Log(_ context.Context, from, to time.Time, _ int) cluster.Logged {
-	out := cluster.Logged{From: from, To: to, Lines: []cluster.LogLine{}, Sources: []cluster.LogSource{{Name: "journal", Problem: "journalctl: not installed"}, {Name: "pacemaker.log"}}}
+	out := cluster.Logged{From: from, To: to, Node: "n1", Missing: []string{"n2"}, Lines: []cluster.LogLine{}, Sources: []cluster.LogSource{{Name: "journal", Problem: "journalctl: not installed"}, {Name: "pacemaker.log"}}}
 	if at := h.transitions()[0].Time; !at.Before(from) && !at.After(to) {
 		out.Lines = append(out.Lines, cluster.LogLine{Time: at, Source: "pacemaker.log", Daemon: "pacemaker-schedulerd", PID: 75, Severity: "warning", Text: "Unexpected result of monitor for vip on n1"})
 	}
@@ -172,14 +183,30 @@ func (h ClusterHistory) LogOf(id string) (from, to time.Time, err error) {
 	return t.Time.Add(-30 * time.Second), t.Time.Add(30 * time.Second), err
 }
 
-// MaskedCIB has no secrets.
+// MaskedCIB has the configuration of the Cluster without secrets.
 func (h ClusterHistory) MaskedCIB(id string) ([]byte, error) {
-	_, err := h.Transition(id)
-	return []byte(`<cib epoch="12"/>`), err
+	if _, err := h.Transition(id); err != nil {
+		return nil, err
+	}
+	configuration, _, err := h.Configuration()
+	if err != nil {
+		return nil, err
+	}
+	cib := cibxml.New("cib", "admin_epoch", "0", "epoch", "12", "num_updates", "3").Add(configuration.Clone())
+	cibxml.Mask(cib, "", func(string) {})
+	return cib.Bytes(), nil
 }
 
 // File is what Pacemaker has kept.
 func (h ClusterHistory) File(id string) (name string, data []byte, err error) {
 	t, err := h.Transition(id)
 	return t.File, []byte("BZh"), err
+}
+
+// Export has both, with the job of ann.
+func (h ClusterHistory) Export(ctx context.Context, w io.Writer, f cluster.HistoryFilter, by cluster.HistoryOrigin) error {
+	jobs := func(id string) (cluster.Job, bool) {
+		return cluster.Job{ID: id, Kind: cluster.JobConfigure, State: cluster.JobDone, Author: "ann", Node: "n1", Object: "primitives/vip"}, true
+	}
+	return history.WriteExport(ctx, w, h, history.Beside{Jobs: jobs}, f, by)
 }

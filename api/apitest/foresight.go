@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -156,6 +157,28 @@ func (d *ClusterDrafts) Delete(_ context.Context, id string) error {
 	}
 	d.list = slices.Delete(d.list, i, i+1)
 	return nil
+}
+
+// PlanHAProxy plans one change. Errors about what apply writes are real ones.
+func (c *Cluster) PlanHAProxy(_ context.Context, a cluster.Action) (cluster.HAProxyPlan, error) {
+	if a.HAProxy != nil {
+		if _, err := pacemaker.Description(*a.HAProxy).Complete(); err != nil {
+			return cluster.HAProxyPlan{}, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.planHAProxy(a)
+	return p, cmp.Or(c.trouble, p.Meets(a.IfMatch, a.Object()))
+}
+
+// planHAProxy is a plan that another number of nodes changes. The caller holds the mutex.
+func (c *Cluster) planHAProxy(a cluster.Action) cluster.HAProxyPlan {
+	return cluster.HAProxyPlan{
+		Changes: []string{a.Kind + " " + a.Resource + " on " + strconv.Itoa(len(c.view.Nodes)) + " nodes"}, Warnings: []string{}, Epoch: c.view.Epoch,
+		Consequences: cluster.Consequences{Actions: []cluster.Consequence{}, Text: []string{}, After: c.view},
+		Nodes:        []cluster.NodeAnswer{{Node: "n1", Valid: true}},
+	}.Tagged([]byte(a.Kind))
 }
 
 // HAProxyEdits are those that a real cluster has.

@@ -46,7 +46,7 @@ const (
 )
 
 // ShopObjects are the patterns of the limited tokens of Limited.
-const ShopObjects = "backend/shop-*, frontend/www, certificate/shop-*"
+const ShopObjects = "backend/shop-*, frontend/www, certificate/shop-*, cluster/shop-*"
 
 // AccessFile writes an access file with the tokens of Guarded and those that are limited to
 // patterns.

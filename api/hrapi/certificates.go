@@ -84,6 +84,9 @@ const pemType = "application/x-pem-file"
 
 // upload reads the body, a certificate with its chain and key in PEM.
 func (h certificateHandlers) upload(c echo.Context) (certs.Upload, error) {
+	if err := api.CheckParameters(c.Request(), "allowMissingIssuer"); err != nil {
+		return certs.Upload{}, err
+	}
 	given := c.Request().Header.Get(echo.HeaderContentType)
 	media, _, err := mime.ParseMediaType(given)
 	if err != nil || media != pemType && media != "application/pem-certificate-chain" {

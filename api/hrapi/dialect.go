@@ -137,7 +137,7 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 		{Method: post, Path: "/v1/controller/upload", Need: auth.Admin, On: api.OnNode, Summary: "make a whole haproxy.cfg the running configuration", Handle: texts.upload},
 		{Method: get, Path: "/v1/certificates", Need: auth.Read, On: api.OnMany, Summary: "the names of all certificates", Handle: certificates.list},
 		{Method: get, Path: "/v1/certificates/{certificate}", Need: auth.Read, On: certificate, Summary: "what a certificate says, without its key", Handle: certificates.show},
-		{Method: put, Path: "/v1/certificates/{certificate}", Need: auth.Admin, On: certificate, Summary: "add a certificate to the draft, with its chain and key in PEM", Handle: certificates.put},
+		{Method: put, Path: "/v1/certificates/{certificate}", Need: auth.Admin, On: certificate, Summary: "add a certificate to the draft, with its chain and key in PEM; query: allowMissingIssuer", Handle: certificates.put},
 		{Method: del, Path: "/v1/certificates/{certificate}", Need: auth.Admin, On: certificate, Summary: "remove a certificate in the draft", Handle: certificates.delete},
 		{Method: get, Path: "/v1/haproxy/configuration/running", Need: auth.Read, On: api.OnNode, Summary: "the name of the configuration in effect", Handle: files.running},
 		{Method: get, Path: "/v1/haproxy/configuration/running/expanded", Need: auth.Read, On: api.OnNode, Summary: "its text", Handle: files.runningText},

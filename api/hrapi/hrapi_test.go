@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
 	"thalassa/api/hrapi"
+	"thalassa/audit"
 )
 
 // A fixture is an API with the dialect over a node in memory.
@@ -351,6 +353,93 @@ func TestHiddenNamesAreLikeOthers(t *testing.T) {
 		}
 		if answers[0] != answers[1] || strings.HasPrefix(answers[0], "2") {
 			t.Errorf("%v: %q, and if there is none %q", r, answers[0], answers[1])
+		}
+	}
+}
+
+// A GET that may change the draft is in the audit log as a change, like the POST that does the same.
+func TestChangesByGETAreAudited(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, apitest.Guarded(t))
+	admin := "Authorization: Bearer " + apitest.AdminToken
+	f.do("PUT", "/v1/pools/p", `{"targets":{"off":"127.0.0.1:1"}}`, admin)
+	for _, path := range []string{"/v1/pools/p/targets/off/check", "/v1/controller/restore/d/1"} {
+		for _, method := range []string{"POST", "GET", "HEAD"} {
+			f.do(method, path, "", admin)
+			list, err := f.Audited.Records(t.Context(), audit.Query{Limit: 1})
+			if err != nil || list[0].Action != audit.Change || list[0].Method != method || list[0].Path != path || list[0].Name != "boss" {
+				t.Errorf("%s %s: %+v, %v", method, path, list, err)
+			}
+		}
+	}
+}
+
+// A change with a parameter that it would ignore is refused: what was to be a dry run is not carried
+// out.
+func TestUnknownParametersChangeNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.want("PUT", "/v1/pools/p", `{"targets":{"t":"127.0.0.1:1"}}`, 200, "Added")
+	path := strings.NewReplacer("{gateway}", "g", "{endpoint}", "e", "{pool}", "p", "{target}", "t", "{certificate}", "c", "{db}", "d", "{version}", "1")
+	for _, r := range hrapi.New(hrapi.Config{}).Routes(nil) {
+		if r.Method == http.MethodGet && r.Need.String() == "read" {
+			continue
+		}
+		for _, query := range []string{"dryRun=1", "dryRun", "a=b;c"} {
+			if status, answer, _ := f.do(r.Method, path.Replace(r.Path)+"?"+query, "{}"); status != 400 || !strings.Contains(answer, `"code": "invalid"`) {
+				t.Errorf("%s %s?%s: %d %s", r.Method, r.Path, query, status, answer)
+			}
+		}
+	}
+	f.want("GET", "/v1/pools/p/targets/t", "", 200, `{"address":"127.0.0.1:1","weight":1,"enabled":true}`)
+	f.want("GET", "/revisions", "", 200, "[]")
+}
+
+// An answer does not tell whether a target or an endpoint has a name in a pool or a gateway that the
+// caller does not see, and takes neither from there.
+func TestNamesInHiddenPoolsAreFree(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, apitest.Limited(t))
+	ask := func(method, path, body, token string) (int, string) {
+		status, answer, _ := f.do(method, path, body, "Authorization: Bearer "+token)
+		return status, answer
+	}
+	for path, body := range map[string]string{
+		"/v1/pools/hidden": `{"targets":{"taken":"10.0.0.2:80"}}`, "/v1/pools/shop-a": `{"targets":{"own":"10.0.0.1:80"}}`,
+		"/v1/gateways/hidden": `{"protocol":"http","endpoints":{"taken":"127.0.0.1:8081"}}`, "/v1/gateways/www": `{"protocol":"http","endpoints":{"own":"127.0.0.1:8082"}}`,
+	} {
+		if status, answer := ask("PUT", path, body, apitest.AdminToken); status != 200 {
+			t.Fatalf("%s: %d %s", path, status, answer)
+		}
+	}
+	var answers [2][]string
+	for i, name := range []string{"never", "taken"} {
+		for _, r := range [][3]string{
+			{"DELETE", "/v1/pools/shop-a/targets/NAME", ""},
+			{"POST", "/v1/pools/shop-a/targets/NAME/check", ""},
+			{"PUT", "/v1/pools/shop-a/targets/NAME", `{"address":"10.0.0.3:80","weight":1}`},
+			{"DELETE", "/v1/pools/shop-a/targets/NAME", ""},
+			{"PUT", "/v1/pools/shop-a", `{"targets":{"NAME":"10.0.0.3:80"}}`},
+			{"DELETE", "/v1/pools/shop-a/targets/NAME", ""},
+			{"DELETE", "/v1/gateways/www/endpoints/NAME", ""},
+			{"PUT", "/v1/gateways/www/endpoints/NAME", `{"address":"127.0.0.1:8083"}`},
+			{"DELETE", "/v1/gateways/www/endpoints/NAME", ""},
+			{"PUT", "/v1/gateways/www", `{"endpoints":{"NAME":"127.0.0.1:8083"}}`},
+			{"DELETE", "/v1/gateways/www/endpoints/NAME", ""},
+		} {
+			status, answer := ask(r[0], strings.ReplaceAll(r[1], "NAME", name), strings.ReplaceAll(r[2], "NAME", name), apitest.BlindAdminToken)
+			answers[i] = append(answers[i], fmt.Sprint(r[0], " ", r[1], " ", status, " ", strings.ReplaceAll(answer, name, "NAME")))
+			if r[0] == "PUT" && status != 200 {
+				t.Errorf("%s %s: %d %s", r[0], r[1], status, answer)
+			}
+		}
+	}
+	if !slices.Equal(answers[0], answers[1]) {
+		t.Errorf("%q, and where the names are taken %q", answers[0], answers[1])
+	}
+	for path, want := range map[string]string{"/v1/pools/hidden/targets/taken": "10.0.0.2:80", "/v1/gateways/hidden/endpoints/taken": "127.0.0.1:8081"} {
+		if status, answer := ask("GET", path, "", apitest.AdminToken); status != 200 || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s", path, status, answer)
 		}
 	}
 }

@@ -171,9 +171,11 @@ func (s staging) model(ctx context.Context) (*gateway.Model, error) {
 
 // change changes the draft, unless change returns an error.
 func (s staging) change(c echo.Context, change func(*gateway.Model) error) error {
-	snap := s.agent.Snapshot(c.Request().Context())
+	ctx := c.Request().Context()
+	snap := s.agent.Snapshot(ctx)
 	return s.stage(c, func(in lb.Intent) (lb.Intent, error) {
 		m := gateway.New(in, snap, dashboardKey)
+		m.Sees = func(id string) bool { return api.Sees(ctx, id) }
 		err := change(m)
 		return m.Intent(), err
 	})

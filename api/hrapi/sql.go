@@ -180,7 +180,7 @@ func (h databaseHandlers) save(c echo.Context, name string, data []byte) error {
 
 // restore puts the content of a backup into the draft. A commit carries it out.
 func (h databaseHandlers) restore(c echo.Context) error {
-	if err := h.agent.CheckDeliberate(c); err != nil {
+	if err := errors.Join(h.agent.CheckDeliberate(c), api.CheckParameters(c.Request())); err != nil {
 		return err
 	}
 	name, text, err := names(c, "db", "version")

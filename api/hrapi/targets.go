@@ -2,6 +2,7 @@ package hrapi
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/api"
 	"thalassa/gateway"
 	"thalassa/lb"
 )
@@ -128,7 +130,7 @@ func (h targetHandlers) delete(c echo.Context) error {
 
 // check connects to a target. It disables a target that does not answer in the draft.
 func (h targetHandlers) check(c echo.Context) error {
-	if err := h.agent.CheckDeliberate(c); err != nil {
+	if err := errors.Join(h.agent.CheckDeliberate(c), api.CheckParameters(c.Request())); err != nil {
 		return err
 	}
 	t, err := h.find(c)

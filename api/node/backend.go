@@ -75,6 +75,7 @@ type MemberTLS struct {
 	ALPN        []string `json:"alpn,omitempty"`
 	MinVersion  string   `json:"minVersion,omitempty"`
 	Certificate string   `json:"certificate,omitempty"`
+	FromMeta    []string `json:"fromMeta,omitempty"`
 }
 
 // Versions are an lb.Split as JSON: an object of weights by version.

@@ -127,6 +127,10 @@ func TestServerLinesWithTheNamesOfSlots(t *testing.T) {
 	for native, refused := range map[string]bool{
 		"server s9 10.0.0.1:80": true, "server\ts12 10.0.0.1:80 check": true, "server-template s 3 www.example.org:80": true,
 		`server "s9" 10.0.0.1:80`: true, `server s\9 10.0.0.1:80`: true, "server s9#x": true, `server-template 's' 3 www.example.org:80`: true,
+		"server-template s5-tls-x 2 www.example.org:80": true, "server-template s5 2 www.example.org:80": true,
+		"server-template s5-tls-shop. 1-3 www.example.org:80": true, `server-template "s5"-tls-x 2 www.example.org:80`: true,
+		"server-template s5-notls 2 www.example.org:80": false, "server-template s5-tls-X 2 www.example.org:80": false, "server-template s0 2 www.example.org:80": false,
+		"server-template s5- 2 www.example.org:80": false, "server-template s5-tls-10.0.0. 2 www.example.org:80": false, "server-template s5-web 2 www.example.org:80": false, "server-template": false,
 		"server spare 10.0.0.1:80": false, "server s09 10.0.0.1:80": false, "server-template spare 3 www.example.org:80": false,
 		"default-server s1": false, "server": false, "# server s1": false,
 	} {

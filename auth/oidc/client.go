@@ -34,6 +34,8 @@ const (
 	AttemptLifetime = 10 * time.Minute
 	// refreshEvery is how often the provider's description is read again.
 	refreshEvery = time.Hour
+	// refreshAgain is when it is, after it could not be read: each attempt may take seconds.
+	refreshAgain = time.Minute
 	// maxLogins bounds the logins that wait for the provider at the same time.
 	maxLogins = 16
 )
@@ -47,6 +49,7 @@ type Client struct {
 
 	turn     chan struct{} // held by whoever reads or replaces the following
 	provider *provider     // nil: not read yet
+	tried    time.Time     // last attempt to read it again
 }
 
 // A provider is the provider's own description (discovery document).
@@ -122,8 +125,11 @@ func (c *Client) describe(ctx context.Context) (*provider, error) {
 	case <-ctx.Done():
 		return nil, &AwayError{ctx.Err()}
 	}
-	if c.provider != nil && c.cfg.Now().Sub(c.provider.read) < refreshEvery {
-		return c.provider, nil
+	if now := c.cfg.Now(); c.provider != nil {
+		if now.Sub(c.provider.read) < refreshEvery || now.Sub(c.tried) < refreshAgain {
+			return c.provider, nil
+		}
+		c.tried = now
 	}
 	found, err := oidc.NewProvider(c.withClient(ctx), c.cfg.Issuer)
 	if err == nil {

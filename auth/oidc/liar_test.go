@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,6 +148,7 @@ func TestLiesInTheIDToken(t *testing.T) {
 		"token is expired":                           set("exp", time.Now().Add(-time.Minute).Unix()),
 		"before the nbf":                             set("nbf", time.Now().Add(time.Hour).Unix()),
 		"names nobody":                               set("sub", ""),
+		"more than 255 bytes":                        set("sub", strings.Repeat("a", 256)),
 		"not a list of groups":                       set("groups", 7),
 		"an element that is not a text":              set("groups", []any{"ops", 7}),
 		"does not fit the access token":              set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"),
@@ -245,4 +247,52 @@ func TestAProviderThatIsAway(t *testing.T) {
 	if _, err := l.finish(t, c); !errors.As(err, new(*oidc.AwayError)) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// What is kept of a session is bounded, whatever a provider sends.
+func TestLargeAccessTokens(t *testing.T) {
+	t.Parallel()
+	l, c := newLiar(t)
+	for size, isTaken := range map[int]bool{8 << 10: true, 32<<10 + 1: false, 512 << 10: false} {
+		l.answers["/token"] = func(w http.ResponseWriter, _ *http.Request) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			w.Header().Set("Content-Type", "application/json")
+			encode(w, map[string]any{"access_token": strings.Repeat("a", size), "token_type": "Bearer", "expires_in": 600, "id_token": l.idToken()})
+		}
+		if _, err := l.finish(t, c); isTaken != (err == nil) || err != nil && !errors.As(err, new(*oidc.RefusedError)) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// A description that cannot be read again does not hold up each login: the former one counts for a
+// while.
+func TestTheDescriptionIsNotReadAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	l, _ := newLiar(t)
+	ahead := time.Duration(0)
+	c, err := oidc.New(oidc.Config{Issuer: l.URL, ClientID: "thalassa", GroupsClaim: "groups", Now: func() time.Time { return time.Now().Add(ahead) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int32
+	begin := func(want int32) {
+		t.Helper()
+		if _, _, err := c.Begin(t.Context(), redirect, ""); err != nil || asked.Load() != want {
+			t.Errorf("asked %d times, want %d, %v", asked.Load(), want, err)
+		}
+	}
+	begin(0)
+	l.mu.Lock()
+	l.answers["/.well-known/openid-configuration"] = func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusInternalServerError)
+	}
+	l.mu.Unlock()
+	ahead = 2 * time.Hour
+	begin(1)
+	begin(1)
+	ahead += 2 * time.Minute
+	begin(2)
 }

@@ -141,6 +141,12 @@ func isUnreachable(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "fetching keys") || errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(net.Error)))
 }
 
+// Bounds of what is kept of each session, in bytes.
+const (
+	maxSubject     = 255 // OpenID Connect Core 1.0, section 2
+	maxAccessToken = 32 << 10
+)
+
 // checkToken checks what the library does not check of an ID token.
 func (c *Client) checkToken(token *oauth2.Token, id *oidc.IDToken, nonce string) error {
 	var extra struct {
@@ -154,6 +160,10 @@ func (c *Client) checkToken(token *oauth2.Token, id *oidc.IDToken, nonce string)
 		return refused("the ID token is for another login (nonce)")
 	case id.Subject == "":
 		return refused("the ID token names nobody (sub)")
+	case len(id.Subject) > maxSubject:
+		return refused("the ID token has a name (sub) of more than %d bytes", maxSubject)
+	case len(token.AccessToken) > maxAccessToken:
+		return refused("the access token has more than %d bytes", maxAccessToken)
 	case extra.Party != "" && extra.Party != c.cfg.ClientID || extra.Party == "" && len(slices.Compact(slices.Sorted(slices.Values(id.Audience)))) > 1:
 		return refused("the ID token was issued to another client (azp)")
 	case id.AccessTokenHash != "" && id.VerifyAccessToken(token.AccessToken) != nil:
@@ -173,7 +183,7 @@ func (c *Client) user(ctx context.Context, p *provider, token *oauth2.Token, id 
 	if err != nil {
 		return User{}, refused("%v", err)
 	}
-	t := &Ticket{access: token, subject: id.Subject, inUserInfo: !found}
+	t := newTicket(token, id.Subject, !found)
 	if !found && p.UserInfoEndpoint() != "" {
 		more, err := c.userInfo(ctx, p, t)
 		if err != nil {

@@ -16,6 +16,12 @@ type Ticket struct {
 	inUserInfo bool // where the groups are; else in the ID token
 }
 
+// newTicket keeps of a provider's answer what a question needs.
+func newTicket(token *oauth2.Token, subject string, inUserInfo bool) *Ticket {
+	access := &oauth2.Token{AccessToken: token.AccessToken, TokenType: token.TokenType, Expiry: token.Expiry}
+	return &Ticket{access: access, subject: subject, inUserInfo: inUserInfo}
+}
+
 // Ask asks the provider whether it still knows the user, and for the groups. known is false
 // if the provider has withdrawn the login. A nil list of groups means that the provider says
 // nothing about them, as it may after the ticket has expired. The error is an AwayError.

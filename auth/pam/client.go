@@ -19,9 +19,9 @@ import (
 	"os/exec"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"thalassa/auth"
+	"thalassa/internal/head"
+	"thalassa/internal/peer"
 )
 
 // A Config says how to reach thalassa-pam. With the zero value, every question fails.
@@ -99,8 +99,9 @@ type answer struct {
 	Error   string   `json:"error"`
 }
 
-// Login asks whether a user may log in with a password. The error is auth.ErrWrong, an
-// *auth.AccountError, auth.ErrBusy, or says why there is no answer.
+// Login asks whether a user may log in with a password. A question that has begun is carried
+// through, also after the end of ctx. The error is auth.ErrWrong, an *auth.AccountError,
+// auth.ErrBusy, or says why there is no answer.
 func (c *Client) Login(ctx context.Context, service, user, password string) (auth.Account, error) {
 	return c.ask(ctx, c.logins, question{Service: service, User: user, Password: &password})
 }
@@ -117,6 +118,14 @@ func (c *Client) ask(ctx context.Context, in queue, q question) (auth.Account, e
 		return auth.Account{}, err
 	}
 	defer leave()
+	if ctx.Err() != nil { // who asked has gone before the turn came
+		return auth.Account{}, fmt.Errorf("asking PAM: %w", ctx.Err())
+	}
+	if q.Password != nil {
+		// Its process would go on without the asker. So there would be more than one at a time, and
+		// wrong passwords that nobody counts.
+		ctx = context.WithoutCancel(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout) // a question whose turn has come has all of it
 	defer cancel()
 	line, err := json.Marshal(q)
@@ -151,8 +160,8 @@ func (c *Client) start(ctx context.Context, line []byte) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, c.cfg.Program, c.cfg.Arguments...)
 	cmd.Dir, cmd.Env, cmd.Stdin = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}, bytes.NewReader(line)
 	cmd.WaitDelay = time.Second
-	var out, said bounded
-	cmd.Stdout, cmd.Stderr = &out, &said
+	out, said := head.New(maxAnswer), head.New(maxAnswer)
+	cmd.Stdout, cmd.Stderr = out, said
 	if err := cmd.Run(); err != nil {
 		if said.Len() > 0 {
 			return nil, errors.New(string(bytes.TrimSpace(said.Bytes())))
@@ -160,15 +169,6 @@ func (c *Client) start(ctx context.Context, line []byte) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
-}
-
-// bounded keeps the first maxAnswer bytes that are written to it.
-type bounded struct{ bytes.Buffer }
-
-// Write keeps what fits.
-func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), maxAnswer-b.Len())])
-	return len(p), nil
 }
 
 // dial asks through systemd's socket, if it belongs to root.
@@ -196,18 +196,8 @@ func (c *Client) dial(ctx context.Context, line []byte) ([]byte, error) {
 
 // checkPeer refuses sockets of other users, who would get to know passwords.
 func (c *Client) checkPeer(conn net.Conn) error {
-	socket, ok := conn.(*net.UnixConn)
-	if !ok {
-		return errors.New("it is no unix socket")
-	}
-	raw, err := socket.SyscallConn()
+	peer, err := peer.Of(conn)
 	if err != nil {
-		return err
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	err = raw.Control(func(fd uintptr) { peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if err := errors.Join(err, peerErr); err != nil {
 		return err
 	}
 	if peer.Uid != 0 {

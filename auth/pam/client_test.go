@@ -101,7 +101,8 @@ func TestAccounts(t *testing.T) {
 		{good, password, "", ""},
 		{good, "wrong", "wrong", ""},
 		{good, "", "wrong", ""},
-		{good, password + "\x00junk", "wrong", ""}, // C ends a text there
+		{good, strings.Repeat("<", 1024), "wrong", ""}, // six bytes each in JSON
+		{good, password + "\x00junk", "wrong", ""},     // C ends a text there
 		{a.prefix + "none", password, "wrong", "refuses"},
 		{a.add(t, "expired", "chage", "-E", "0"), password, "expired", "expired"},
 		{a.add(t, "locked", "usermod", "-L"), password, "wrong", "locked"},
@@ -156,7 +157,7 @@ func testRoles(t *testing.T, c *pam.Client, a accounts, name string) {
 	s := auth.NewSessions(authority, time.Now)
 	id, _, _ := s.Begin(proof, "")
 	role := func() auth.Role {
-		s.Recheck(t.Context(), func(auth.Session, string) {})
+		s.Recheck(t.Context(), auth.ByAccount, func(auth.Session, string) {})
 		session, _ := s.Find(id)
 		return session.Role
 	}
@@ -248,7 +249,7 @@ func TestCallers(t *testing.T) {
 		{testkit.Nobody, about, "nobody", `{"user":"root"`, ""},
 		{testkit.Nobody, about, "", "", "user 65534 may not ask"},
 		{testkit.Nobody, about, "daemon", "", "user 65534 may not ask"},
-		{0, `{"service":"thalassa","user":"` + strings.Repeat("a", 5000) + `"}`, "", "", "4096 bytes"},
+		{0, `{"service":"thalassa","user":"` + strings.Repeat("a", 9000) + `"}`, "", "", "8192 bytes"},
 		{0, "nonsense s3cret", "", "", "not JSON"},
 		{0, `{"service":"../login","user":"root"}`, "", "", "no valid user"},
 		{0, `{"service":"thalassa","user":"-x"}`, "", "", "no valid user"},
@@ -277,7 +278,7 @@ func TestNobodyAnswers(t *testing.T) {
 	done := make(chan error, 40)
 	for range cap(done) {
 		go func() {
-			_, err := hanging.Login(ctx, "thalassa", "root", "x")
+			_, err := hanging.Account(ctx, "thalassa", "root")
 			done <- err
 		}()
 	}

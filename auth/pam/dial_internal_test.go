@@ -3,6 +3,7 @@ package pam
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -88,6 +89,7 @@ func TestAccountsDoNotWaitForLogins(t *testing.T) {
 	testkit.NeedsRoot(t)
 	l, c := dialed(t)
 	began := make(chan struct{}, 1)
+	flood, stop := context.WithCancel(t.Context())
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -100,13 +102,13 @@ func TestAccountsDoNotWaitForLogins(t *testing.T) {
 				case began <- struct{}{}: // and it is not answered
 				default:
 				}
+				context.AfterFunc(flood, func() { _ = conn.Close() })
 				continue
 			}
 			_, _ = conn.Write([]byte(`{"user":"ann"}` + "\n"))
 			_ = conn.Close()
 		}
 	}()
-	flood, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for range 2 * maxWaiting {
 		all.Go(func() { _, _ = c.Login(flood, "thalassa", "ann", "wrong") })
@@ -119,4 +121,44 @@ func TestAccountsDoNotWaitForLogins(t *testing.T) {
 	}
 	stop()
 	all.Wait()
+}
+
+// A login that has begun is carried through, although who asked has gone: it keeps its turn, and a
+// wrong password counts.
+func TestLoginsAreCarriedThrough(t *testing.T) {
+	t.Parallel()
+	testkit.NeedsRoot(t)
+	l, c := dialed(t)
+	began, answer := make(chan struct{}), make(chan struct{})
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		close(began)
+		<-answer
+		_, _ = conn.Write([]byte(`{"wrong":true}` + "\n"))
+	}()
+	ctx, leave := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Login(ctx, "thalassa", "ann", "guess")
+		done <- err
+	}()
+	<-began
+	leave()
+	if _, err := c.Login(ctx, "thalassa", "ann", "guess"); err == nil || errors.Is(err, auth.ErrWrong) {
+		t.Errorf("a login of somebody who has gone: %v", err)
+	}
+	next, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := c.Login(next, "thalassa", "ann", "guess"); !errors.Is(err, auth.ErrBusy) {
+		t.Errorf("a second login at the same time: %v", err)
+	}
+	close(answer)
+	if err := <-done; !errors.Is(err, auth.ErrWrong) {
+		t.Errorf("the login of somebody who has gone: %v", err)
+	}
 }

@@ -22,7 +22,7 @@ func IsHarmless(e *Element, set, name, value string) bool {
 		return true
 	case name == "description":
 		return value == Mark
-	case holdsSecret.MatchString(value):
+	case hasSecret(value):
 		return false
 	case e.Name == "nvpair" && name == "value":
 		return isHarmlessPair(set, e.Attr("name"), value)
@@ -42,14 +42,21 @@ func IsHarmless(e *Element, set, name, value string) bool {
 // isPlainAttribute reports whether an attribute of that name has the id or name of
 // something, or a word of Pacemaker's.
 func isPlainAttribute(name string) bool {
-	return slices.Contains(strings.Fields(`id id-ref name uname type class provider template rsc rsc-role rsc-pattern rsc-instance
-		with-rsc with-rsc-role with-rsc-instance first first-action first-instance then then-action then-instance node node-attribute
-		role kind action operation operation_key ticket loss-policy score-attribute score-attribute-mangle boolean-op attribute
-		value-source resource-discovery sequential require-all ordering symmetrical influence requires on-fail interval-origin
-		target target-pattern target-attribute devices index object-type reference ref tag
-		container remote_node on_node migrate_source migrate_target op-force-restart op-secure-params crm-debug-origin
-		ha in_ccm crmd join expected owner
-		host-interface start end validate-with crm_feature_set update-origin update-client update-user dc-uuid cib-last-written`), name)
+	switch name {
+	case "id", "id-ref", "name", "uname", "type", "class", "provider", "template", "rsc", "rsc-role",
+		"rsc-pattern", "rsc-instance", "with-rsc", "with-rsc-role", "with-rsc-instance", "first",
+		"first-action", "first-instance", "then", "then-action", "then-instance", "node", "node-attribute",
+		"role", "kind", "action", "operation", "operation_key", "ticket", "loss-policy", "score-attribute",
+		"score-attribute-mangle", "boolean-op", "attribute", "value-source", "resource-discovery",
+		"sequential", "require-all", "ordering", "symmetrical", "influence", "requires", "on-fail",
+		"interval-origin", "target", "target-pattern", "target-attribute", "devices", "index", "object-type",
+		"reference", "ref", "tag", "container", "remote_node", "on_node", "migrate_source", "migrate_target",
+		"op-force-restart", "op-secure-params", "crm-debug-origin", "ha", "in_ccm", "crmd", "join", "expected",
+		"owner", "host-interface", "start", "end", "validate-with", "crm_feature_set", "update-origin",
+		"update-client", "update-user", "dc-uuid", "cib-last-written":
+		return true
+	}
+	return false
 }
 
 var (
@@ -100,7 +107,7 @@ func isHarmlessPair(set, name, value string) bool {
 // ShownPairs are name-value pairs with masks for those that may be secrets.
 func ShownPairs(set string, pairs map[string]string) map[string]string {
 	for name, value := range pairs {
-		if value != "" && (holdsSecret.MatchString(value) || !isHarmlessPair(set, name, value)) {
+		if value != "" && (hasSecret(value) || !isHarmlessPair(set, name, value)) {
 			pairs[name] = Masked
 		}
 	}
@@ -147,13 +154,24 @@ func isPacemakers(name, value string) bool {
 	case "dc-version":
 		return versionForm.MatchString(value)
 	}
-	return wordForm.MatchString(value) && slices.Contains(strings.Fields(`cluster-infrastructure have-watchdog no-quorum-policy
-		stonith-action stonith-enabled fence-reaction placement-strategy node-health-strategy symmetric-cluster stop-all-resources
-		maintenance-mode cluster-recheck-interval dc-deadtime election-timeout shutdown-escalation transition-delay
-		crmd-transition-delay target-role is-managed maintenance multiple-active on-fail requires interleave notify
-		ordered globally-unique promotable allow-migrate critical container-attribute-target clone-max clone-node-max
-		promoted-max promoted-node-max resource-stickiness migration-threshold failure-timeout priority timeout interval
-		record-pending standby`), name)
+	return isWordOption(name) && wordForm.MatchString(value)
+}
+
+// isWordOption reports whether an option or meta attribute of that name has a word as its value.
+func isWordOption(name string) bool {
+	switch name {
+	case "cluster-infrastructure", "have-watchdog", "no-quorum-policy", "stonith-action", "stonith-enabled",
+		"fence-reaction", "placement-strategy", "node-health-strategy", "symmetric-cluster",
+		"stop-all-resources", "maintenance-mode", "cluster-recheck-interval", "dc-deadtime",
+		"election-timeout", "shutdown-escalation", "transition-delay", "crmd-transition-delay", "target-role",
+		"is-managed", "maintenance", "multiple-active", "on-fail", "requires", "interleave", "notify",
+		"ordered", "globally-unique", "promotable", "allow-migrate", "critical", "container-attribute-target",
+		"clone-max", "clone-node-max", "promoted-max", "promoted-node-max", "resource-stickiness",
+		"migration-threshold", "failure-timeout", "priority", "timeout", "interval", "record-pending",
+		"standby":
+		return true
+	}
+	return false
 }
 
 var (
@@ -167,23 +185,25 @@ var (
 // isPlainParameter reports whether a parameter of that name of a usual agent is no secret,
 // and the value has the form of one.
 func isPlainParameter(name, value string) bool {
-	has := func(names string) bool { return slices.Contains(strings.Fields(names), name) }
-	switch {
-	case has(`ip ipv6addr cidr_netmask netmask broadcast ipaddr ip_address master_ip`):
+	switch name {
+	case "ip", "ipv6addr", "cidr_netmask", "netmask", "broadcast", "ipaddr", "ip_address", "master_ip":
 		return AddressForm.MatchString(value)
-	case has(`agent_url check_url statusurl`):
+	case "agent_url", "check_url", "statusurl":
 		return urlForm.MatchString(value)
-	case has(`nodad lvs_support arp_interval arp_count arp_bg flush_routes preferred_lft open_files drain_time generation OCF_CHECK_LEVEL
-		trace_ra fake op_sleep multiplier dampen attempts ipport port delay power_timeout power_wait lanplus`):
+	case "nodad", "lvs_support", "arp_interval", "arp_count", "arp_bg", "flush_routes", "preferred_lft",
+		"open_files", "drain_time", "generation", "OCF_CHECK_LEVEL", "trace_ra", "fake", "op_sleep",
+		"multiplier", "dampen", "attempts", "ipport", "port", "delay", "power_timeout", "power_wait",
+		"lanplus":
 		return HasPlainForm(value)
-	case fencingParameter.MatchString(name), has(`nic iflabel clusterip_hash arp_sender send_arp_opts
-		config binary stats_socket master_socket pidfile startup_log user state host_list name interface
-		plug action method power_off_mode login username
-		hostlist host nodename devices directory fstype device mountpoint configfile socket volgrpname
-		vg_access_mode pgctl pgdata rep_mode node_list drbd_resource site standby`):
+	case "nic", "iflabel", "clusterip_hash", "arp_sender", "send_arp_opts", "config", "binary",
+		"stats_socket", "master_socket", "pidfile", "startup_log", "user", "state", "host_list", "name",
+		"interface", "plug", "action", "method", "power_off_mode", "login", "username", "hostlist", "host",
+		"nodename", "devices", "directory", "fstype", "device", "mountpoint", "configfile", "socket",
+		"volgrpname", "vg_access_mode", "pgctl", "pgdata", "rep_mode", "node_list", "drbd_resource", "site",
+		"standby":
 		return nameForm.MatchString(value)
 	}
-	return false
+	return fencingParameter.MatchString(name) && nameForm.MatchString(value)
 }
 
 // fencingParameter matches Pacemaker's own parameters of fence devices.

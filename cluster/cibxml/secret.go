@@ -12,6 +12,12 @@ var holdsSecret = regexp.MustCompile(secretPattern)
 
 const secretPattern = `(?i)\b\w*(pass(w|wd|word|phrase)?|pwd|secret|token|api_?key|credentials?) *[=:] *[^\s,;&'"]+|//[^/@\s]*:[^/@\s]*@|authorization: *\S+ +\S+|-----BEGIN`
 
+// hasSecret reports whether a value contains a secret. Most values lack a character that each of the
+// patterns needs: no pattern is tried on them.
+func hasSecret(value string) bool {
+	return (strings.ContainsAny(value, "=:") || strings.Contains(value, "-----")) && holdsSecret.MatchString(value)
+}
+
 // MaskText masks the secrets in a message of a tool or of a resource agent.
 func MaskText(text string) string { return holdsSecret.ReplaceAllString(text, Masked) }
 

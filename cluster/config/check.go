@@ -17,17 +17,65 @@ func (c *change) check(o *Object) error {
 	if taken := c.configuration.ByID(o.ID); c.old == nil && taken != nil && c.Kind != Nodes && taken.Name != "node" {
 		return &lb.ConflictError{ID: c.name(), Reason: "this id is taken by " + taken.Name + " " + o.ID}
 	}
+	checkRequired(&fe, "", o, requirements(c.Kind))
+	checkParts(&fe, "", shapeOf(c.Kind), o)
+	c.checkScores(&fe, o)
+	return fe.Err()
+}
+
+// checkRequired reports the fields that an object at a path lacks.
+func checkRequired(fe *lb.FieldErrors, path string, o *Object, required []requirement) {
 	has := func(field string) bool {
 		return o.Attributes[field] != "" || len(o.Refs[field]) > 0 || len(o.Lists[field]) > 0 || len(o.Extra) > 0 && field != "agent"
 	}
-	for _, r := range requirements(c.Kind) {
+	for _, r := range required {
 		if !slices.ContainsFunc(strings.Split(r.fields, "|"), has) {
 			field, _, _ := strings.Cut(r.fields, "|")
-			fe.Add(field, "is missing", r.expected)
+			fe.Add(join(path, field), "is missing", r.expected)
 		}
 	}
-	c.checkScores(&fe, o)
-	return fe.Err()
+}
+
+// checkParts reports the fields that the parts of an object lack, and theirs.
+func checkParts(fe *lb.FieldErrors, path string, s *shape, o *Object) {
+	for _, f := range s.allLists() {
+		for i := range o.Lists[f.name] {
+			at := join(path, f.name)
+			if !f.single {
+				at = fmt.Sprintf("%s[%d]", at, i)
+			}
+			part := &o.Lists[f.name][i]
+			checkRequired(fe, at, part, partRequirements(f.name, part.element(f.shape)))
+			checkParts(fe, at, f.shape, part)
+		}
+	}
+}
+
+// partRequirements are those of the parts of a field, by the name of their element.
+func partRequirements(field, element string) []requirement {
+	switch {
+	case field == "ops":
+		return []requirement{{"name", "the name of an operation such as monitor"}}
+	case field == "sets":
+		return []requirement{{"resources|id-ref", "the ids of resources"}}
+	case element == "rule":
+		return []requirement{{"expressions|id-ref", "a list of expressions"}}
+	case element == "expression":
+		return []requirement{{"attribute", "the name of a node attribute such as #uname"}, {"operation", "a comparison such as eq"}}
+	case element == "op_expression":
+		return []requirement{{"name", "the name of an operation such as monitor"}}
+	case field == "container":
+		return []requirement{{"image", "the name of an image"}}
+	case field == "ports":
+		return []requirement{{"port|range", "a port, or a range of them"}}
+	case field == "storage":
+		return []requirement{{"source-dir|source-dir-root", "the path of a folder on the nodes"}, {"target-dir", "the path of a folder in the container"}}
+	case field == "recipients":
+		return []requirement{{"value", "who is told, in words that the program knows"}}
+	case field == "permissions":
+		return []requirement{{"kind", "read, write or deny"}, {"xpath|reference|object-type", "what it is about"}}
+	}
+	return nil
 }
 
 // A requirement names fields, with |, of which an object has one.

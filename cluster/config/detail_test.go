@@ -121,11 +121,12 @@ func TestOffersOfANode(t *testing.T) {
 		attributes map[string]string
 		want       []string
 	}{
-		"online":      {fenced, cluster.Node{State: "online"}, nil, []string{"standby", "maintenance", "cleanup", "refresh", "fence"}},
-		"no fencing":  {cluster.Status{}, cluster.Node{State: "online"}, nil, []string{"standby", "maintenance", "cleanup", "refresh"}},
-		"standby":     {fenced, cluster.Node{State: "standby"}, nil, []string{"online", "maintenance", "cleanup", "refresh", "fence"}},
-		"both":        {fenced, cluster.Node{State: "standby"}, map[string]string{"maintenance": "true", "standby": "on"}, []string{"online", "ready", "cleanup", "refresh", "fence"}},
+		"online":      {fenced, cluster.Node{State: "online"}, nil, []string{"standby", "maintenance", "cleanup", "refresh", "fence", "shutdown"}},
+		"no fencing":  {cluster.Status{}, cluster.Node{State: "online"}, nil, []string{"standby", "maintenance", "cleanup", "refresh", "shutdown"}},
+		"standby":     {fenced, cluster.Node{State: "standby"}, nil, []string{"online", "maintenance", "cleanup", "refresh", "fence", "shutdown"}},
+		"both":        {fenced, cluster.Node{State: "standby"}, map[string]string{"maintenance": "true", "standby": "on"}, []string{"online", "ready", "cleanup", "refresh", "fence", "shutdown"}},
 		"lost":        {fenced, cluster.Node{State: "unclean"}, nil, []string{"standby", "maintenance", "cleanup", "refresh", "fence", "clearstate"}},
+		"down":        {fenced, cluster.Node{State: "offline", Type: "member"}, nil, []string{"standby", "maintenance", "cleanup", "refresh", "fence", "clearstate", "startup"}},
 		"guest":       {fenced, cluster.Node{State: "online", Type: "guest"}, nil, []string{"cleanup", "refresh"}},
 		"remote node": {fenced, cluster.Node{State: "online", Type: "remote"}, nil, []string{"standby", "maintenance", "cleanup", "refresh", "fence"}},
 	} {

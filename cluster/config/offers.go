@@ -25,6 +25,13 @@ func NodeOffers(v cluster.Status, n cluster.Node, attributes map[string]string) 
 	if slices.Contains([]string{"unclean", "offline"}, n.State) {
 		out = append(out, cluster.ClearState)
 	}
+	switch {
+	case n.Type != "" && n.Type != "member": // no agent starts it
+	case n.State == "offline":
+		out = append(out, cluster.Startup)
+	case slices.Contains([]string{"online", "standby", "maintenance"}, n.State):
+		out = append(out, cluster.Shutdown)
+	}
 	return out
 }
 

@@ -70,16 +70,40 @@ const (
 )
 
 // RunOf chooses from transitions, the earliest first, those that belong together with the
-// one at a place: indexes from, included, and to, excluded.
+// one at a place: indexes from, included, and to, excluded. Between them may be some that
+// decided nothing, but these link no others. What another job changed begins a run of its own.
 func RunOf(list []cluster.Transition, place int) (from, to int) {
 	from, to = place, place+1
-	for from > 0 && to-from < longest && follows(list[from-1], list[from]) {
-		from--
+	for i, last := place+1, place; i < len(list) && i-place < longest-longest/3 && !beginsAnew(list, i) && follows(list[last], list[i]); i++ {
+		switch {
+		case matters(list[i]):
+			last, to = i, i+1
+		case list[i].Time.Sub(list[last].Time) <= pause: // it may have results
+			to = i + 1
+		}
 	}
-	for to < len(list) && to-from < longest && follows(list[to-1], list[to]) {
-		to++
+	for i, first := place-1, place; i >= 0 && to-i <= longest && !beginsAnew(list, i+1); i-- {
+		if !matters(list[i]) {
+			continue
+		}
+		if !follows(list[i], list[first]) {
+			break
+		}
+		from, first = i, i
 	}
 	return from, to
+}
+
+// matters reports whether a transition did something, or may have: attributes of nodes make the
+// scheduler run as well.
+func matters(t cluster.Transition) bool { return !t.Known || len(t.Jobs) > 0 || Interesting(t) }
+
+// beginsAnew reports whether a job led to a transition, and to none of the last ones before.
+func beginsAnew(list []cluster.Transition, place int) bool {
+	jobs := list[place].Jobs
+	return len(jobs) > 0 && !slices.ContainsFunc(list[max(0, place-longest):place], func(t cluster.Transition) bool {
+		return slices.ContainsFunc(t.Jobs, func(id string) bool { return slices.Contains(jobs, id) })
+	})
 }
 
 func follows(before, after cluster.Transition) bool {

@@ -19,9 +19,12 @@ const (
 // Explain says what became of a case.
 func Explain(c Case) Explanation {
 	c = c.aboutOne()
+	for i := range c.Log.Lines { // a line without a node is of the node that the log is of
+		c.Log.Lines[i].Node = cmp.Or(c.Log.Lines[i].Node, c.Log.Node)
+	}
 	e := Explanation{
 		Transition: c.ID, Phases: []Phase{}, Notes: []string{}, Advice: []Advice{},
-		LogNode: c.Log.Node, LogSources: c.Log.Sources, Missing: c.Log.Missing,
+		LogNode: c.Log.Node, LogNodes: c.Log.Nodes(), LogSources: c.Log.Sources, Missing: c.Log.Missing,
 	}
 	if e.LogSources == nil {
 		e.LogSources = []cluster.LogSource{}
@@ -247,7 +250,7 @@ func (s *story) lacks() {
 		s.Notes = append(s.Notes, "There is no later transition yet: what was done after the last one is known with the next.")
 	}
 	if len(s.Log.Lines) == 0 {
-		s.Notes = append(s.Notes, "No log of this node has a line of that time: times are those of Pacemaker's records, to the second.")
+		s.Notes = append(s.Notes, "No log has a line of that time: times are those of Pacemaker's records, to the second.")
 	} else if s.Log.More {
 		s.Notes = append(s.Notes, "The logs have more lines before those that were read.")
 	}

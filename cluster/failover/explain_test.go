@@ -115,6 +115,66 @@ token_coefficient 650 false
 	}
 }
 
+// Each node writes what it has seen by its own clock. What is about the whole cluster is by the
+// DC's, or by one other node's if the DC has no such line; the result of an operation by that of
+// its node.
+func TestALossWithTheLogsOfAllNodes(t *testing.T) {
+	c := killed()
+	for i := range c.Log.Lines {
+		c.Log.Lines[i].Node = "lb2"
+	}
+	own := c.Log.Lines
+	on := func(node string, l cluster.LogLine) cluster.LogLine { l.Node = node; return l }
+	others := []cluster.LogLine{
+		on("lb3", said(3.700, "corosync", "[TOTEM ] A processor failed, forming new configuration: token timed out (3650ms), waiting 4380ms for consensus.")),
+		on("lb3", said(8.090, "corosync", "[TOTEM ] A new membership (2.2f) was formed. Members left: 1")),
+		on("lb3", said(8.100, "pacemaker-controld", "State transition S_NOT_DC -> S_ELECTION | input=I_ELECTION")),
+		on("lb3", said(8.560, "pacemaker-controld", "State transition S_PENDING -> S_NOT_DC | input=I_NOT_DC")),
+		on("lb3", said(11.130, "pacemaker-controld", "Peer lb1 was terminated (reboot) by lb3 on behalf of pacemaker-controld.77@lb2: OK | event=e")),
+	}
+	c.Log.Node, c.Log.Missing = "lb3", []string{"lb1"}
+	c.Log.Lines, _ = cluster.MergedLines(append(slices.Clone(own), others...), 100)
+	e := failover.Explain(c)
+	one := killed()
+	one.Log.Missing = []string{"lb1"}
+	if got, want := told(e), told(failover.Explain(one)); got != want {
+		t.Errorf("with the lines of lb3:\n%s\nwithout:\n%s", got, want)
+	}
+	if e.LogNode != "lb3" || !slices.Equal(e.LogNodes, []string{"lb2", "lb3"}) || !slices.Equal(e.Missing, []string{"lb1"}) {
+		t.Errorf("logs of %q, %q without %q", e.LogNode, e.LogNodes, e.Missing)
+	}
+	for _, p := range e.Phases {
+		for _, s := range p.Sources {
+			if s.Node != "lb2" && s.Kind == "pacemaker.log" {
+				t.Errorf("%s is by %+v", p.Name, s)
+			}
+		}
+	}
+
+	// The log of the DC is missing: the other one tells of the loss.
+	c.Log.Lines = others
+	e = failover.Explain(c)
+	if p := e.Phases[0]; p.Name != failover.PhaseDetection || !p.Recorded || !p.End.Earliest.Equal(after(3.7)) || p.Sources[0].Node != "lb3" {
+		t.Errorf("detection by lb3: %+v", p)
+	}
+}
+
+// An alarm that ended with a membership of all nodes is none of a node that was lost later: the node
+// that noticed this may be another one, whose log is not here.
+func TestAnEarlierAlarmIsNoDetection(t *testing.T) {
+	c := killed()
+	c.Log.Lines = slices.DeleteFunc(c.Log.Lines, func(l cluster.LogLine) bool { return strings.Contains(l.Text, "A processor failed") })
+	c.Log.Lines = slices.Concat([]cluster.LogLine{
+		said(-9, "corosync", "[TOTEM ] A processor failed, forming new configuration: token timed out (3650ms), waiting 4380ms for consensus."),
+		said(-8, "corosync", "[TOTEM ] A new membership (1.2e) was formed. Members"),
+	}, c.Log.Lines)
+	for _, p := range failover.Explain(c).Phases {
+		if (p.Name == failover.PhaseDetection || p.Name == failover.PhaseMembership) && (p.Recorded || p.End.Known() && p.End.Latest.Before(said(0, "", "").Time)) {
+			t.Errorf("it is explained by the earlier alarm: %+v", p)
+		}
+	}
+}
+
 // Without logs, Pacemaker's records bound each phase, and what nobody recorded is an interval.
 func TestALossWithoutLogs(t *testing.T) {
 	c := killed()
@@ -249,6 +309,27 @@ func TestRuns(t *testing.T) {
 	for place, want := range [][2]int{{0, 1}, {1, 5}, {1, 5}, {1, 5}, {1, 5}, {5, 6}} {
 		if from, to := failover.RunOf(list, place); from != want[0] || to != want[1] {
 			t.Errorf("%d: %d to %d, expected %v", place, from, to, want)
+		}
+	}
+	// What decides nothing links nobody, and what another job changes is another story.
+	moved := []cluster.Consequence{{Action: "move", Resource: "vip", From: "lb1", Node: "lb2"}}
+	busy := []cluster.Transition{
+		{Time: after(0), Known: true, Decisions: moved},
+		{Time: after(8), Known: true},
+		{Time: after(16), Known: true, Decisions: moved, Jobs: []string{"a"}},
+		{Time: after(17), Known: true},
+		{Time: after(20), Known: true, Jobs: []string{"a"}},
+		{Time: after(22), Known: true, Decisions: moved, Jobs: []string{"b"}},
+		{Time: after(31), Known: true, Decisions: fence},
+		{Time: after(40), Known: true},
+		{Time: after(60), Known: true},
+		{Time: after(100), Known: true, Decisions: moved},
+		{Time: after(108), Known: true},
+		{Time: after(112), Known: true},
+	}
+	for place, want := range [][2]int{{0, 2}, {0, 2}, {2, 5}, {2, 5}, {2, 5}, {5, 11}, {5, 11}, {5, 8}, {5, 9}, {5, 11}, {5, 12}, {11, 12}} {
+		if from, to := failover.RunOf(busy, place); from != want[0] || to != want[1] {
+			t.Errorf("busy, %d: %d to %d, expected %v", place, from, to, want)
 		}
 	}
 	var many []cluster.Transition

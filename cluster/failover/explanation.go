@@ -48,9 +48,10 @@ type Explanation struct {
 	// Notes say what the records rule out or lack, one sentence each.
 	Notes  []string `json:"notes"`
 	Advice []Advice `json:"advice"`
-	// LogNode is the node whose logs were read, LogSources are which, and Missing the nodes
-	// whose logs are not here.
+	// LogNode is the node whose logs were read, LogSources are which of them. LogNodes are those
+	// that have lines here, and Missing those whose lines are not, or not all.
 	LogNode    string              `json:"logNode"`
+	LogNodes   []string            `json:"logNodes"`
 	LogSources []cluster.LogSource `json:"logSources"`
 	Missing    []string            `json:"missing"`
 }

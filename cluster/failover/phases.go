@@ -15,27 +15,32 @@ func (s *story) loss() []*Phase {
 	if s.Before.ID != "" {
 		detection.Sources = append(detection.Sources, ofTransition(s.Before))
 	}
-	if l := s.lastBefore(memberLeft, from, to); l != nil {
+	if l := lastOf(s.lines(memberLeft, from, to)); l != nil {
 		membership.End, to = exactly(l.Time), l.Time
-		membership.Sources = append(membership.Sources, l.source(s.Log.Node))
+		membership.Sources = append(membership.Sources, l.source())
 	} else if l, ok := s.lineOf(stateOfNode, from, to, s.Node, "lost"); ok {
 		membership.End = Instant{Latest: l.Time}
-		membership.Sources = append(membership.Sources, l.source(s.Log.Node))
+		membership.Sources = append(membership.Sources, l.source())
 	} else {
 		membership.End = Instant{Latest: s.at.Time.Add(time.Second)}
 		membership.Sources = append(membership.Sources, ofTransition(s.at))
 	}
-	if l := s.lastBefore(tokenTimedOut, from, to); l != nil {
+	// Only the node that notices first says so. What was noticed before another membership was formed
+	// belongs to that one.
+	if l := lastOf(s.lines(memberFormed, from, to.Add(-time.Millisecond))); l != nil {
+		from = l.Time
+	}
+	if l := lastOf(s.lines(tokenTimedOut, from, to)); l != nil {
 		s.token = l
 		detection.Begin, detection.End = exactly(l.Time.Add(-l.ms(1))), exactly(l.Time)
 		detection.Recorded = true
-	} else if l := s.lastBefore(processorLost, from, to); l != nil {
+	} else if l := lastOf(s.lines(processorLost, from, to)); l != nil {
 		detection.End = exactly(l.Time)
-		detection.Sources = append(detection.Sources, l.source(s.Log.Node))
+		detection.Sources = append(detection.Sources, l.source())
 	}
 	if s.token != nil {
-		detection.Sources = []Source{s.token.source(s.Log.Node)}
-		membership.Sources = append([]Source{s.token.source(s.Log.Node)}, membership.Sources...)
+		detection.Sources = []Source{s.token.source()}
+		membership.Sources = append([]Source{s.token.source()}, membership.Sources...)
 	}
 	membership.Begin = detection.End
 	membership.Recorded = membership.Begin.Known() && membership.End.Known()
@@ -46,18 +51,12 @@ func (s *story) loss() []*Phase {
 	return phases
 }
 
-// lastBefore is the last line of a pattern in an interval; nil: there is none.
-func (s *story) lastBefore(re interface{ FindStringSubmatch(string) []string }, from, to time.Time) *line {
-	var out *line
-	for _, l := range s.Log.Lines {
-		if l.Time.Before(from) || l.Time.After(to) {
-			continue
-		}
-		if m := re.FindStringSubmatch(l.Text); m != nil {
-			out = &line{l, m}
-		}
+// lastOf is the last of some lines; nil: there is none.
+func lastOf(list []line) *line {
+	if len(list) == 0 {
+		return nil
 	}
-	return out
+	return &list[len(list)-1]
 }
 
 // election is that of a DC after a membership; nil: the DC stayed.
@@ -76,7 +75,7 @@ func (s *story) election(formed Instant) *Phase {
 		case p.Begin.Earliest.IsZero():
 			continue
 		}
-		p.Sources = append(p.Sources, l.source(s.Log.Node))
+		p.Sources = append(p.Sources, l.source())
 	}
 	if p.Begin.Earliest.IsZero() && (s.Before.ID == "" || s.Before.DC == s.at.DC) {
 		if s.Before.ID != "" && s.at.DC != "" {
@@ -130,12 +129,12 @@ func (s *story) scheduler() *Phase {
 	name := strings.TrimSuffix(s.at.File, ".bz2")
 	if l, ok := s.lineOf(calculated, s.at.Time, until, name); ok {
 		p.End, until = exactly(l.Time), l.Time
-		p.Sources = []Source{l.source(s.Log.Node)}
+		p.Sources = []Source{l.source()}
 	}
 	for _, l := range s.lines(stateOfDC, s.at.Time.Add(-time.Second), until) {
 		if l.parts[2] == "S_POLICY_ENGINE" && !l.Time.After(s.at.Time.Add(2*time.Second)) && p.End.Known() {
 			p.Begin, p.Recorded = exactly(l.Time), true
-			p.Sources = []Source{l.source(s.Log.Node), p.Sources[len(p.Sources)-1]}
+			p.Sources = []Source{l.source(), p.Sources[len(p.Sources)-1]}
 		}
 	}
 	if len(p.Sources) == 0 {
@@ -164,7 +163,7 @@ func (s *story) fencing() *Phase {
 	until := by.Time.Add(fenceTime)
 	for _, l := range s.lines(fenceAsked, by.Time, until) {
 		if l.parts[2] == node {
-			p.Begin, p.Sources = exactly(l.Time), append(p.Sources, l.source(s.Log.Node))
+			p.Begin, p.Sources = exactly(l.Time), append(p.Sources, l.source())
 			break
 		}
 	}
@@ -173,7 +172,7 @@ func (s *story) fencing() *Phase {
 		end, ok = s.lineOf(actionOn, by.Time, until, node)
 	}
 	if ok {
-		p.End, p.Sources = exactly(end.Time), append(p.Sources, end.source(s.Log.Node))
+		p.End, p.Sources = exactly(end.Time), append(p.Sources, end.source())
 	}
 	p.Recorded = p.Begin.Known() && p.End.Known()
 	return p
@@ -183,18 +182,18 @@ func (s *story) fencing() *Phase {
 // that say so are added to the sources of a phase.
 func (s *story) ran(o cluster.OperationResult, p *Phase) (begin, end Instant) {
 	begin, end = ranFrom(o), ranTo(o)
-	for _, l := range s.lines(resultOf, begin.Earliest.Add(-time.Second), end.Latest.Add(time.Second)) {
+	for _, l := range s.Case.lines(resultOf, begin.Earliest.Add(-time.Second), end.Latest.Add(time.Second)) {
 		if l.parts[1] == o.Name && primitive(l.parts[2]) == primitive(o.Resource) && l.parts[3] == o.Node {
 			end = exactly(l.Time)
 			begin = end.plus(-took(o))
-			p.Sources = append(p.Sources, l.source(s.Log.Node))
+			p.Sources = append(p.Sources, l.source())
 			break
 		}
 	}
 	for _, l := range s.lines(initiated, begin.Earliest.Add(-2*time.Second), end.Latest) {
 		if l.parts[1] == o.Name && l.parts[3] == o.Node && strings.HasPrefix(l.parts[2], primitive(o.Resource)+"_") {
 			begin = exactly(l.Time)
-			p.Sources = append(p.Sources, l.source(s.Log.Node))
+			p.Sources = append(p.Sources, l.source())
 			break
 		}
 	}

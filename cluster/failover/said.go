@@ -3,6 +3,7 @@ package failover
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 var (
 	tokenTimedOut = regexp.MustCompile(`^(?:\[TOTEM ?\] )?A processor failed, forming new configuration: token timed out \((\d+) ?ms\), waiting (\d+) ?ms for consensus`)
 	processorLost = regexp.MustCompile(`^(?:\[TOTEM ?\] )?A processor failed, forming new configuration`)
+	memberFormed  = regexp.MustCompile(`^(?:\[TOTEM ?\] )?A new membership \(\S+\) was formed\.`)
 	memberLeft    = regexp.MustCompile(`^(?:\[TOTEM ?\] )?A new membership \(\S+\) was formed\. Members.*\bleft: `)
 	stateOfNode   = regexp.MustCompile(`^Node (\S+) state is now (\w+)`)
 	stateOfDC     = regexp.MustCompile(`^State transition (S_\w+) -> (S_\w+)`)
@@ -35,7 +37,7 @@ type line struct {
 }
 
 // lines are those of a case that match a pattern from a time to another, both included, the
-// earliest first.
+// earliest first, by all nodes that have any.
 func (c Case) lines(re *regexp.Regexp, from, to time.Time) []line {
 	var out []line
 	for _, l := range c.Log.Lines {
@@ -49,14 +51,38 @@ func (c Case) lines(re *regexp.Regexp, from, to time.Time) []line {
 	return out
 }
 
-// lineOf is the first line with some words as its first submatches.
-func (c Case) lineOf(re *regexp.Regexp, from, to time.Time, words ...string) (line, bool) {
-	for _, l := range c.lines(re, from, to) {
-		if len(l.parts) > len(words) && equal(l.parts[1:len(words)+1], words) {
-			return l, true
+// lines are those by one node: each node writes that it has lost another one, by a clock of its
+// own. It is the DC of the transition that began it, which has most of an incident; if it has no
+// such line, the node whose logs these are, or else the one that was first.
+func (s *story) lines(re *regexp.Regexp, from, to time.Time) []line {
+	return byOneNode(s.Case.lines(re, from, to), s.at.DC, s.Log.Node)
+}
+
+// byOneNode are those by the first of some nodes that has any, or else by the one that was first.
+func byOneNode(list []line, nodes ...string) []line {
+	for _, node := range nodes {
+		if by := writtenBy(list, node); len(by) > 0 {
+			return by
 		}
 	}
-	return line{}, false
+	if len(list) == 0 {
+		return nil
+	}
+	return writtenBy(list, list[0].Node)
+}
+
+func writtenBy(list []line, node string) []line {
+	return slices.DeleteFunc(slices.Clone(list), func(l line) bool { return l.Node != node })
+}
+
+// lineOf is the first line by one node with some words as its first submatches.
+func (s *story) lineOf(re *regexp.Regexp, from, to time.Time, words ...string) (line, bool) {
+	fits := func(l line) bool { return len(l.parts) > len(words) && equal(l.parts[1:len(words)+1], words) }
+	list := byOneNode(slices.DeleteFunc(s.Case.lines(re, from, to), func(l line) bool { return !fits(l) }), s.at.DC, s.Log.Node)
+	if len(list) == 0 {
+		return line{}, false
+	}
+	return list[0], true
 }
 
 func equal(a, b []string) bool {
@@ -69,7 +95,7 @@ func equal(a, b []string) bool {
 }
 
 // source is the line as a record.
-func (l line) source(node string) Source { return Source{l.Source, l.Time, node, shortened(l.Text)} }
+func (l line) source() Source { return Source{l.Source, l.Time, l.Node, shortened(l.Text)} }
 
 // ms is a submatch that is a number of milliseconds.
 func (l line) ms(n int) time.Duration {

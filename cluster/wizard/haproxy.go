@@ -19,6 +19,8 @@ func haproxy(o offers) recipe {
 				{Name: "topology", Label: "Topology", Kind: Choice, Default: "clone", Choices: []string{"clone", "group"}, Help: "clone: HAProxy runs on all nodes. group: only where the addresses are."},
 				{Name: "order", Label: "Order", Kind: Choice, Default: "optional", Choices: []string{"optional", "mandatory"}, Help: "mandatory: the addresses restart with HAProxy."},
 				{Name: "interface", Label: "Interface", Kind: Text, Help: "Without it, the interface that has the network."},
+				{Name: "manage-ip", Label: "Management address", Kind: Address, Help: "A floating IP for the agents, with its prefix length. Without it, there is none."},
+				{Name: "manage-port", Label: "Management port", Kind: Text, Default: "10000", Help: "The port of the agents."},
 				{Name: "prefer", Label: "Preferred nodes", Kind: Nodes, Choices: o.nodes, Help: "For the addresses, best first."},
 				{Name: "nodes", Label: "Nodes", Kind: Nodes, Choices: o.nodes, Help: "That may run HAProxy. Without them, all."},
 				{Name: "params", Label: "Parameters", Kind: Parameters, Help: "Of the resource agent ocf:thalassa:haproxy."},
@@ -27,6 +29,7 @@ func haproxy(o offers) recipe {
 		make: func(m *maker) {
 			h := HAProxy{
 				Name: m.value("name"), Addresses: m.words("ip"), Topology: m.value("topology"), Order: m.value("order"), Interface: m.value("interface"),
+				Manage: m.value("manage-ip"), ManagePort: m.value("manage-port"),
 				Prefer: m.nodes("prefer"), Nodes: m.nodes("nodes"), Parameters: m.parameters(),
 			}
 			if m.HAProxy == nil {

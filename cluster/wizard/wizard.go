@@ -63,6 +63,8 @@ type HAProxy struct {
 	Name                       string
 	Addresses                  []string // with prefix lengths
 	Topology, Order, Interface string
+	Manage                     string // address of the agents with its prefix length
+	ManagePort                 string
 	Prefer, Nodes              []string
 	Parameters                 map[string]string
 }

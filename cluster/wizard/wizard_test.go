@@ -274,7 +274,7 @@ func TestBadValues(t *testing.T) {
 func TestHAProxyIsAsked(t *testing.T) {
 	var asked wizard.HAProxy
 	q := wizard.Request{
-		Configuration: parsed(t), Values: wizard.Values{"ip": "192.0.2.10/24 192.0.2.11/24", "prefer": "n2", "params.config": "/etc/x"},
+		Configuration: parsed(t), Values: wizard.Values{"ip": "192.0.2.10/24 192.0.2.11/24", "prefer": "n2", "params.config": "/etc/x", "manage-ip": "192.0.2.20/24"},
 		HAProxy: func(_ *cibxml.Element, h wizard.HAProxy) ([]config.Edit, error) {
 			asked = h
 			return nil, &lb.InvalidError{Fields: []lb.FieldError{{Path: "parameters.config", Problem: "is bad"}, {Path: "ip", Problem: "is bad"}}}
@@ -286,7 +286,7 @@ func TestHAProxyIsAsked(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if asked.Name != "haproxy" || !slices.Equal(asked.Addresses, []string{"192.0.2.10/24", "192.0.2.11/24"}) || asked.Topology != "clone" ||
-		!slices.Equal(asked.Prefer, []string{"n2"}) || asked.Parameters["config"] != "/etc/x" {
+		!slices.Equal(asked.Prefer, []string{"n2"}) || asked.Parameters["config"] != "/etc/x" || asked.Manage != "192.0.2.20/24" || asked.ManagePort != "10000" {
 		t.Errorf("%+v", asked)
 	}
 	q.HAProxy = nil

@@ -11,7 +11,7 @@
 //	{"refused":"User account has expired"}               no, and PAM's message
 //	{"error":"…"}                                        PAM could not be asked
 //
-// Only root and the user of --user may ask through a socket. A question has at most 4 KiB,
+// Only root and the user of --user may ask through a socket. A question has at most 8 KiB,
 // and the program ends after 15 seconds, even when a module of PAM hangs.
 package main
 
@@ -31,7 +31,7 @@ import (
 
 const (
 	deadline    = 15 * time.Second
-	maxQuestion = 4 << 10 // bytes
+	maxQuestion = 8 << 10 // bytes: six for each of a password, which has 1024 at most, and a name
 )
 
 func main() {

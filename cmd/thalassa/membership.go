@@ -10,6 +10,7 @@ import (
 	"thalassa/cluster/config"
 	"thalassa/haproxy"
 	"thalassa/jobs"
+	"thalassa/nodes"
 	"thalassa/ocf"
 	"thalassa/pacemaker"
 	"thalassa/pacemaker/history"
@@ -38,6 +39,17 @@ func (n node) past(ctx context.Context, jobs func(id string) (cluster.Job, bool)
 	return history.NewRecorder(history.Past{Archive: archive, Tools: tools, Jobs: jobs, Events: ofHAProxy(events)}, history.Inputs, n.now, n.log)
 }
 
+// openImports opens the pasts of clusters that came in files; nil: they cannot be kept, which is logged.
+func openImports(ctx context.Context, n node) *history.Imports {
+	tools, _ := n.settings.Cluster(n.log)
+	imports, err := history.OpenImports(n.settings.ClusterImports(), tools, n.now, history.ImportBounds{})
+	if err != nil {
+		n.log.WarnContext(ctx, "imported histories of clusters are not kept", "error", err)
+		return nil
+	}
+	return imports
+}
+
 // sharer shares what the cluster goes through with the other nodes; nil: no key is configured.
 func (n node) sharer(ctx context.Context, p parts) *history.Sharer {
 	key, err := n.settings.Sharing().History()
@@ -50,6 +62,48 @@ func (n node) sharer(ctx context.Context, p parts) *history.Sharer {
 	return &history.Sharer{
 		Recorder: p.past, Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutHistory), Key: key, Changed: p.watcher.Changed, Logger: n.log,
 	}
+}
+
+// openPast opens the past of the cluster, which has what the peers tell of their logs; both may be nil.
+func openPast(ctx context.Context, n node, p parts) (past *history.Recorder, peers *history.Peers) {
+	if past = n.past(ctx, p.changes.Known, p.events); past == nil {
+		return nil, nil
+	}
+	p.past = past
+	past.Past.Nodes = func() (string, []string) { return othersOf(p.watcher.View()) }
+	if peers = newPeers(ctx, n, p); peers != nil {
+		past.Past.Others = peers.Between
+	}
+	return past, peers
+}
+
+// othersOf are the node that a view is of, and the others of its cluster.
+func othersOf(v cluster.Status) (self string, others []string) {
+	others = []string{}
+	for _, n := range v.Nodes {
+		if n.Name != v.Self {
+			others = append(others, n.Name)
+		}
+	}
+	return v.Self, others
+}
+
+// newPeers returns what exchanges lines of logs with the other nodes; nil: no key is configured, or nothing can be
+// kept, which is logged.
+func newPeers(ctx context.Context, n node, p parts) *history.Peers {
+	key, err := n.settings.Sharing().History()
+	if err != nil || key == nil {
+		return nil // see sharer
+	}
+	kept, err := history.OpenKeptLines(n.settings.ClusterLogs())
+	if err != nil {
+		n.log.WarnContext(ctx, "lines of the logs of other nodes are not kept", "error", err)
+		return nil
+	}
+	return history.NewPeers(history.PeersConfig{
+		Past: p.past.Past, Bell: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutLogs), Key: key, Kept: kept,
+		View: p.watcher.View, Changed: p.watcher.Changed, Now: n.now, Logger: n.log,
+	})
 }
 
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.
@@ -67,6 +121,7 @@ func onDisk(p *haproxy.Process) func(context.Context) error {
 func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
 	return ocf.CheckHost(ctx, ocf.Config{Logger: n.log}, ocf.Host{
 		Parameters: needs.Parameters, Addresses: needs.Addresses, Interface: needs.Interface, Watched: needs.Watched, Elsewhere: needs.Elsewhere,
+		Manage: needs.Manage, ManagePort: needs.ManagePort,
 	})
 }
 
@@ -76,20 +131,28 @@ type clusterChanges struct {
 
 	cluster *pacemaker.Cluster
 	watcher *pacemaker.Watcher
+	crew    *nodes.Crew
 }
 
 // clusterChanges are those of this node.
 func (n node) clusterChanges(p parts) *clusterChanges {
 	c := &clusterChanges{cluster: p.cluster, watcher: p.watcher}
+	c.crew = nodes.New(nodes.Config{
+		Local: p.local, Roster: p.roster, View: p.watcher.View, Predict: p.cluster.Predict, Settled: p.cluster.Settled, Now: n.now, Logger: n.log,
+	})
 	c.Runner = jobs.New(jobs.Config{
 		Steps: pacemaker.NewSteps(p.cluster), Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutJobs), Store: store.NewJobs(p.db),
-		View: p.watcher.View, Changed: p.watcher.Changed, Fresh: c.look, Record: p.events.Record, Now: n.now, Logger: n.log,
+		Nodes: c.crew, View: named(p.watcher, p.roster), Changed: p.watcher.Changed, Fresh: c.look, Record: p.events.Record, Now: n.now, Logger: n.log,
 	})
 	return c
 }
 
 // Predict returns what an action would do.
 func (s *clusterChanges) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
+	if a.IsOfNodes() {
+		out, _, err := s.crew.Foresee(ctx, a)
+		return out, err
+	}
 	return s.cluster.Predict(ctx, a)
 }
 

@@ -52,6 +52,12 @@ func (n node) run(ctx context.Context) error {
 	n.reread = newRereader(n.settings, n.now, n.log)
 	n.reread.systemd = n.systemd
 	n.group = n.limitMemory(ctx, 0)
+	if names, files := n.settings.OpenSecrets(); len(names) > 0 {
+		n.log.WarnContext(ctx, "secrets are readable by every user of this machine, expected mode 0600 or 0640", "settings", names, "files", files)
+	}
+	if n.settings.IsConsole() {
+		return clusterConsole{n}.run(ctx)
+	}
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
 	}
@@ -64,9 +70,6 @@ func (n node) run(ctx context.Context) error {
 		if s := sampler.Load(); s != nil {
 			s.Hold(ctx)
 		}
-	}
-	if names, files := n.settings.OpenSecrets(); len(names) > 0 {
-		n.log.WarnContext(ctx, "secrets are readable by every user of this machine, expected mode 0600 or 0640", "settings", names, "files", files)
 	}
 	process := haproxy.New(cfg)
 	release, err := process.Claim(ctx)
@@ -100,26 +103,11 @@ func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
 // before it begins anything. sampling is called with the sampler that then runs.
 func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling func(*stats.Sampler)) (begun bool, err error) {
 	s := n.settings
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen())
-	if err != nil {
-		return false, fmt.Errorf("listening for the API: %w", err)
-	}
-	defer listener.Close() // closed by the server already, except on a failing start
-	gate := listen.NewGate(listener, s.Gate())
-	port, err := n.secure(ctx, gate)
+	db, port, release, err := open(ctx, n)
 	if err != nil {
 		return false, err
 	}
-	db, err := n.openStore(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			n.log.ErrorContext(ctx, "database not closed", "error", err)
-		}
-	}()
-	port.gate = gate
+	defer release()
 	p, err := n.assemble(ctx, db, process, port)
 	if err != nil {
 		return false, err
@@ -130,14 +118,42 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 		n.hangup.set(n.reread.ask)
 	}
 	err = n.runParts(ctx, p)
-	_ = p.events.Flush(ctx) // what the API's last requests have noted; a failure has been logged
-	if err := p.audit.Close(auditGrace); err != nil {
-		n.log.ErrorContext(ctx, "audit log not closed", "error", err)
-	}
+	p.finish(ctx)
 	if s.StopsHAProxy() {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))
 	}
 	return true, err
+}
+
+// open opens the port of the API and the database, until release is called.
+func open(ctx context.Context, n node) (db *store.DB, port secured, release func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", n.settings.Listen())
+	if err != nil {
+		return nil, port, nil, fmt.Errorf("listening for the API: %w", err)
+	}
+	gate := listen.NewGate(listener, n.settings.Gate())
+	if port, err = n.secure(ctx, gate); err == nil {
+		db, err = n.openStore(ctx)
+	}
+	if err != nil {
+		_ = listener.Close()
+		return nil, port, nil, err
+	}
+	port.gate = gate
+	return db, port, func() {
+		if err := db.Close(); err != nil {
+			n.log.ErrorContext(ctx, "database not closed", "error", err)
+		}
+		_ = listener.Close() // closed by the server already, except on a failing start
+	}, nil
+}
+
+// finish writes what the API's last requests have noted.
+func (p parts) finish(ctx context.Context) {
+	_ = p.events.Flush(ctx) // a failure has been logged
+	if err := p.audit.Close(auditGrace); err != nil {
+		p.log.ErrorContext(ctx, "audit log not closed", "error", err)
+	}
 }
 
 // openStore opens the database. A damaged one is set aside; the agent continues with a new one and

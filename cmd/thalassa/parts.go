@@ -20,11 +20,14 @@ import (
 	"thalassa/audit"
 	"thalassa/auth"
 	"thalassa/canary"
+	"thalassa/clusters"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
+	"thalassa/internal/logqueue"
 	"thalassa/internal/memory"
 	"thalassa/lb"
+	"thalassa/nodes"
 	"thalassa/ocsp"
 	"thalassa/pacemaker"
 	"thalassa/pacemaker/history"
@@ -53,13 +56,19 @@ type parts struct {
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
+	roster       *nodes.Roster        // nil with cluster
+	local        *nodes.Local         // nil with cluster
+	members      *nodes.Members       // nil with cluster
 	changes      *clusterChanges      // nil with cluster
 	foresight    *pacemaker.Foresight // nil with cluster
 	past         *history.Recorder    // nil with cluster, or where nothing can be kept
+	imports      *history.Imports     // nil likewise
+	peers        *history.Peers       // nil likewise, and without a key
 	port         secured
 	now          func() time.Time
 	log          *slog.Logger
 	routes       *routes.Router
+	fleet        *clusters.Fleet
 	server       *api.Server
 }
 
@@ -115,9 +124,15 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return p, err
 	}
 	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
+		p.roster, p.local = n.peersOfCluster(ctx, p)
 		p.changes = n.clusterChanges(p)
+		p.members = nodes.NewMembers(p.changes.crew)
 		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
-		p.past = n.past(ctx, p.changes.Known, p.events)
+		p.past, p.peers = openPast(ctx, n, p)
+		p.imports = openImports(ctx, n)
+	}
+	if p.fleet, err = newFleet(n.settings, n.now, n.log); err != nil {
+		return p, err
 	}
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
@@ -147,6 +162,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.stapler.Run)
 	run(agent.Expiries{Intents: p.db, Store: p.db, Journal: p.events, Now: n.now, Logger: n.log}.Run)
 	run(p.canaries.Run)
+	run(p.fleet.Run)
 	run(p.server.Follow)
 	run(p.sessions.run)
 	run(func(ctx context.Context) error {
@@ -157,12 +173,21 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	if p.watcher != nil {
 		run(p.watcher.Run)
 		run(p.changes.Run)
+		run(p.roster.Run)
+		run(p.local.Run)
+		run(p.members.Run)
 		run(p.foresight.Run)
 		if p.past != nil {
 			run(p.past.Run)
 			if sharer := n.sharer(ctx, p); sharer != nil {
 				run(sharer.Run)
 			}
+			if p.peers != nil {
+				run(p.peers.Run)
+			}
+		}
+		if p.imports != nil {
+			run(func(ctx context.Context) error { return p.imports.Run(ctx, n.log) })
 		}
 		run(func(ctx context.Context) error {
 			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
@@ -183,44 +208,61 @@ func (n node) runParts(ctx context.Context, p parts) error {
 
 // api makes the server of the API.
 func (n node) api(p parts) *api.Server {
-	cfg := n.settings.API(n.log)
-	cfg.Now = n.now
-	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
-	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
-	cfg.Certificate = p.port.info()
-	cfg.LogProblem = func() string {
-		return cmp.Or(haproxy.ProgramProblem(p.process), n.queue.Problem(), p.audit.Problem(), p.port.problem())
-	}
+	cfg := p.commonAPI(n)
+	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler
+	cfg.LogProblem = func() string { return cmp.Or(haproxy.ProgramProblem(p.process), p.logProblem(n.queue)) }
 	cfg.TemplateProblem = p.agent.TemplateProblem
-	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
-	refusals := &refusals{now: n.now, log: n.log, events: p.events}
-	p.port.gate.OnRefusal(refusals.note)
-	cfg.ConnState, cfg.OpenConnections, cfg.Refused = p.port.gate.Track, p.port.gate.Open, refusals.note
+	cfg.StoreProblem = storeProblem(p.db, p.process)
 	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
-	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
+	cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders, cfg.Staples = p.audit, p.routes, p.keys, p.issuer, p.stapler
-	cfg.Admit = n.settings.Peers().Check
+	cfg.Keys, cfg.Orders, cfg.Staples = p.keys, p.issuer, p.stapler
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved
 	gateways := n.settings.Gateways()
 	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
 	gateways.Stop = n.stopForV1(p.process, p.events)
 	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways), consoleOf(p.watcher))
-	if p.authority != nil {
-		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
-		cfg.SessionProblems = p.sessions.problems
-	}
 	if p.watcher != nil {
-		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = p.watcher, p.changes, p.changes, p.changes
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = explained{p.watcher, p.roster, p.changes.ShutDown}, p.changes, p.changes, p.changes
+		cfg.ClusterNode, cfg.IsSealError, cfg.ClusterMembers = p.local, nodes.IsSealError, p.members
 		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
 		cfg.ClusterAgents, cfg.ClusterHAProxy = pacemaker.NewAgents(p.cluster, n.now), p.cluster
 		if p.past != nil {
 			cfg.ClusterHistory = p.past.Past
 		}
+		if p.imports != nil {
+			cfg.ClusterImports = p.imports
+			cfg.ClusterImported = func(id string) (api.ClusterHistory, error) { return p.imports.Past(id) }
+		}
 	}
 	return api.New(cfg)
+}
+
+// commonAPI configures what the server of a console has as well.
+func (p parts) commonAPI(n node) api.Config {
+	cfg := n.settings.API(n.log)
+	cfg.Now, cfg.Version = n.now, version()
+	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
+	cfg.Certificate = p.port.info()
+	cfg.LogDropped = n.queue.Dropped
+	refusals := &refusals{now: n.now, log: n.log, events: p.events}
+	p.port.gate.OnRefusal(refusals.note)
+	cfg.ConnState, cfg.OpenConnections, cfg.Refused = p.port.gate.Track, p.port.gate.Open, refusals.note
+	cfg.Activity, cfg.Audit, cfg.Routes, cfg.Clusters = p.events, p.audit, p.routes, p.fleet
+	cfg.Admit = n.settings.Peers().Check
+	if p.authority != nil {
+		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
+		cfg.SessionProblems = p.sessions.problems
+	}
+	return cfg
+}
+
+// logProblem says why the log or the audit log is not written, or the certificate of the API is not
+// renewed.
+func (p parts) logProblem(log *logqueue.Queue) string {
+	return cmp.Or(log.Problem(), p.audit.Problem(), p.port.problem())
 }
 
 // consoleOf is the dialect for clients of hawk-apiserver.

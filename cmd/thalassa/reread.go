@@ -67,7 +67,9 @@ func (r *rereader) run(ctx context.Context, p parts) error {
 		r.systemd.reloading()
 		r.settings(ctx, p)
 		p.authority.Look()
-		p.agent.Renewed() // also with wrong settings: a renewed certificate does not wait for them
+		if p.agent != nil { // nil: a console
+			p.agent.Renewed() // also with wrong settings: a renewed certificate does not wait for them
+		}
 		r.systemd.ready()
 	}
 }
@@ -101,7 +103,7 @@ func (r *rereader) follow(ctx context.Context, p parts, t settings.Transition) e
 	if err != nil {
 		return err
 	}
-	if len(t.Changed) > 0 {
+	if len(t.Changed) > 0 && p.agent != nil {
 		if err := p.agent.Tune(ctx, t.Next.Loop(r.log).Tuning()); err != nil {
 			return refusedBy(err, t)
 		}
@@ -114,7 +116,7 @@ func (r *rereader) follow(ctx context.Context, p parts, t settings.Transition) e
 // SIGHUP alone. Nothing changes before commit.
 func (r *rereader) prepare(p parts, t settings.Transition) (commit func() error, err error) {
 	var commits []func() error
-	for _, prepare := range []func(parts, settings.Transition) (func() error, error){r.callers, r.port, r.consul, r.routes} {
+	for _, prepare := range []func(parts, settings.Transition) (func() error, error){r.callers, r.port, r.consul, r.routes, r.clusters} {
 		commit, err := prepare(p, t)
 		if err != nil {
 			return nil, err
@@ -177,9 +179,16 @@ func (r *rereader) routes(p parts, t settings.Transition) (commit func() error, 
 	}, nil
 }
 
+// clusters are the other clusters that are shown. Those that have not changed read the files of
+// their CAs again.
+func (r *rereader) clusters(p parts, t settings.Transition) (commit func() error, err error) {
+	sources, err := t.Next.Clusters()
+	return func() error { return p.fleet.Replace(sources) }, err
+}
+
 // consul is the token of Consul, and the files of TLS for it.
 func (r *rereader) consul(p parts, t settings.Transition) (commit func() error, err error) {
-	if !t.Next.HasConsulCA() && !t.Has("consul-token-file", "consul-ca-file", "consul-cert-file", "consul-key-file", "consul-tls-name") {
+	if p.discovery == nil || !t.Next.HasConsulCA() && !t.Has("consul-token-file", "consul-ca-file", "consul-cert-file", "consul-key-file", "consul-tls-name") {
 		return unchanged, nil
 	}
 	discovered, registered := t.Next.Discovery(lb.Snapshot{}, r.log), t.Next.Registrar(r.log)

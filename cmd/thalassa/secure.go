@@ -46,7 +46,10 @@ func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
 		}
 		return plain, nil
 	}
-	cfg := n.settings.TLS().SelfSigned(n.log)
+	cfg, err := n.settings.TLS().SelfSigned(n.log)
+	if err != nil {
+		return secured{}, err
+	}
 	cfg.Now = n.now
 	own, err := listen.NewSelfSigned(cfg)
 	if err != nil {

@@ -29,23 +29,23 @@ func clocks() map[string]string {
 		"discovery/config.go": byDefault, "listen/selfsigned.go": byDefault,
 		"stats/sampler.go": byDefault, "store/db.go": byDefault, "store/keys.go": byDefault, "stream/hub.go": byDefault,
 
-		"api/metrics.go": deadline, "api/monitor.go": deadline, "api/request.go": deadline, "api/revisions.go": deadline,
-		"listen/port.go": deadline, "live/framewriter.go": deadline, "routes/patient.go": deadline, "store/file.go": deadline,
+		"api/clusterimports.go": deadline, "bootstrap/invite.go": deadline, "bootstrap/join.go": deadline, "bootstrap/wire.go": deadline, "api/metrics.go": deadline, "api/monitor.go": deadline, "api/request.go": deadline, "api/revisions.go": deadline,
+		"listen/port.go": deadline, "live/framewriter.go": deadline, "routes/patient.go": deadline, "store/file.go": deadline, "services/question.go": deadline, "membership/serve.go": deadline,
 
 		"agent/persister.go": measures, "agent/reconciler.go": measures, "agent/round.go": measures, "agent/servers.go": measures,
-		"agent/unresolved.go": measures, "api/middleware.go": measures, "client/activity.go": measures, "client/drain.go": measures,
+		"agent/unresolved.go": measures, "api/middleware.go": measures, "client/activity.go": measures, "client/drain.go": measures, "client/steps.go": measures,
 		"client/streams.go": measures, "consul/query.go": measures, "discovery/watcher.go": measures, "haproxy/apply.go": measures,
 		"haproxy/reload.go": measures, "haproxy/signal.go": measures, "internal/heartbeat/heartbeat.go": measures,
-		"internal/logqueue/queue.go": measures, "ocf/monitor.go": measures, "pacemaker/history/recorder.go": measures, "pacemaker/reload.go": measures,
-		"cli/clusteract.go": measures, "jobs/share.go": measures, "pacemaker/question.go": measures, "pacemaker/settle.go": measures, "pacemaker/watcher.go": measures, "stats/reader.go": measures, "store/health.go": measures,
+		"internal/logqueue/queue.go": measures, "ocf/endpoint.go": measures, "ocf/monitor.go": measures, "pacemaker/history/recorder.go": measures, "pacemaker/reload.go": measures,
+		"cli/clusteract.go": measures, "cli/clusterrun.go": measures, "jobs/share.go": measures, "pacemaker/question.go": measures, "pacemaker/settle.go": measures, "pacemaker/watcher.go": measures, "stats/reader.go": measures, "store/health.go": measures,
 
 		"agent/certificates.go": paces, "agent/drift.go": paces, "agent/localuse.go": paces, "agent/monitor.go": paces, "agent/oldworkers.go": paces,
 		"agent/reloads.go": paces, "auth/access.go": paces, "auth/accounts.go": paces, "auth/reloaded.go": paces,
 		"auth/peers/peers.go": paces, "auth/peers/strangers.go": paces, "auth/tokens.go": paces, "auth/visitors.go": paces, "control/route.go": paces, "discovery/names.go": paces,
-		"haproxy/check.go": paces, "haproxy/finder.go": paces, "haproxy/recovery.go": paces, "haproxy/router.go": paces,
+		"haproxy/check.go": paces, "haproxy/finder.go": paces, "haproxy/freed.go": paces, "haproxy/recovery.go": paces, "haproxy/router.go": paces,
 		"haproxy/run.go": paces, "haproxy/workerwait.go": paces, "internal/safefile/health.go": paces, "listen/gate.go": paces,
 
-		"cli/canaryfollow.go": people, "cli/clusterhistory.go": people, "cli/clusterstate.go": people, "cli/token.go": people,
+		"cli/canaryfollow.go": people, "cli/clusterhistory.go": people, "cli/clusters.go": people, "cli/clusterstate.go": people, "cli/token.go": people,
 	}
 }
 

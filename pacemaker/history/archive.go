@@ -27,6 +27,10 @@ type Bounds struct {
 	Number  int           // of transitions (10,000)
 	Age     time.Duration // since a transition (90 days)
 	perItem int64         // of one input (maxFile)
+	// retained limits what the index has in memory, see weightOf; 0: it is not limited, because
+	// the inputs are of this cluster. Open refuses more by a contentError; decisions that are
+	// found out later are not kept.
+	retained int64
 }
 
 func (b Bounds) withDefaults() Bounds {
@@ -56,7 +60,9 @@ type Archive struct {
 	mu    sync.Mutex
 	list  []entry // by ID, the oldest first
 	bytes int64
-	lines int // of the index, to see when it is worth writing anew
+	lines int   // of the index, to see when it is worth writing anew
+	kept  int64 // of Bounds.retained
+	full  bool  // Bounds.retained was reached
 	// latest is the input that was read last, with all that it has: the next one is mostly
 	// compared with it.
 	latest cluster.Transition
@@ -105,8 +111,35 @@ func Open(dir string, bounds Bounds) (*Archive, error) {
 		e.Size = info.Size()
 		a.list = append(a.list, e)
 		a.bytes += e.Size
+		if fits, err := a.retain(entry{}, e); err != nil {
+			return nil, err
+		} else if !fits {
+			return nil, errTooMuch()
+		}
 	}
+	a.latest = cluster.Transition{} // which may have much more than the list
 	return a, a.writeIndex()
+}
+
+// retain reports whether there is room in memory for an entry in place of another, and takes it.
+func (a *Archive) retain(old, e entry) (bool, error) {
+	if a.bounds.retained == 0 {
+		return true, nil
+	}
+	n := int64(0)
+	for sign, e := range map[int64]entry{-1: old, 1: e} {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return false, fmt.Errorf("writing the history of the cluster: %w", err)
+		}
+		n += sign * weightOf(line)
+	}
+	if a.kept+n > a.bounds.retained {
+		a.full = true
+		return false, nil
+	}
+	a.kept += n
+	return true, nil
 }
 
 // suffix ends the names of the files of inputs. They may be compressed or not.
@@ -114,6 +147,9 @@ const suffix = ".input"
 
 // idForm is the form of a Transition's ID.
 var idForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-(input|warning|error)-([0-9]{1,9})-[0-9a-f]{8}$`)
+
+// idTime is the form of the time that an ID begins with.
+const idTime = "20060102T150405Z"
 
 func isID(id string) bool { return idForm.MatchString(id) }
 
@@ -137,7 +173,7 @@ func (a *Archive) readIndex() map[string]entry {
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 4<<20)
+	lines.Buffer(nil, maxIndexLine)
 	for lines.Scan() {
 		var e entry
 		if json.Unmarshal(lines.Bytes(), &e) == nil && isID(e.ID) && e.Form == indexForm {
@@ -164,8 +200,9 @@ func (a *Archive) reading(id string) (cluster.Transition, error) {
 	if err != nil {
 		return cluster.Transition{}, err
 	}
-	t, err := read(nameOf(id), data, time.Time{})
-	t.ID = id // the time of one without a date is lost
+	at, _ := time.Parse(idTime, id[:min(len(id), len(idTime))]) // for one without a date
+	t, err := read(nameOf(id), data, at)
+	t.ID = id
 	return t, err
 }
 
@@ -203,13 +240,20 @@ func (a *Archive) writeIndex() error {
 	return nil
 }
 
+// appendLine adds the line of an entry, which has the latest operations for which there is room.
 func appendLine(b *bytes.Buffer, e entry) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("writing the history of the cluster: %w", err)
+	for {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("writing the history of the cluster: %w", err)
+		}
+		if len(line) < maxIndexLine || len(e.Operations)+len(e.Decisions) == 0 {
+			b.Write(append(line, '\n'))
+			return nil
+		}
+		e.Operations = e.Operations[(len(e.Operations)+1)/2:]
+		e.Decisions = e.Decisions[:len(e.Decisions)/2]
 	}
-	b.Write(append(line, '\n'))
-	return nil
 }
 
 // note adds a line to the index. A line that is lost in a crash is made again from the input.
@@ -309,20 +353,38 @@ func (a *Archive) decided(t cluster.Transition) error {
 	if !found {
 		return nil // removed meanwhile
 	}
-	a.list[i].Decisions, a.list[i].Known = t.Decisions, true
-	return a.note(a.list[i])
+	e := a.list[i]
+	e.Decisions, e.Known = t.Decisions, true
+	if fits, err := a.retain(a.list[i], e); err != nil || !fits {
+		return err
+	}
+	a.list[i] = e
+	return a.note(e)
 }
 
 // undecided is the newest transition of which the decisions are not known, but for some.
 func (a *Archive) undecided(but map[string]bool) (cluster.Transition, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.full {
+		return cluster.Transition{}, false
+	}
 	for _, e := range slices.Backward(a.list) {
 		if !e.Known && !but[e.ID] {
 			return e.Transition, true
 		}
 	}
 	return cluster.Transition{}, false
+}
+
+// newest is the latest transition; false: there is none.
+func (a *Archive) newest() (cluster.Transition, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.list) == 0 {
+		return cluster.Transition{}, false
+	}
+	return a.list[len(a.list)-1].Transition, true
 }
 
 // transitions are all, the oldest first.

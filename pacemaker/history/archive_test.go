@@ -250,3 +250,17 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// The time of an input without a date is that of its file, also when the index is lost.
+func TestInputWithoutADate(t *testing.T) {
+	dir := t.TempDir()
+	data := bytes.Replace(input(noon, 1, false, "0s"), fmt.Appendf(nil, ` execution-date="%d"`, noon.Unix()), nil, 1)
+	tr := add(t, open(t, dir, history.Bounds{}), "pe-input-1.bz2", data)
+	if err := os.Remove(filepath.Join(dir, "index.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	again, err := open(t, dir, history.Bounds{}).Transition(tr.ID)
+	if err != nil || !tr.Time.Equal(noon) || !again.Time.Equal(noon) {
+		t.Errorf("the time was %s, and is %s, %v", tr.Time, again.Time, err)
+	}
+}

@@ -13,13 +13,12 @@ import (
 const (
 	runLogBefore = 30 * time.Second
 	runLogAfter  = time.Minute
-	runLogLines  = 5000
+	runLogLines  = 10_000
 )
 
 // Explain says what became of the incident or the move that a transition belongs to, by the
-// record, the logs of this node, whose name is node, jobs, and what the agent has noted of
-// HAProxy.
-func (p Past) Explain(ctx context.Context, id, node string) (failover.Explanation, error) {
+// record, the logs of all nodes as Log has them, jobs, and what the agent has noted of HAProxy.
+func (p Past) Explain(ctx context.Context, id string) (failover.Explanation, error) {
 	if _, err := p.Decide(ctx, id); err != nil {
 		return failover.Explanation{}, err
 	}
@@ -33,11 +32,12 @@ func (p Past) Explain(ctx context.Context, id, node string) (failover.Explanatio
 		to = c.After.Add(time.Second)
 	}
 	c.Log = p.Log(ctx, from, to, runLogLines)
-	c.Log.Node = node
 	if p.Events != nil {
 		c.Events = p.Events(ctx, from, to)
 	}
-	if totem, err := pacemaker.New(p.Tools).Totem(ctx); err == nil {
+	if p.Elsewhere != nil {
+		c.Totem.Base = p.Elsewhere.Token
+	} else if totem, err := pacemaker.New(p.Tools).Totem(ctx); err == nil {
 		c.Totem.Base = totem.Base
 	}
 	return failover.Explain(c), nil

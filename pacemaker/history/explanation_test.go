@@ -14,6 +14,7 @@ import (
 // A node that the input before had is lost: its phases are made from the record alone.
 func TestExplainALossByTheRecord(t *testing.T) {
 	p := past(t)
+	p.Nodes = func() (string, []string) { return "n2", []string{"n1"} }
 	put := func(data []byte, old, fresh string) []byte {
 		if !bytes.Contains(data, []byte(old)) {
 			t.Fatalf("the input lacks %s", old)
@@ -31,14 +32,14 @@ func TestExplainALossByTheRecord(t *testing.T) {
 		asked = append(asked, from, to)
 		return nil
 	}
-	e, err := p.Explain(t.Context(), first.ID, "n2")
+	e, err := p.Explain(t.Context(), first.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(asked) != 2 || !asked[0].Before(noon) || !asked[1].After(noon) {
 		t.Errorf("asked for events from, to %s", asked)
 	}
-	if e.Kind != failover.KindLoss || e.Node != "n1" || e.LogNode != "n2" || !slices.Equal(e.Transitions, []string{first.ID}) {
+	if e.Kind != failover.KindLoss || e.Node != "n1" || e.LogNode != "n2" || !slices.Equal(e.Missing, []string{"n1"}) || !slices.Equal(e.Transitions, []string{first.ID}) {
 		t.Errorf("%+v", e)
 	}
 	i := slices.IndexFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseAddress })
@@ -58,10 +59,10 @@ func TestExplainALossByTheRecord(t *testing.T) {
 	if !strings.Contains(strings.Join(e.Notes, " "), "n2 stayed the DC") {
 		t.Errorf("notes: %q", e.Notes)
 	}
-	if e, err := p.Explain(t.Context(), last.ID, "n2"); err != nil || e.Kind == failover.KindLoss {
+	if e, err := p.Explain(t.Context(), last.ID); err != nil || e.Kind == failover.KindLoss {
 		t.Errorf("the one after: %+v, %v", e, err)
 	}
-	if _, err := p.Explain(t.Context(), "x", "n2"); !isMissing(err) {
+	if _, err := p.Explain(t.Context(), "x"); !isMissing(err) {
 		t.Errorf("one that there is not: %v", err)
 	}
 }
@@ -81,7 +82,7 @@ func TestExplainALossWithoutBefore(t *testing.T) {
 		data = bytes.Replace(data, []byte(change[0]), []byte(change[1]), 1)
 	}
 	only := add(t, p.Archive, "pe-warn-1.bz2", data)
-	e, err := p.Explain(t.Context(), only.ID, "n2")
+	e, err := p.Explain(t.Context(), only.ID)
 	if err != nil || e.Kind != failover.KindLoss || e.Node != "n1" || !strings.Contains(strings.Join(e.Notes, " "), "No transition before these is known") {
 		t.Errorf("%+v, %v", e, err)
 	}

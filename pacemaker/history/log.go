@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"sort"
 	"time"
 
 	"thalassa/cluster"
@@ -14,14 +15,48 @@ const (
 	logBefore = 10 * time.Second
 	// logAfter is how long after it the log ends, if no other transition comes.
 	logAfter = 5 * time.Minute
+	// maxVersions limits the versions of the configuration whose secrets are masked in an interval:
+	// each is an input to be read.
+	maxVersions = 64
 )
 
-// Log is what the programs of the cluster have logged on this node in an interval, the latest
-// lines up to a number. What is secret in the configurations of then is masked.
+// Log is what the programs of the cluster have logged in an interval, on this node and on the
+// others, or elsewhere: the latest lines up to a number. What is secret in the configurations of
+// then is masked. Missing are the nodes whose lines are not here, or not all of them.
 func (p Past) Log(ctx context.Context, from, to time.Time, limit int) cluster.Logged {
-	lines, sources, cut := pacemaker.ReadLogs(ctx, p.Tools, pacemaker.LogFiles(), from, to, p.hiding(from, to))
+	own := p.ownLog(ctx, from, to, limit)
+	own.Missing = []string{}
+	if p.Nodes != nil {
+		own.Node, own.Missing = p.Nodes()
+	}
+	if p.Others == nil {
+		return own
+	}
+	theirs := p.Others(ctx, from, to, true)
+	own.Node = theirs.Node
+	for i := range own.Lines {
+		own.Lines[i].Node = own.Node
+	}
+	lines, more := cluster.MergedLines(append(own.Lines, theirs.Lines...), limit)
+	own.Lines, own.More, own.Missing = lines, more || own.More || theirs.More, theirs.Missing
+	return own
+}
+
+// ownLog is that of this node, or elsewhere.
+func (p Past) ownLog(ctx context.Context, from, to time.Time, limit int) cluster.Logged {
+	lines, sources, cut := p.lines(ctx, from, to)
 	merged, more := cluster.MergedLines(lines, limit)
 	return cluster.Logged{From: from.UTC(), To: to.UTC(), Lines: merged, More: more || cut, Sources: sources}
+}
+
+// lines are those of this node or elsewhere.
+func (p Past) lines(ctx context.Context, from, to time.Time) (lines []cluster.LogLine, sources []cluster.LogSource, more bool) {
+	hide := p.hiding(from, to)
+	if p.Elsewhere == nil {
+		return pacemaker.ReadLogs(ctx, p.Tools, pacemaker.LogFiles(), from, to, hide)
+	}
+	lines, sources, more = p.Elsewhere.Lines(ctx, from, to)
+	return pacemaker.Shown(lines, hide), sources, more
 }
 
 // LogOf is the interval of a transition: from what led to it until the next one.
@@ -39,28 +74,37 @@ func (p Past) LogOf(id string) (from, to time.Time, err error) {
 	return t.Time.Add(-logBefore), to, nil
 }
 
-// hiding masks what is secret in the configurations at the beginning and at the end of an
-// interval, and what has the form of a secret.
+// hiding masks what is secret in the configurations of an interval, from the one before it to the
+// one after it, and what has the form of a secret: Pacemaker logs changes of the configuration before
+// its scheduler runs.
 func (p Past) hiding(from, to time.Time) func(string) string {
-	cibs := []*pacemaker.CIB{nil}
-	var before, last string
-	for _, t := range p.transitions() {
-		if before == "" || !t.Time.After(from) {
-			before = t.ID
-		}
-		if last == "" || !t.Time.After(to) {
-			last = t.ID
-		}
-	}
-	for _, id := range []string{before, last} {
-		if _, cib, err := p.Input(id); err == nil {
-			cibs = append(cibs, cib)
+	secrets := []pacemaker.Secrets{{}}
+	for _, id := range p.versions(from, to) {
+		if s, ok := p.secretsOf(id); ok {
+			secrets = append(secrets, s)
 		}
 	}
 	return func(text string) string {
-		for _, cib := range cibs {
-			text = cib.Hide(text)
+		for _, s := range secrets {
+			text = s.Hide(text)
 		}
 		return text
 	}
+}
+
+// versions are transitions that have between them each version of the configuration in an interval,
+// the latest first: maxVersions of them, and the one that it began with.
+func (p Past) versions(from, to time.Time) []string {
+	all := p.transitions()
+	begin := max(0, sort.Search(len(all), func(i int) bool { return all[i].Time.After(from) })-1)
+	end := min(len(all), 1+sort.Search(len(all), func(i int) bool { return all[i].Time.After(to) }))
+	var ids []string
+	var last cluster.Epoch
+	for i := end - 1; i >= begin; i-- {
+		version := cluster.Epoch{Admin: all[i].Epoch.Admin, Epoch: all[i].Epoch.Epoch}
+		if i == begin || len(ids) == 0 || version != last && len(ids) < maxVersions {
+			ids, last = append(ids, all[i].ID), version
+		}
+	}
+	return ids
 }

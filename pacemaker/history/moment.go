@@ -39,6 +39,10 @@ func (p Past) At(ctx context.Context, at time.Time) (cluster.Moment, error) {
 			}
 		}
 	}
+	if len(m.Past.Operations) == 0 {
+		m.Status, err = p.State(ctx, before.ID)
+		return m, err
+	}
 	m.Status, err = pacemaker.ViewPast(ctx, p.Tools, cib)
 	return m, err
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"thalassa/cluster"
@@ -30,6 +31,50 @@ type Past struct {
 	// Events are what the agent of this node has noted of HAProxy in an interval, the
 	// earliest first; nil: nothing is known.
 	Events func(ctx context.Context, from, to time.Time) []failover.Source
+	// Others tells what was logged on the other nodes in an interval, as Peers.Between does;
+	// nil: nothing is known of it.
+	Others func(ctx context.Context, from, to time.Time, ask bool) cluster.Logged
+	// Nodes are this one and the others of the cluster; nil: they are not known.
+	Nodes func() (self string, others []string)
+	// Elsewhere says where a past comes from that is not this cluster's; nil: it is.
+	Elsewhere *Elsewhere
+
+	reading *reading // of an export; nil: each question reads its inputs
+}
+
+// An Elsewhere has what this node would be asked about its own past.
+type Elsewhere struct {
+	// Lines are those of logs in an interval, in any order, with secrets; more: there are
+	// others.
+	Lines func(ctx context.Context, from, to time.Time) (lines []cluster.LogLine, sources []cluster.LogSource, more bool)
+	// Told reads into v what was told of a transition where its input had its secrets; false:
+	// nothing, so Pacemaker's tools are asked, unless Masked. part is statePart or decisionsPart.
+	Told func(id, part string, v any) (bool, error)
+	// Masked: the inputs have no secrets, so that Pacemaker's tools would not answer as they did.
+	Masked bool
+	// Token is the token timeout in corosync.conf; 0: it is not known.
+	Token time.Duration
+}
+
+// told reads what was told of a transition elsewhere. What cannot be found out any more is an
+// *lb.NotFoundError.
+func (p Past) told(id, part string, v any) (bool, error) {
+	if p.Elsewhere == nil {
+		return false, nil
+	}
+	known, err := p.Elsewhere.Told(id, part, v)
+	if err == nil && !known && p.Elsewhere.Masked {
+		return false, &lb.NotFoundError{ID: "cluster/history/" + id + "/" + strings.TrimSuffix(part, ".json"), Hint: "the imported file lacks it, and it cannot be computed from an input without secrets"}
+	}
+	return known, err
+}
+
+// undecided is that of the Archive, if the scheduler can be asked.
+func (p Past) undecided(but map[string]bool) (cluster.Transition, bool) {
+	if p.Elsewhere != nil && p.Elsewhere.Masked {
+		return cluster.Transition{}, false
+	}
+	return p.Archive.undecided(but)
 }
 
 // Find is that of the Archive, with the authors by their jobs.
@@ -61,6 +106,10 @@ func (p Past) State(ctx context.Context, id string) (cluster.Status, error) {
 	if err != nil {
 		return cluster.Status{}, err
 	}
+	var v cluster.Status
+	if known, err := p.told(id, statePart, &v); known || err != nil {
+		return v, err
+	}
 	return pacemaker.ViewPast(ctx, p.Tools, cib)
 }
 
@@ -70,7 +119,25 @@ func (p Past) Predicted(ctx context.Context, id string) (cluster.Prediction, err
 	if err != nil {
 		return cluster.Prediction{}, err
 	}
+	var v cluster.Prediction
+	if known, err := p.told(id, decisionsPart, &v); known || err != nil {
+		return v, err
+	}
 	return pacemaker.Foresee(ctx, pacemaker.New(p.Tools), cib, cluster.Scenario{})
+}
+
+// Suppose is what the scheduler would have decided under a scenario. Errors are those of
+// pacemaker.Foresee; an import without secrets is an *lb.NotFoundError: without them, the scheduler
+// would take parameters for changed.
+func (p Past) Suppose(ctx context.Context, id string, s cluster.Scenario) (cluster.Prediction, error) {
+	_, cib, err := p.Input(id)
+	if err != nil {
+		return cluster.Prediction{}, err
+	}
+	if p.Elsewhere != nil && p.Elsewhere.Masked {
+		return cluster.Prediction{}, &lb.NotFoundError{ID: "cluster/history/" + id, Hint: "its import has no secrets, so nothing else can be supposed of it"}
+	}
+	return pacemaker.Foresee(ctx, pacemaker.New(p.Tools), cib, s)
 }
 
 // Difference is what became of the objects of the configuration from one transition to
@@ -99,9 +166,12 @@ func (p Past) MaskedCIB(id string) ([]byte, error) {
 	return cib.Masked(), nil
 }
 
-// File is the input of a transition as Pacemaker has kept it, and its name. It has secrets.
+// File is the input of a transition as Pacemaker has kept it, and its name. It has secrets. Of an
+// imported export, it is the XML without them.
 func (p Past) File(id string) (name string, data []byte, err error) {
-	data, _, err = p.Input(id)
+	if data, _, err = p.Input(id); err == nil && isPacked(data) {
+		data, err = expand(data)
+	}
 	return nameOf(id), data, err
 }
 
@@ -116,6 +186,6 @@ func (p Past) Decide(ctx context.Context, id string) (cluster.Transition, error)
 	if err != nil {
 		return t, fmt.Errorf("asking the scheduler about %s: %w", id, err)
 	}
-	t.Decisions, t.Known = predicted.Actions[:min(len(predicted.Actions), maxDecisions)], true
+	t.Decisions, t.Known = boundDecisions(predicted.Actions), true
 	return t, p.decided(t)
 }

@@ -53,6 +53,14 @@ func TestQuestionsAboutTheRecord(t *testing.T) {
 	if err != nil || len(predicted.Graph.Steps) == 0 {
 		t.Errorf("predicted: %+v, %v", predicted, err)
 	}
+	lost := cluster.Scenario{Inject: []cluster.Injection{{Node: "n1", State: cluster.NodeUnclean}}}
+	supposed, err := p.Suppose(t.Context(), failed.ID, lost)
+	if err != nil || len(supposed.Supposed) != 1 || slices.ContainsFunc(supposed.Actions, isRecovery) {
+		t.Errorf("with the failure of n1: %+v, %v", supposed, err)
+	}
+	if _, err := p.Suppose(t.Context(), "x", lost); err == nil {
+		t.Error("a transition that there is not was simulated")
+	}
 	diff, err := p.Difference(quiet.ID, failed.ID)
 	if err != nil || len(diff) != 1 || !bytes.Contains([]byte(diff[0].After), []byte("2s")) {
 		t.Errorf("the difference is %+v, %v", diff, err)

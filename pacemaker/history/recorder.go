@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/safefile"
 	"thalassa/internal/wake"
 	"thalassa/pacemaker"
@@ -54,12 +55,14 @@ type Recorder struct {
 // An ownInput is an input that Pacemaker on this node has kept.
 type ownInput struct {
 	name string
-	data []byte
+	size int    // in bytes
+	data []byte // nil: it is larger than mostShared
 	kept time.Time
 }
 
-// mostOwn is how many inputs the other nodes are told of.
-const mostOwn = 8
+// mostOwn is how many inputs the other nodes are told of, if mostShared allows that. A failover has a
+// dozen within the seconds between two talks, and a node that comes back hears only of these.
+const mostOwn = 32
 
 // NewRecorder returns the Recorder of this node, which keeps the inputs of a directory in the
 // archive of a Past.
@@ -71,6 +74,9 @@ func NewRecorder(p Past, inputs string, now func() time.Time, logger *slog.Logge
 func (r *Recorder) note(o ownInput) {
 	if r.Now().Sub(o.kept) > shareNews {
 		return
+	}
+	if o.size > mostShared {
+		o.data = nil
 	}
 	r.mu.Lock()
 	r.own, r.said = append(r.own, o), false
@@ -183,7 +189,7 @@ func (r *Recorder) copy(f fs.FileInfo) error {
 	if err == nil {
 		var added bool
 		if _, added, err = r.Past.Add(f.Name(), data, f.ModTime(), r.Now()); added {
-			r.note(ownInput{f.Name(), data, f.ModTime()})
+			r.note(ownInput{f.Name(), len(data), data, f.ModTime()})
 		}
 	}
 	if errors.Is(err, errPartial) && r.Now().Sub(f.ModTime()) < writtenWithin || safefile.IsDisk(err) {
@@ -202,26 +208,37 @@ func ifDisk(err error) error {
 	return nil
 }
 
-// decide asks the scheduler about the transitions of which it is not known what it decided,
-// the newest first, one at a time.
+// decide asks the scheduler about the transitions of which it is not known what it decided.
 func (r *Recorder) decide(ctx context.Context) {
+	decideAll(ctx, r.Logger, func(tried map[string]bool) (Past, cluster.Transition, bool) {
+		for {
+			if t, ok := r.Past.undecided(tried); ok {
+				return r.Past, t, true
+			}
+			if wake.Pause(ctx, lookEvery) != nil {
+				return Past{}, cluster.Transition{}, false
+			}
+		}
+	})
+}
+
+// decideAll asks the scheduler about transitions, one at a time, until there is none or ctx ends.
+// next waits for one that was not tried in vain.
+func decideAll(ctx context.Context, logger *slog.Logger, next func(tried map[string]bool) (Past, cluster.Transition, bool)) {
 	tried := map[string]bool{} // in vain
 	for {
-		t, ok := r.Past.undecided(tried)
+		p, t, ok := next(tried)
 		if !ok {
-			if wake.Pause(ctx, lookEvery) != nil {
-				return
-			}
-			continue
+			return
 		}
 		begun := time.Now()
-		_, err := r.Past.Decide(ctx, t.ID)
+		_, err := p.Decide(ctx, t.ID)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
 			tried[t.ID] = true
-			r.Logger.DebugContext(ctx, "history of the cluster: the decisions of a transition are not known", "transition", t.ID, "error", err)
+			logger.DebugContext(ctx, "history of the cluster: the decisions of a transition are not known", "transition", t.ID, "error", err)
 		}
 		if wake.Pause(ctx, max(lookEvery/20, decideShare*time.Since(begun))) != nil {
 			return

@@ -146,8 +146,8 @@ func (s *Sharer) textOf(own []ownInput) (text string, err error) {
 	var list []sharedInput
 	size := 0
 	for _, o := range slices.Backward(own) {
-		if len(o.data) > mostShared {
-			err = fmt.Errorf("%s has %d bytes, expected at most %d", o.name, len(o.data), mostShared)
+		if o.size > mostShared {
+			err = fmt.Errorf("%s has %d bytes, expected at most %d", o.name, o.size, mostShared)
 			continue
 		}
 		if size += len(o.data); size > mostShared {

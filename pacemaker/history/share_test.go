@@ -56,6 +56,7 @@ func (e exchange) Heard(context.Context) (map[string]string, error) {
 // What one node has seen is on the other one, too, also when the first attempt to tell it
 // fails, and whatever a third node says.
 func TestNodesShareTheirHistory(t *testing.T) {
+	t.Parallel()
 	all := &texts{said: map[string]string{"n3": "garbage", "n4": base64.StdEncoding.EncodeToString(make([]byte, 100))}, fail: true}
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
@@ -101,6 +102,17 @@ func TestNodesShareTheirHistory(t *testing.T) {
 	testkit.Eventually(t, 30*time.Second, func() error {
 		first, second := found(archives["n1"], cluster.HistoryFilter{}), found(archives["n2"], cluster.HistoryFilter{})
 		if len(first) != 3 || len(second) != 2 || !slices.Contains(first, second[0]) || !slices.Contains(first, second[1]) {
+			return fmt.Errorf("n1 has %v, n2 has %v", first, second)
+		}
+		return nil
+	})
+	// A failover has more of them within the pause between two talks.
+	const more = 12
+	for i := range more {
+		put(fmt.Sprintf("pe-input-%d.bz2", 3+i), input(noon.Add(time.Duration(i)*time.Second), 4+i, true, "0s"))
+	}
+	testkit.Eventually(t, 30*time.Second, func() error {
+		if first, second := found(archives["n1"], cluster.HistoryFilter{}), found(archives["n2"], cluster.HistoryFilter{}); len(first) != 3+more || len(second) != 2+more {
 			return fmt.Errorf("n1 has %v, n2 has %v", first, second)
 		}
 		return nil

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"compress/bzip2"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -37,6 +38,9 @@ func isInput(name string) bool { return inputName.MatchString(name) }
 // errPartial is the cause of an error about an input that is not complete, or no input.
 var errPartial = errors.New("is not a complete input of the scheduler")
 
+// errTooLong begins an error about an input that is too large.
+var errTooLong = errors.New("has more")
+
 // read reads an input with the name that Pacemaker has given it. kept is the time of the
 // file, for an input that has none.
 func read(name string, data []byte, kept time.Time) (cluster.Transition, error) {
@@ -56,7 +60,8 @@ func read(name string, data []byte, kept time.Time) (cluster.Transition, error) 
 		Operations: cib.Operations(), Jobs: cib.Marks(),
 	}
 	sum := sha256.Sum256(text)
-	t.ID = t.Time.Format("20060102T150405Z") + "-" + t.Tag + "-" + parts[2] + "-" + hex.EncodeToString(sum[:4])
+	t.ID = t.Time.Format(idTime) + "-" + t.Tag + "-" + parts[2] + "-" + hex.EncodeToString(sum[:4])
+	bound(&t)
 	return t, nil
 }
 
@@ -71,20 +76,51 @@ func parse(name string, data []byte) (text []byte, cib *pacemaker.CIB, err error
 	return text, cib, nil
 }
 
-// expand is the XML of an input, which may be compressed.
+// packFrom is the size from which the XML of an export is compressed when it is imported, in bytes.
+const packFrom = 64 << 10
+
+// packed is XML as it is kept: compressed, if it is large.
+func packed(text []byte) ([]byte, error) {
+	if len(text) < packFrom {
+		return text, nil
+	}
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(text); err != nil {
+		return nil, fmt.Errorf("compressing an input: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("compressing an input: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// expand is the XML of an input, which may be compressed: by Pacemaker, or by packed.
 func expand(data []byte) ([]byte, error) {
-	if !bytes.HasPrefix(data, []byte("BZh")) {
+	var from io.Reader
+	switch {
+	case bytes.HasPrefix(data, []byte("BZh")):
+		from = bzip2.NewReader(bytes.NewReader(data))
+	case isPacked(data):
+		gz, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errPartial, err)
+		}
+		from = gz
+	default:
 		return data, nil
 	}
-	text, err := io.ReadAll(io.LimitReader(bzip2.NewReader(bytes.NewReader(data)), maxInput+1))
+	text, err := io.ReadAll(io.LimitReader(from, maxInput+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errPartial, err)
 	case len(text) > maxInput:
-		return nil, fmt.Errorf("has more than %d bytes of XML", maxInput)
+		return nil, fmt.Errorf("%w than %d bytes of XML", errTooLong, maxInput)
 	}
 	return text, nil
 }
+
+func isPacked(data []byte) bool { return bytes.HasPrefix(data, []byte{0x1f, 0x8b}) }
 
 // secondsOr is a time in seconds since 1970, or else another.
 func secondsOr(text string, other time.Time) time.Time {

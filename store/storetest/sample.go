@@ -26,7 +26,7 @@ func Sample(version string) lb.Intent {
 		Health: &lb.Health{Method: "HEAD", URI: "/health?q=<&>", Version: "HTTP/1.1", Interval: 1500 * time.Millisecond},
 		Mode:   "http", Natives: []lb.RawLine{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
 		Transport: lb.Transport{Protocol: "h2", SendProxy: "v2-ssl", TLS: &lb.MemberTLS{
-			Verify: "corp", ServerName: "shop.internal", SNI: lb.SNIHost, ALPN: []string{"h2"}, MinVersion: "1.3", Certificate: "shop",
+			Verify: "corp", ServerName: "shop.internal", SNI: lb.SNIHost, ALPN: []string{"h2"}, MinVersion: "1.3", Certificate: "shop", FromMeta: []string{lb.FromMetaOff},
 		}},
 	}
 	split := lb.Backend{

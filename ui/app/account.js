@@ -56,7 +56,7 @@ export function Account() {
     ${sessions && sessions.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Sessions"><table>
       <thead><tr><th>Name</th><th>Role</th><th>Begun</th><th>From</th>${isShared && html`<th>Node</th>`}<th>With</th><th>Last used</th><th>Ends</th><th><span class="sr">Action</span></th></tr></thead>
       <tbody>${sessions.map((s) => html`<tr key=${s.id}>
-        <td>${s.name} ${s.own && html`<${Badge} kind="good">this one</${Badge}>`}</td>
+        <td>${s.name} ${s.subject && html`<small title="What the identity provider calls the user, which never changes">${s.subject}</small> `}${s.own && html`<${Badge} kind="good">this one</${Badge}>`}</td>
         <td title=${limitsOf(s)}>${s.role}${s.on ? " (limited)" : ""}</td>
         <td>${format.age(Date.parse(s.begun), time)}</td>
         <td>${s.from ?? "–"}</td>

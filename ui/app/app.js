@@ -8,6 +8,7 @@ import { APIPage } from "./apipage.js";
 import { AuditPage } from "./audit.js";
 import { CertificatesPage } from "./certificates.js";
 import { ClusterPage } from "./cluster.js";
+import { ClustersPage, OtherPage } from "./clusters.js";
 import { NodePage, ResourcePage } from "./clusterdetail.js";
 import { ObjectsPage } from "./clusterobjects.js";
 import { ConfigPage } from "./config.js";
@@ -17,12 +18,12 @@ import { DraftPage, Drafts } from "./drafts.js";
 import * as format from "./format.js";
 import { classes, html } from "./html.js";
 import { Icon, Mark } from "./icons.js";
-import { connection, hello, now, object, retry, stale } from "./live.js";
+import { connection, hello, isConsole, list, now, object, retry, stale } from "./live.js";
 import { Login } from "./login.js";
 import { Overview } from "./overview.js";
 import { Button, Empty, Title, Toasts } from "./parts.js";
 import { HistoryPage } from "./past.js";
-import { route } from "./router.js";
+import { go, route } from "./router.js";
 import { identity, seesNode, seesSome } from "./session.js";
 import { SimulatorPage } from "./simulator.js";
 
@@ -33,15 +34,22 @@ const pages = [
   { page: "certificates", title: "Certificates" },
   { page: "drafts", title: "Drafts" },
   { page: "cluster", title: "Cluster" },
+  { page: "clusters", title: "Clusters" },
   { page: "access", title: "Access" },
   { page: "audit", title: "Audit" },
   { page: "openapi", title: "API" },
 ];
 
+/** What an agent has that only shows other clusters. */
+const ofConsole = ["clusters", "other", "activity", "account", "access", "audit", "openapi", "login"];
+
 /** Whether a page has something for the user.
  * @param {string} page */
 function isOffered(page) {
+  if (isConsole() && !ofConsole.includes(page)) return false;
   switch (page) {
+    case "clusters":
+      return isConsole() || (list("clusters").value ?? []).length > 0;
     case "config":
       return seesNode();
     case "certificates":
@@ -63,7 +71,7 @@ export function App() {
     document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
   });
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
-  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster", resource: "cluster", objects: "cluster", node: "cluster" });
+  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster", resource: "cluster", objects: "cluster", node: "cluster", other: "clusters" });
   const lost = connection.value.state === "lost";
   return html`
     <a class="skip" href="#main" data-plain>Skip to content</a>
@@ -76,6 +84,7 @@ export function App() {
 
 function Page() {
   const at = route.value;
+  if (isConsole() && !ofConsole.includes(at.page)) return html`<${NotHere} page=${at.page} />`;
   switch (at.page) {
     case "overview":
       return html`<${Overview} />`;
@@ -93,6 +102,10 @@ function Page() {
       return html`<${DraftPage} key=${at.key} id=${at.key} />`;
     case "cluster":
       return html`<${ClusterPage} />`;
+    case "clusters":
+      return html`<${ClustersPage} />`;
+    case "other":
+      return html`<${OtherPage} key=${at.key} name=${at.key} part=${at.part} id=${at.id} />`;
     case "objects":
       return html`<${ObjectsPage} />`;
     case "resource":
@@ -115,10 +128,19 @@ function Page() {
   return html`<${Title}>Page not found</${Title}><${Empty} title="There is no page at this address."><a href="/overview">Go to the overview</a></${Empty}>`;
 }
 
+/** In place of a page that a console does not have.
+ * @param {{page: string}} props */
+function NotHere({ page }) {
+  useEffect(() => {
+    if (page === "overview") go("/clusters", { replace: true }); // the first page of other agents
+  });
+  return html`<${Title}>Not on this agent</${Title}><${Empty} title="This agent is a console: it only shows clusters.">It has no HAProxy, no Consul and no cluster of its own. <a href="/clusters">Go to the clusters</a></${Empty}>`;
+}
+
 /** @param {{label?: string, page: string}} props */
 function Bar({ label, page }) {
   return html`<header class="bar">
-    <a class="brand" href="/overview"><${Mark} /><span>Thalassa</span></a>
+    <a class="brand" href=${isConsole() ? "/clusters" : "/overview"}><${Mark} /><span>Thalassa</span></a>
     ${label && html`<span class="label" title="Label of this load balancer">${label}</span>`}
     <nav aria-label="Pages">
       ${pages.filter((p) => isOffered(p.page)).map((p) => html`
@@ -150,7 +172,7 @@ function Lost() {
   const wait = Math.ceil((next - Date.now()) / 1000);
   return html`<div class="strip bad" role="alert">
     <${Icon} name="warning" /><span><b>No connection to the agent.</b> The values shown are from ${format.age(since, Math.max(time, Date.now()))}.
-    HAProxy keeps running. ${wait > 0 ? `Next attempt in ${wait} s.` : "Connecting…"}</span>
+    ${isConsole() ? "" : "HAProxy keeps running."} ${wait > 0 ? `Next attempt in ${wait} s.` : "Connecting…"}</span>
     <${Button} onClick=${retry}>Try now</${Button}>
   </div>`;
 }

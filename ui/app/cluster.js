@@ -1,6 +1,7 @@
 // The cluster page: the nodes and resources of the Pacemaker cluster, and actions on them.
 
-import { useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
+import { CellMenu, useCells } from "./cellmenu.js";
 import { ActionDialog } from "./clusteraction.js";
 import { NodeLink, ResourceLink } from "./clusterdetail.js";
 import { actionOf, kindOf } from "./clusterwords.js";
@@ -10,7 +11,7 @@ import { list, now, object } from "./live.js";
 import { LossPanel } from "./losses.js";
 import { Notice } from "./notices.js";
 import { Badge, Button, Empty, Loading, sentence, Title } from "./parts.js";
-import { seesNode } from "./session.js";
+import { refusal, seesNode } from "./session.js";
 
 /** @typedef {import("./types.js").Cluster} Cluster
  *  @typedef {import("./types.js").ClusterNode} ClusterNode
@@ -26,27 +27,30 @@ export function ClusterPage() {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>
       ${known ? html`<${Empty} title="This node is not in a cluster">Pacemaker does not run here, or the agent's setting <code>cluster</code> is <code>off</code>.</${Empty}>` : html`<${Loading} />`}`;
   }
+  const dialog = action && html`<${ActionDialog} key=${action.kind + action.node + action.resource} action=${action} nodes=${c.nodes.map((n) => n.name)} onClose=${() => setAction(null)} />`;
+  const start = c.state === "offline" && html`<${Button} role="operate" label="Start the cluster" onClick=${() => setAction(actionOf("startup", {}))}>Start the cluster…</${Button}>`;
   if (c.nodes.length === 0) {
-    return html`<div class="head"><${Title}>Cluster</${Title}></div>
-      <${Empty} title="Pacemaker does not answer on this node">${c.reasons.map(sentence).join(" ")}</${Empty}>`;
+    return html`<div class="head"><${Title}>Cluster</${Title}><span class="grow"></span>${start}</div>
+      <${Empty} title=${c.shutDown ? "The cluster is shut down" : "Pacemaker does not answer on this node"}>${c.reasons.map(sentence).join(" ")}</${Empty}>${dialog}`;
   }
   return html`
-    <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${kindOf(c.state)}>${c.state}</${Badge}>
+    <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${c.shutDown ? "fair" : kindOf(c.state)}>${c.shutDown ? "shut down" : c.state}</${Badge}>
       <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node: ${c.node} (${c.role})</span>
       <span class="grow"></span>
       <a class="button" href="/cluster/config">Configuration</a>
       <a class="button" href="/history">History</a>
       <a class="button" href="/simulator">Simulator</a>
+      ${start || html`<${Button} role="operate" label="Shut down the cluster" onClick=${() => setAction(actionOf("shutdown", {}))}>Shut down…</${Button}>`}
       ${c.maintenance
         ? html`<${Button} role="operate" onClick=${() => setAction({ kind: "ready", title: "End maintenance?", label: "End maintenance", done: "Maintenance ended." })}>End maintenance…</${Button}>`
         : html`<${Button} role="operate" onClick=${() => setAction({ kind: "maintenance", title: "Start maintenance of the cluster?", label: "Start maintenance", done: "The cluster is in maintenance. Pacemaker starts, stops and moves nothing." })}>Maintenance…</${Button}>`}
     </div>
-    <div class="notices">${c.reasons.map((r) => html`<${Notice} key=${r} kind=${kindOf(c.state) === "bad" ? "bad" : "fair"} title=${sentence(r)} />`)}</div>
+    <div class="notices">${c.reasons.map((r) => html`<${Notice} key=${r} kind=${kindOf(c.state) === "bad" && !c.shutDown ? "bad" : "fair"} title=${sentence(r)} />`)}</div>
     <${Addresses} cluster=${c} />
     <${Matrix} cluster=${c} onAction=${setAction} />
     ${seesNode() && html`<${LossPanel} epoch=${c.epoch.split(":").slice(0, 2).join(":") + c.nodes.map((n) => n.state).join()} nodes=${c.nodes.filter((n) => n.state === "online" && (n.type ?? "member") === "member").map((n) => n.name)} />`}
     ${c.failures.length > 0 && html`<${Failures} cluster=${c} onAction=${setAction} />`}
-    ${action && html`<${ActionDialog} key=${action.kind + action.node} action=${action} onClose=${() => setAction(null)} />`}`;
+    ${dialog}`;
 }
 
 /** @param {{cluster: Cluster}} props */
@@ -60,31 +64,48 @@ export function Addresses({ cluster: c }) {
 
 /** @param {{cluster: Cluster, onAction?: (a: Action) => void}} props without onAction: nothing can be done */
 export function Matrix({ cluster: c, onAction }) {
+  const nodes = c.nodes.map((n) => n.name).join(" ");
+  const table = useRef(/** @type {HTMLTableElement|null} */ (null));
+  const [chosen, setChosen] = useState(/** @type {import("./cellmenu.js").Cell|null} */ (null));
+  const acts = onAction && !refusal("operate");
+  const open = (/** @type {HTMLTableCellElement} */ cell) => {
+    const r = c.resources[/** @type {HTMLTableRowElement} */ (cell.parentElement).sectionRowIndex];
+    const node = c.nodes[cell.cellIndex - 1]?.name;
+    if (r && node) setChosen({ resource: r.id, node, runs: r.places.some((p) => p.node === node), cell });
+  };
+  const keys = useCells(table, acts ? open : undefined);
   return html`<section class="panel" aria-label="Nodes and resources"><h2>Nodes and resources</h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="Table of nodes and resources"><table class="matrix">
+    ${acts && html`<p class="muted" id="of-cells">Each cell has a menu of actions: click it, or go there with the arrow keys and press Enter.</p>`}
+    <div class="scroll" tabindex="0" role="region" aria-label="Table of nodes and resources"><table ref=${table} class=${acts ? "matrix cells" : "matrix"} role=${acts ? "grid" : undefined} aria-describedby=${acts ? "of-cells" : undefined} ...${keys}>
       <thead><tr><th scope="col">Resource</th>${c.nodes.map((n) => html`<th key=${n.name} scope="col"><${NodeHead} cluster=${c} node=${n} onAction=${onAction} /></th>`)}</tr></thead>
-      <tbody>${c.resources.map((r) => html`<tr key=${r.id}>
-        <th scope="row"><b><${ResourceLink} id=${r.id} /></b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
-          <span class="sub">${r.agent}</span>${(r.why ?? []).map((w) => html` <span key=${w} class="sub">${sentence(w)}</span>`)}</th>
-        ${c.nodes.map((n) => html`<td key=${n.name}><${Cell} resource=${r} node=${n.name} /></td>`)}
-      </tr>`)}</tbody>
+      <tbody>${c.resources.map((r) => html`<${Row} key=${r.id} resource=${r} nodes=${nodes} />`)}</tbody>
     </table></div>
+    ${chosen && onAction && html`<${CellMenu} key=${chosen.resource + " " + chosen.node} on=${chosen} onAction=${onAction} onClose=${() => setChosen(null)} />`}
   </section>`;
 }
 
-/** @param {{resource: ClusterResource, node: string}} props */
-function Cell({ resource: r, node }) {
-  const place = r.places.find((p) => p.node === node);
-  if (!place) return html`<span class="muted" aria-label="not on this node">·</span>`;
-  return html`<${Badge} kind=${kindOf(place.state)}>${place.state}</${Badge}>`;
+/** A resource and where it runs. It is drawn again only if it has changed: a large cluster has
+ * thousands of cells.
+ * @param {{resource: ClusterResource, nodes: string}} props nodes: their names, with blanks between them */
+function Row({ resource: r, nodes }) {
+  return useMemo(() => {
+    const states = new Map(r.places.map((p) => [p.node, p.state]));
+    const cell = (/** @type {string|undefined} */ state) => state === undefined
+      ? html`<span class="muted" aria-label="not on this node">·</span>` : html`<${Badge} kind=${kindOf(state)}>${state}</${Badge}>`;
+    return html`<tr>
+      <th scope="row"><b><${ResourceLink} id=${r.id} /></b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
+        <span class="sub">${r.agent}</span>${(r.why ?? []).map((w) => html` <span key=${w} class="sub">${sentence(w)}</span>`)}</th>
+      ${nodes.split(" ").map((n) => html`<td key=${n}>${cell(states.get(n))}</td>`)}
+    </tr>`;
+  }, [JSON.stringify(r), nodes]);
 }
 
 /** @param {{cluster: Cluster, node: ClusterNode, onAction?: (a: Action) => void}} props */
 function NodeHead({ cluster: c, node: n, onAction }) {
   const holds = c.floatingIPs.some((ip) => ip.haproxy && ip.node === n.name);
   const out = n.state === "standby" || n.state === "maintenance";
-  return html`<div class="node"><b><${NodeLink} name=${n.name} /></b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}</div>
-    ${onAction && html`<div class="node">
+  return html`<div class="node"><b><${NodeLink} name=${n.name} /></b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}${n.leaving && html` <${Badge} kind="fair" title="Pacemaker stops there">leaving</${Badge}>`}</div>
+    ${onAction && n.type !== "guest" && html`<div class="node">
       ${out ? html`<${Button} role="operate" label=${`Online ${n.name}`} onClick=${() => onAction(actionOf("online", { node: n.name }))}>Online…</${Button}>`
         : html`<${Button} role="operate" label=${`Standby ${n.name}`} onClick=${() => onAction(actionOf("standby", { node: n.name }))}>Standby…</${Button}>`}
       ${!holds && c.floatingIPs.some((ip) => ip.haproxy) && n.state === "online" && html`<${Button} role="operate" label=${`Move here: ${n.name}`}
@@ -92,8 +113,8 @@ function NodeHead({ cluster: c, node: n, onAction }) {
     </div>`}`;
 }
 
-/** @param {{cluster: Cluster, onAction: (a: Action) => void}} props */
-function Failures({ cluster: c, onAction }) {
+/** @param {{cluster: Cluster, onAction?: (a: Action) => void}} props without onAction: nothing can be done */
+export function Failures({ cluster: c, onAction }) {
   return html`<section class="panel" aria-label="Failures"><h2>Failures</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of failures"><table>
       <thead><tr><th scope="col">When</th><th scope="col">Node</th><th scope="col">Resource</th><th scope="col">Operation</th><th scope="col">Result</th><th scope="col">Reason</th></tr></thead>
@@ -101,6 +122,6 @@ function Failures({ cluster: c, onAction }) {
         <td>${Date.parse(f.time) > 0 ? format.clock(f.time, now.peek()) : format.unknown}</td><td><${NodeLink} name=${f.node} /></td><td><${ResourceLink} id=${f.resource.split(":")[0]} /></td><td>${f.operation}</td>
         <td>${f.code} ${f.meaning}</td><td>${f.reason || (f.status === "complete" ? format.unknown : f.status)}</td></tr>`)}</tbody>
     </table></div>
-    <p><${Button} role="operate" onClick=${() => onAction({ kind: "cleanup", title: "Clean up all failures?", label: "Clean up", done: "The failures are cleared." })}>Clean up…</${Button}></p>
+    ${onAction && html`<p><${Button} role="operate" onClick=${() => onAction({ kind: "cleanup", title: "Clean up all failures?", label: "Clean up", done: "The failures are cleared." })}>Clean up…</${Button}></p>`}
   </section>`;
 }

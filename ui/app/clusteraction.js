@@ -40,13 +40,14 @@ export function ActionDialog({ action, nodes = [], onClose }) {
       setBusy(false);
     }
   };
+  const says = kind === "startup" || kind === "shutdown" ? "This will happen:" : "Pacemaker predicts:";
   const options = /** @type {[string, string][]} */ ([["", action.choose === "node" ? "choose…" : "all nodes"], ...nodes.map((n) => [n, n])]);
   return html`<${Dialog} title=${action.title} busy=${busy} onClose=${onClose}>
     <div class="body">
       ${action.danger && html`<p><b>${action.danger}</b></p>`}
       ${action.choose && html`<${Field} path="node" label="Node" value=${node} options=${options} disabled=${busy} errors=${[]} onChange=${setNode} />`}
       ${lacks ? null : prediction === null ? !error && html`<${Loading} lines=${2} />` : prediction.length === 0 ? html`<p>Pacemaker predicts: no resource starts, stops or moves.</p>`
-        : html`<p class="muted">Pacemaker predicts:</p><ul class="consequences">${prediction.map((s) => html`<li key=${s}>${s}</li>`)}</ul>`}
+        : html`<p class="muted">${says}</p><ul class="consequences">${prediction.map((s) => html`<li key=${s}>${s}</li>`)}</ul>`}
       <${Problem} error=${error} />
       ${busy && html`<p role="status" class="muted">Waiting for the cluster to settle…</p>`}
     </div>

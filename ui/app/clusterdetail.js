@@ -5,14 +5,16 @@ import { ActionDialog } from "./clusteraction.js";
 import { actionOf, constraintWords, kindOf, nodePath, resourcePath, weight } from "./clusterwords.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
-import { list, now, object } from "./live.js";
+import { list, now } from "./live.js";
 import { useLoaded } from "./loaded.js";
 import { Badge, Button, Empty, Loading, Problem, sentence, Title } from "./parts.js";
+import { historyPath } from "./pastplace.js";
+import { Crumbs, useCluster, usePlace } from "./place.js";
 import { get } from "./rest.js";
 import { pathOf } from "./router.js";
+import { refusal } from "./session.js";
 
-/** @typedef {import("./types.js").Cluster} Cluster
- *  @typedef {import("./types.js").ClusterDetail} ClusterDetail
+/** @typedef {import("./types.js").ClusterDetail} ClusterDetail
  *  @typedef {import("./types.js").ResourceDetail} ResourceDetail
  *  @typedef {import("./types.js").NodeDetail} NodeDetail
  *  @typedef {import("./clusterwords.js").Action} Action */
@@ -20,8 +22,7 @@ import { pathOf } from "./router.js";
 /** Loads a detail again whenever the cluster has changed.
  * @param {string} path */
 function useDetail(path) {
-  /** @type {Cluster|undefined} */
-  const cluster = object("cluster").value;
+  const cluster = useCluster();
   const found = useLoaded(cluster ? `${path} ${cluster.epoch} ${cluster.state}` : null, (signal) => get(path, signal));
   return { cluster, ...found };
 }
@@ -29,25 +30,27 @@ function useDetail(path) {
 /** What stands in place of a detail until there is one.
  * @param {{title: string, what: string, found: {cluster: any, data: any, error: any, again: () => void}}} props */
 function Missing({ title, what, found: f }) {
+  const { base } = usePlace();
   return html`<div class="head"><${Title}>${title}</${Title}></div>
     ${!f.cluster ? html`<${Empty} title="This node is not in a cluster" />`
-      : f.error?.status === 404 ? html`<${Empty} title=${`No ${what} ${title}`}>It was removed, or never existed. <a href="/cluster">Go to the cluster</a></${Empty}>`
+      : f.error?.status === 404 ? html`<${Empty} title=${`No ${what} ${title}`}>It was removed, or never existed. <a href=${base}>Go to the cluster</a></${Empty}>`
         : html`<${Problem} error=${f.error} onRetry=${f.again} />${!f.error && html`<${Loading} lines=${6} />`}`}`;
 }
 
 /** @param {{id: string}} props */
 export function ResourcePage({ id }) {
-  const found = useDetail(resourcePath(id));
+  const place = usePlace();
+  const found = useDetail(resourcePath(id, place.base));
   /** @type {ResourceDetail|null} */
   const d = found.error ? null : found.data;
-  const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/cluster">Cluster</a> / Resources</nav>`;
+  const crumbs = html`<${Crumbs} of="Resources" />`;
   if (!found.cluster || !d) return html`${crumbs}<${Missing} title=${id} what="resource" found=${found} />`;
   const states = [...new Set(d.resources.map((r) => r.state))];
   const nodes = found.cluster.nodes.map((n) => n.name);
   return html`${crumbs}
     <div class="head"><div><${Title}>${id}</${Title}><p class="sub"><${What} detail=${d} /></p></div>
       ${states.map((s) => html`<${Badge} key=${s} kind=${kindOf(s)}>${s}</${Badge}>`)}
-      <span class="grow"></span><a class="button" href=${`/cluster/config?kind=${d.kind}&edit=${encodeURIComponent(id)}`}>Edit</a></div>
+      <span class="grow"></span><a class="button" href=${historyPath(place.base, { resource: id })}>History</a> ${!place.name && (refusal("admin") ? html`<${Button} role="admin">Edit</${Button}>` : html`<a class="button" href=${`/cluster/config?kind=${d.kind}&edit=${encodeURIComponent(id)}`}>Edit</a>`)}</div>
     <${Actions} detail=${d} on=${{ resource: id }} nodes=${nodes} />
     <${Places} detail=${d} />
     <${HAProxyPages} detail=${d} />
@@ -65,18 +68,19 @@ function What({ detail: d }) {
 
 /** @param {{id: string}} props */
 export function ResourceLink({ id }) {
-  return html`<a href=${resourcePath(id)}>${id}</a>`;
+  return html`<a href=${resourcePath(id, usePlace().base)}>${id}</a>`;
 }
 
 /** @param {{name: string}} props */
 export function NodeLink({ name }) {
-  return html`<a href=${nodePath(name)}>${name}</a>`;
+  return html`<a href=${nodePath(name, usePlace().base)}>${name}</a>`;
 }
 
-/** The actions that make sense now.
+/** The actions that make sense now. Another cluster offers none.
  * @param {{detail: ClusterDetail, on: {node?: string, resource?: string}, nodes: string[]}} props */
 function Actions({ detail, on, nodes }) {
   const [action, setAction] = useState(/** @type {Action|null} */ (null));
+  if (usePlace().name) return null;
   return html`<div class="button-line actions" role="group" aria-label="Actions">${detail.actions.map((kind) => {
     const a = actionOf(kind, on);
     return html`<${Button} key=${kind} role="operate" kind=${a.danger ? "danger" : ""} onClick=${() => setAction(a)}>${a.label}…</${Button}>`;
@@ -108,7 +112,7 @@ function pairs(values) {
 function HAProxyPages({ detail: d }) {
   const frontends = list("frontends").value ?? [];
   const backends = list("backends").value ?? [];
-  if (!d.resources.some((r) => r.agent === "ocf:thalassa:haproxy")) return null;
+  if (usePlace().name || !d.resources.some((r) => r.agent === "ocf:thalassa:haproxy")) return null;
   return html`<section class="panel" aria-label="HAProxy"><h2>HAProxy</h2>
     <p>This is the HAProxy that Thalassa configures. <a href="/overview">Overview</a></p>
     <ul class="links">${[...frontends, ...backends].map((id) => html`<li key=${id}><a href=${pathOf(id)}>${id}</a></li>`)}</ul>
@@ -142,7 +146,7 @@ function Constraints({ detail: d }) {
 /** @param {{detail: ClusterDetail}} props */
 function Operations({ detail: d }) {
   return html`<section class="panel" aria-label="Operations"><h2>Operations</h2>
-    ${d.operations.length === 0 ? html`<p class="muted">The cluster remembers none.</p>` : html`<p class="muted">The last of each kind that the cluster remembers. <a href="/history">History</a> has more.</p>
+    ${d.operations.length === 0 ? html`<p class="muted">The cluster remembers none.</p>` : html`<p class="muted">The last of each kind that the cluster remembers. The history has more.</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of operations"><table>
       <thead><tr><th scope="col">Time</th><th scope="col">Node</th><th scope="col">Resource</th><th scope="col">Operation</th><th scope="col">Result</th><th scope="col">Took</th><th scope="col">Queued</th><th scope="col">Reason</th></tr></thead>
       <tbody>${d.operations.map((o, n) => html`<tr key=${n}><td>${Date.parse(o.time) > 0 ? format.clock(o.time, now.peek()) : format.unknown}</td><td>${o.node}</td><td>${o.resource}</td>
@@ -178,17 +182,18 @@ function Values({ title, values }) {
 
 /** @param {{name: string}} props */
 export function NodePage({ name }) {
-  const found = useDetail(nodePath(name));
+  const place = usePlace();
+  const found = useDetail(nodePath(name, place.base));
   /** @type {NodeDetail|null} */
   const d = found.error ? null : found.data;
-  const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/cluster">Cluster</a> / Nodes</nav>`;
+  const crumbs = html`<${Crumbs} of="Nodes" />`;
   if (!found.cluster || !d) return html`${crumbs}<${Missing} title=${name} what="node" found=${found} />`;
   const n = d.node;
   const permanent = d.object?.attributes ?? {};
   const capacity = n.utilization ?? d.object?.utilization ?? {};
   return html`${crumbs}
     <div class="head"><div><${Title}>${name}</${Title}><p class="sub">${n.type === "guest" ? html`Guest of <${ResourceLink} id=${n.host ?? ""} />` : n.type === "remote" ? "Remote node" : "Member"}</p></div>
-      <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}<span class="grow"></span></div>
+      <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}<span class="grow"></span><a class="button" href=${historyPath(place.base, { node: name })}>History</a></div>
     <${Actions} detail=${d} on=${{ node: name }} nodes=${[]} />
     <section class="panel" aria-label="What runs there"><h2>What runs there</h2>
       ${n.resources.length === 0 ? html`<p class="muted">Nothing.</p>` : html`<ul class="links">${n.resources.map((r) => html`<li key=${r}><${ResourceLink} id=${r.split(":")[0]} /></li>`)}</ul>`}</section>

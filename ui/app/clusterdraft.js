@@ -7,6 +7,7 @@ import * as format from "./format.js";
 import { html } from "./html.js";
 import { Badge, Button, Dialog, Empty, Loading, Problem, sentence, toast } from "./parts.js";
 import { call, get } from "./rest.js";
+import { refusal } from "./session.js";
 
 /** @typedef {import("./types.js").ClusterDraft} ClusterDraft
  *  @typedef {import("./types.js").Foreseen} Foreseen
@@ -26,7 +27,8 @@ export function DraftPanel({ id, epoch, onGone, results: Results, events: EventF
   useEffect(() => {
     const stop = new AbortController();
     setBusy(true);
-    get(pathOf(id) + "/diff", stop.signal).then((d) => { setSeen(d); setError(null); setBusy(false); },
+    const read = refusal("operate") ? get(pathOf(id), stop.signal).then((draft) => ({ draft })) : get(pathOf(id) + "/diff", stop.signal);
+    read.then((d) => { setSeen(d); setError(null); setBusy(false); },
       (failure) => { if (!stop.signal.aborted) { setError(failure); setBusy(false); } });
     return () => stop.abort();
   }, [id, epoch, turn]);
@@ -50,7 +52,8 @@ export function DraftPanel({ id, epoch, onGone, results: Results, events: EventF
       <${EditForm} draft=${d} onDone=${again} /></section>
     <section class="panel" aria-label="Suppose"><h2>Suppose</h2>
       <ul class="links">${d.inject.map((i) => html`<li key=${i.number}>${i.text} <${RemoveButton} label=${`Remove: ${i.text}`} run=${() => change("DELETE", `/injections/${i.number}`, undefined)} /></li>`)}</ul>
-      <${EventForm} onAdd=${(/** @type {Injection} */ i) => change("POST", "/injections", i)} /></section>
+      <${EventForm} role="admin" onAdd=${(/** @type {Injection} */ i) => change("POST", "/injections", i)} /></section>
+    ${refusal("operate") && html`<p class="muted">What it would do is shown with the role operate.</p>`}
     ${seen.simulation && html`<${Results} seen=${seen} />`}`;
 }
 

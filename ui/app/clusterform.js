@@ -1,17 +1,19 @@
 // The form of one object of the cluster's configuration, of any kind.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { docOf, formOf, schema } from "./clusterschema.js";
+import { docOf, fieldsFor, formOf, isFilled, schema, shownOf } from "./clusterschema.js";
 import { changes } from "./draft.js";
 import { errorsOf, Field, More, Repeated } from "./fields.js";
 import { html } from "./html.js";
-import { Button, Dialog, Loading, Problem, sentence, toast } from "./parts.js";
+import { useLoaded } from "./loaded.js";
+import { Badge, Button, Dialog, Loading, Problem, sentence, toast } from "./parts.js";
 import { call, get } from "./rest.js";
 
 /** @typedef {import("./clusterschema.js").Shown} Shown
  *  @typedef {import("./clusterschema.js").Doc} Doc
  *  @typedef {import("./types.js").FieldError} FieldError
- *  @typedef {import("./types.js").ClusterAgent} ClusterAgent */
+ *  @typedef {import("./types.js").ClusterAgent} ClusterAgent
+ *  @typedef {{valid: boolean, meaning: string, reason?: string, output?: string}} AgentCheck */
 
 /** The path of an object in the API, in a draft if there is one.
  * @param {string} kind
@@ -47,6 +49,7 @@ export function ObjectDialog({ kind, id, draft, onClose }) {
     if (id) void load();
   }, []);
   const agent = useAgent(form?.agent ?? "");
+  const agents = useLoaded(["primitives", "templates"].includes(kind) ? "agents" : null, (signal) => get("/cluster/agents", signal));
   const change = (/** @type {Doc} */ part) => {
     setForm({ ...form, ...part });
     setSeen(null);
@@ -66,19 +69,33 @@ export function ObjectDialog({ kind, id, draft, onClose }) {
         const now = await call("GET", objectPath(kind, id, draft)).catch(() => null);
         if (now) setTheirs({ doc: now.data, etag: now.etag });
       }
-      setError(f instanceof SyntaxError ? { message: "not saved", fields: [{ path: "rest", problem: f.message, expected: "a JSON object" }] } : f);
+      setError(told(f));
     } finally {
       setBusy(false);
     }
   };
   const submit = (/** @type {Event} */ e) => {
     e.preventDefault();
-    if (name.trim() === "") setError({ message: "not saved", fields: [{ path: "id", problem: "is missing" }] });
+    if (name.trim() === "") void nameless();
     else void send(loaded?.etag ?? "", !draft && !seen);
+  };
+  // Without an id, the API is asked what else is missing, so that everything is named at once.
+  const nameless = async () => {
+    const missing = { path: "id", problem: "is missing" };
+    setBusy(true);
+    try {
+      if (!["targets", "acl-groups"].includes(kind)) await call("PUT", objectPath(kind, " ", draft, { dryRun: "1" }), { body: docOf(kind, /** @type {Doc} */ (form)) });
+      setError({ message: "not saved", fields: [missing] });
+    } catch (failure) {
+      const { fields } = told(failure);
+      setError({ message: "not saved", fields: [missing, ...(fields ?? []).filter((/** @type {FieldError} */ f) => f.path !== "id")] });
+    } finally {
+      setBusy(false);
+    }
   };
   const element = useRef(/** @type {HTMLFormElement|null} */ (null));
   useEffect(() => {
-    const bad = /** @type {HTMLElement|null|undefined} */ (error && element.current?.querySelector("[aria-invalid=true]"));
+    const bad = /** @type {HTMLElement|null|undefined} */ (error && element.current?.querySelector("[aria-invalid=true], .field-error"));
     bad?.closest("details")?.setAttribute("open", "");
     (bad ?? element.current?.querySelector(".problem"))?.scrollIntoView({ block: "center" });
   }, [error, seen]);
@@ -90,7 +107,7 @@ export function ObjectDialog({ kind, id, draft, onClose }) {
     <div class="body">${!form ? error ? html`<${Problem} error=${error} onRetry=${load} />` : html`<${Loading} lines=${5} />` : html`
       ${!id && html`<${Field} path="id" label="ID" required value=${name} errors=${errors} onChange=${(/** @type {string} */ v) => { setName(v); setSeen(null); }} hint="Letters, digits and . _ - beginning with a letter or _" />`}
       ${agent && html`<${Help} agent=${agent} />`}
-      <${Fields} fields=${schema[kind].fields} form=${form} at="" errors=${errors} agent=${agent} onChange=${change} />
+      <${Fields} fields=${schema[kind].fields} form=${form} at="" errors=${errors} agent=${agent} agents=${agents.data?.agents} onChange=${change} />
       <${More} title="Everything else, as JSON" open=${form.rest !== "" && errorsOf(errors, "rest").length > 0}>
         <${Field} path="rest" label="Fields that the form does not draw" lines=${6} code value=${form.rest} errors=${errors} onChange=${(/** @type {string} */ rest) => change({ rest })} hint="They are kept as they are unless you change them." /></${More}>
       ${theirs ? html`<${Conflict} base=${loaded?.doc ?? {}} theirs=${theirs} mine=${form} kind=${kind} onTheirs=${load} onMine=${() => send(theirs.etag, false)} />` : error && !taken && html`<${Refused} error=${error} />`}
@@ -99,6 +116,12 @@ export function ObjectDialog({ kind, id, draft, onClose }) {
     <footer><${Button} disabled=${busy} onClick=${() => onClose(false)}>Cancel</${Button}>
       <${Button} kind="primary" type="submit" role="admin" busy=${busy} disabled=${!form || Boolean(theirs)}>${draft ? "Add to the draft" : seen ? "Save" : "Preview"}</${Button}></footer>
   </form></${Dialog}>`;
+}
+
+/** An error as the form shows it: what is no JSON is at its field.
+ * @param {any} failure */
+function told(failure) {
+  return failure instanceof SyntaxError ? { message: "not saved", fields: [{ path: "rest", problem: failure.message, expected: "a JSON object" }] } : failure;
 }
 
 /** What an agent says of itself, if it is installed.
@@ -130,19 +153,78 @@ function parameterWords(p) {
   return (p.shortDescription ?? "").replace(/\s+/g, " ") + (is && ` (${is})`);
 }
 
-/** @param {{fields: Shown[], form: Doc, at: string, errors: FieldError[], agent?: ClusterAgent|null, onChange: (part: Doc) => void}} props at: the path of the object that has the fields */
-function Fields({ fields, form, at, errors, agent, onChange }) {
-  return html`${fields.map((f) => {
+/** @param {{fields: Shown[], form: Doc, at: string, errors: FieldError[], agent?: ClusterAgent|null, agents?: string[], onChange: (part: Doc) => void}} props
+ * at: the path of the object that has the fields; agents: the names to suggest for its agent */
+function Fields({ fields, form, at, errors, agent, agents, onChange }) {
+  return html`${fieldsFor(fields, form).map((f) => {
     const path = at ? `${at}.${f.name}` : f.name;
-    const set = (/** @type {any} */ v) => onChange({ [f.name]: v });
-    if (f.type === "pairs") return html`<${Pairs} key=${path} field=${f} path=${path} items=${form[f.name]} errors=${errors} agent=${f.name === "params" ? agent : null} onChange=${set} />`;
-    if (f.type === "parts") {
-      return html`<${Repeated} key=${path} title=${f.label} add=${f.add ?? "Add"} items=${form[f.name]} fresh=${() => Object.fromEntries((f.fields ?? []).map((p) => [p.name, ""]))} name=${(/** @type {number} */ i) => `${f.label} ${i + 1}`} onChange=${set}>
-        ${(/** @type {Doc} */ part, /** @type {(changed: Doc) => void} */ change, /** @type {number} */ i) => html`<${Fields} fields=${f.fields ?? []} form=${part} at=${`${path}[${i}]`} errors=${errors} onChange=${change} />`}</${Repeated}>`;
-    }
-    const options = f.type === "choice" ? /** @type {[string, string][]} */ ([["", "not set"], ...[...new Set([...(f.options ?? []), ...(form[f.name] ? [form[f.name]] : [])])].map((o) => [o, o])]) : undefined;
-    return html`<${Field} key=${path} path=${path} label=${f.label} required=${f.required} hint=${f.hint} options=${options} value=${form[f.name] ?? ""} errors=${errors} onChange=${set} />`;
+    const drawn = html`<${OneField} key=${path} field=${f} path=${path} value=${form[f.name]} errors=${errors} agent=${agent} agents=${agents} onChange=${(/** @type {any} */ v) => onChange({ [f.name]: v })} />`;
+    return f.folded ? html`<${More} key=${path} title=${f.label} open=${isFilled(f, form[f.name]) || errorsOf(errors, path, true).length > 0}><div class="folded">${drawn}</div></${More}>` : drawn;
   })}`;
+}
+
+/** @param {{field: Shown, path: string, value: any, errors: FieldError[], agent?: ClusterAgent|null, agents?: string[], onChange: (v: any) => void}} props */
+function OneField({ field: f, path, value, errors, agent, agents, onChange }) {
+  const inside = f.fields ?? [];
+  switch (f.type) {
+    case "pairs":
+      return path === "params" ? html`<${Parameters} field=${f} items=${value} errors=${errors} agent=${agent} onChange=${onChange} />`
+        : html`<${Pairs} field=${f} path=${path} items=${value} errors=${errors} onChange=${onChange} />`;
+    case "parts":
+      return html`<${Repeated} title=${f.label} add=${f.add ?? "Add"} items=${value} fresh=${() => shownOf(inside, {})} name=${(/** @type {number} */ i) => `${f.label} ${i + 1}`} onChange=${onChange} ordered=${f.name === "sets"}>
+        ${(/** @type {Doc} */ part, /** @type {(changed: Doc) => void} */ change, /** @type {number} */ i) => html`<${Fields} fields=${inside} form=${part} at=${`${path}[${i}]`} errors=${errors} onChange=${change} />`}</${Repeated}>
+        <${Missing} path=${path} errors=${errors} />`;
+    case "part":
+      return html`<fieldset class="repeated"><legend>${f.label}</legend><div class="item"><div class="parts"><${Fields} fields=${inside} form=${value} at=${path} errors=${errors} onChange=${(/** @type {Doc} */ changed) => onChange({ ...value, ...changed })} /></div></div></fieldset>
+        <${Missing} path=${path} errors=${errors} />`;
+  }
+  const all = [...new Set([...(f.options ?? []), ...(value ? [value] : [])])];
+  const options = f.type === "choice" ? /** @type {[string, string][]} */ ([...(f.usual ? [] : [["", "not set"]]), ...all.map((o) => [o, f.words?.[o] ?? o])]) : undefined;
+  return html`<${Field} path=${path} label=${f.label} required=${f.required} hint=${f.hint} options=${options} list=${f.name === "agent" ? agents : undefined} value=${value ?? ""} errors=${errors} onChange=${onChange} />`;
+}
+
+/** The error of a list or a part itself.
+ * @param {{path: string, errors: FieldError[]}} props */
+function Missing({ path, errors }) {
+  return html`${errorsOf(errors, path).map((e) => html`<p key=${e.path} class="field-error" role="alert">${sentence(`${e.path}: ${e.problem}${e.expected ? `; expected ${e.expected}` : ""}`)}</p>`)}`;
+}
+
+/** The parameters of an agent, which it can check if it is installed here.
+ * @param {{field: Shown, items: {name: string, value: string}[], errors: FieldError[], agent?: ClusterAgent|null, onChange: (items: any) => void}} props */
+function Parameters({ field, items, errors, agent, onChange }) {
+  const [said, setSaid] = useState(/** @type {AgentCheck|null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const [busy, setBusy] = useState(false);
+  useEffect(() => { // it was about other values
+    setSaid(null);
+    setError(null);
+  }, [items, agent]);
+  const named = items.filter((i) => i.name.trim() !== "");
+  // What may be a secret is not given to a program whose arguments others on the node can see.
+  const secret = named.filter((i) => i.value === "********" || agent?.parameters.some((p) => p.name === i.name && p.secret)).map((i) => i.name);
+  const check = async () => {
+    setBusy(true);
+    try {
+      const params = Object.fromEntries(named.filter((i) => !secret.includes(i.name)).map((i) => [i.name.trim(), i.value]));
+      setSaid((await call("POST", `/cluster/agents/${encodeURIComponent(agent?.agent ?? "")}/validate`, { body: { params } })).data);
+      setError(null);
+    } catch (failure) {
+      setSaid(null);
+      setError(failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const words = said && !said.valid ? said.reason || said.output || said.meaning : "";
+  /** @type {FieldError[]} */
+  const own = [...(error?.fields ?? []), ...named.filter((i) => words.split(/[^\w-]+/).includes(i.name)).map((i) => ({ path: `params.${i.name}`, problem: `is named by the agent: ${words}` }))];
+  return html`<${Pairs} field=${field} path="params" items=${items} errors=${[...errors, ...own]} agent=${agent} onChange=${onChange} />
+    ${agent?.actions.some((a) => a.name === "validate-all") && html`<div class="agent-check">
+      <${Button} role="admin" busy=${busy} onClick=${check}>Let the agent check</${Button}>
+      <div role="status">${busy ? html`<span class="muted">Asking ${agent.agent}…</span>` : said && (said.valid ? html`<${Badge} kind="good">accepted</${Badge}> <span>${agent.agent} accepts the parameters on this node.</span>`
+        : html`<${Badge} kind="bad">${said.meaning}</${Badge}> <span>${sentence(`The agent says: ${said.reason || said.meaning}`)}</span>${said.output && html`<pre tabindex="0" aria-label="Output of the agent">${said.output}</pre>`}`)}
+        ${said && secret.length > 0 && html` <span class="muted">Not checked, because it may be a secret: ${secret.join(", ")}.</span>`}</div>
+      ${error && (error.fields ?? []).length === 0 && html`<${Problem} error=${error} />`}</div>`}`;
 }
 
 /** Name-value pairs, with what is known of their names.

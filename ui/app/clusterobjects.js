@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { BatchBar, NewClusterDraft } from "./clusterdraft.js";
 import { ObjectDialog, objectPath } from "./clusterform.js";
 import { schema } from "./clusterschema.js";
+import { chosenView, ConfigurationGraph, PastConfiguration, ViewTabs, WholeText } from "./clusterviews.js";
 import { WizardDialog } from "./clusterwizard.js";
 import { constraintWords, resourcePath, weight } from "./clusterwords.js";
 import { Choice, Field } from "./fields.js";
@@ -13,6 +14,7 @@ import { useLoaded } from "./loaded.js";
 import { Button, Dialog, Empty, Loading, Problem, Title, toast } from "./parts.js";
 import { call, get } from "./rest.js";
 import { query, route } from "./router.js";
+import { refusal } from "./session.js";
 
 /** @typedef {import("./types.js").ClusterDraft} ClusterDraft
  *  @typedef {Record<string, any>} Doc
@@ -25,14 +27,18 @@ export function ObjectsPage() {
   const cluster = object("cluster").value;
   const q = route.value.query;
   const draft = q.get("draft") ?? "";
+  const inDraft = draft ? `?draft=${encodeURIComponent(draft)}` : "";
+  const view = chosenView();
   const kind = kinds.includes(q.get("kind") ?? "") ? /** @type {string} */ (q.get("kind")) : "primitives";
   const [turn, setTurn] = useState(0);
   const [asked, setAsked] = useState(/** @type {Asked|null} */ (null));
   const epoch = cluster ? String(cluster.epoch).split(":").slice(0, 2).join(":") : "";
   const drafts = useLoaded(cluster ? `drafts ${epoch} ${turn}` : null, (signal) => get("/cluster/drafts", signal));
-  const found = useLoaded(cluster ? `objects ${epoch} ${draft} ${turn}` : null, (signal) => get(`/cluster/config${draft ? `?draft=${encodeURIComponent(draft)}` : ""}`, signal));
+  const found = useLoaded(cluster ? `objects ${epoch} ${draft} ${turn}` : null, (signal) => get(`/cluster/config${inDraft}`, signal));
   const again = () => setTurn((n) => n + 1);
   const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/cluster">Cluster</a></nav>`;
+  const past = q.get("past");
+  if (past) return html`${crumbs}<div class="head"><${Title}>Configuration</${Title}></div><${PastConfiguration} id=${past} />`;
   if (!cluster) return html`${crumbs}<div class="head"><${Title}>Configuration</${Title}></div><${Empty} title="This node is not in a cluster" />`;
   /** @type {ClusterDraft[]} */
   const list = drafts.data ?? [];
@@ -42,16 +48,18 @@ export function ObjectsPage() {
   const edited = q.get("edit");
   return html`${crumbs}<div class="head"><${Title}>Configuration</${Title}><span class="grow"></span>
       <${Button} role="admin" onClick=${() => query({ wizard: "1" })}>Wizard…</${Button}>
-      ${kind !== "nodes" && html`<${Button} role="admin" icon="plus" onClick=${() => query({ edit: "" , new: "1" })}>New ${schema[kind].title}</${Button}>`}</div>
+      ${view === "table" && kind !== "nodes" && html`<${Button} role="admin" icon="plus" onClick=${() => query({ edit: "" , new: "1" })}>New ${schema[kind].title}</${Button}>`}</div>
+    <${ViewTabs} chosen=${view} />
     <div class="toolbar">
-      <label class="choice"><span class="muted">Kind</span> <select aria-label="Kind" value=${kind} onChange=${(/** @type {any} */ e) => query({ kind: e.target.value })}>${kinds.map((k) => html`<option key=${k} value=${k} selected=${k === kind}>${k} (${(found.data?.[k] ?? []).length})</option>`)}</select></label>
+      ${view === "table" && html`<label class="choice"><span class="muted">Kind</span> <select aria-label="Kind" value=${kind} onChange=${(/** @type {any} */ e) => query({ kind: e.target.value })}>${kinds.map((k) => html`<option key=${k} value=${k} selected=${k === kind}>${k} (${(found.data?.[k] ?? []).length})</option>`)}</select></label>`}
       <label class="choice"><span class="muted">Changes</span> <select aria-label="Changes" value=${draft} onChange=${(/** @type {any} */ e) => (e.target.value === "+" ? query({ begin: "1" }) : query({ draft: e.target.value }))}>
-        <option value="" selected=${draft === ""}>take effect at once</option>${list.map((d) => html`<option key=${d.id} value=${d.id} selected=${d.id === draft}>go to draft ${d.id}</option>`)}<option value="+">go to a new draft…</option></select></label>
+        <option value="" selected=${draft === ""}>take effect at once</option>${list.map((d) => html`<option key=${d.id} value=${d.id} selected=${d.id === draft}>go to draft ${d.id}</option>`)}${!refusal("admin") && html`<option value="+">go to a new draft…</option>`}</select></label>
     </div>
     ${current && html`<${BatchBar} draft=${current} busy=${false} problem="" onGone=${() => { query({ draft: null }); again(); }} onChanged=${again} link=${`/simulator?draft=${encodeURIComponent(draft)}`} />`}
     <${Problem} error=${found.error ?? drafts.error} onRetry=${again} />
     ${!found.data && !found.error && html`<${Loading} lines=${5} />`}
-    ${found.data && html`<${Objects} kind=${kind} docs=${docs} onAsk=${setAsked} />`}
+    ${view === "text" || view === "xml" ? html`<${WholeText} key=${view} view=${view} path=${`/cluster/config.${view === "xml" ? "xml" : "crm"}${inDraft}`} version=${`${epoch} ${turn}`} />`
+      : found.data && (view === "graph" ? html`<${ConfigurationGraph} all=${found.data} />` : html`<${Objects} kind=${kind} docs=${docs} onAsk=${setAsked} />`)}
     ${(edited || q.get("new") !== null) && html`<${ObjectDialog} key=${kind + edited + draft} kind=${kind} id=${edited ?? ""} draft=${draft} onClose=${(/** @type {boolean} */ changed) => { query({ edit: null, new: null }); if (changed) again(); }} />`}
     ${q.get("wizard") !== null && html`<${WizardDialog} draft=${draft} onClose=${() => query({ wizard: null })} />`}
     ${asked && html`<${Ask} key=${asked.how + asked.id} asked=${asked} draft=${draft} onClose=${(/** @type {boolean} */ changed) => { setAsked(null); if (changed) again(); }} />`}
@@ -73,7 +81,7 @@ function Objects({ kind, docs, onAsk }) {
 /** An object in one line.
  * @param {string} kind
  * @param {Doc} o */
-function words(kind, o) {
+export function words(kind, o) {
   if (["locations", "colocations", "orders", "tickets"].includes(kind)) return `${constraintWords(kind, o)}${weight(kind, o) ? `: ${weight(kind, o)}` : ""}`;
   const list = (/** @type {Doc|undefined} */ v) => Object.entries(v ?? {}).map(([k, x]) => `${k}=${x}`).join(" ");
   return [o.agent ?? (o.template && `template ${o.template}`), (o.members ?? []).join(", "), o.member, o.path, (o.objects ?? o.roles ?? []).join(", "), o.devices && `${o.target ?? o["target-pattern"] ?? o["target-attribute"]}: level ${o.index}: ${o.devices}`,

@@ -9,8 +9,14 @@
  * @param {string} state */
 export function kindOf(state) {
   if (["ok", "online", "started"].includes(state)) return "good";
-  if (["errors", "no-quorum", "offline", "unclean", "failed", "blocked"].includes(state)) return "bad";
-  return ["stopped", "disabled"].includes(state) ? "" : "fair";
+  if (["errors", "no-quorum", "offline", "unreachable", "unclean", "failed", "blocked"].includes(state)) return "bad";
+  return ["stopped", "disabled", "unknown"].includes(state) ? "" : "fair";
+}
+
+/** A state of a cluster in words.
+ * @param {string} state */
+export function light(state) {
+  return state.replace("-", " ");
 }
 
 /** What an action on a node or a resource is called.
@@ -20,17 +26,25 @@ export function kindOf(state) {
 export function actionOf(kind, { node, resource }) {
   const it = resource ?? node ?? "the cluster";
   const of = { kind, node, resource };
+  const at = resource && node ? ` on ${node}` : "";
   switch (kind) {
     case "standby": return { ...of, label: "Standby", title: `Put ${it} in standby?`, done: `${it} is in standby.` };
     case "online": return { ...of, label: "Bring online", title: `Bring ${it} online?`, done: `${it} is online.` };
     case "maintenance": return { ...of, label: "Start maintenance", title: `Start maintenance of ${it}?`, done: `${it} is in maintenance. Pacemaker starts, stops and moves nothing there.` };
     case "ready": return { ...of, label: "End maintenance", title: `End maintenance of ${it}?`, done: `Maintenance of ${it} ended.` };
-    case "cleanup": return { ...of, label: "Clean up", title: `Clean up the failures of ${it}?`, done: `The failures of ${it} are cleared.`, ...(resource && !node ? { choose: /** @type {"any node"} */ ("any node") } : {}) };
-    case "refresh": return { ...of, label: "Refresh", title: `Forget all about ${it}, and probe again?`, done: `${it} was probed again.` };
+    case "cleanup": return { ...of, label: "Clean up", title: `Clean up the failures of ${it}${at}?`, done: `The failures of ${it}${at} are cleared.`, ...(resource && !node ? { choose: /** @type {"any node"} */ ("any node") } : {}) };
+    case "refresh": return { ...of, label: "Refresh", title: `Forget all about ${it}${at}, and probe again?`, done: `${it} was probed again.` };
     case "fence": return { ...of, label: "Fence", title: `Fence ${it}?`, done: `${it} was fenced.`, danger: `${it} is turned off or restarted by force. What runs there is lost.` };
     case "clearstate": return { ...of, label: "Confirm it is down", title: `Is ${it} down?`, done: `The cluster takes ${it} for down.`, danger: `Look first. If ${it} is not down, the cluster may run a resource twice and damage data.` };
-    case "move": return { ...of, label: "Move", title: `Move ${it}?`, done: `${it} is moved.`, choose: "node" };
-    case "ban": return { ...of, label: "Ban", title: `Keep ${it} off a node?`, done: `A constraint keeps ${it} off the node. Clear removes it.`, choose: "node" };
+    case "startup": return { ...of, label: "Start", title: `Start ${it}?`, done: `${node ?? "The cluster"} is online.` };
+    case "shutdown": return { ...of, label: "Shut down", title: `Shut down ${it}?`, done: `${node ?? "The cluster"} is shut down. The agents stay up, and start it again.`, danger: node ? `What runs on ${node} moves to other nodes.` : "All nodes stop Pacemaker and corosync. Nothing in the cluster serves anybody until it is started again." };
+    case "leave": return { ...of, label: "Leave the cluster", title: `Let ${it} leave the cluster?`, done: `${it} has left the cluster.`, danger: `What runs on ${it} moves to other nodes. The others forget it.` };
+    case "move":
+      if (at) return { ...of, label: "Move here", title: `Move ${it} to ${node}?`, done: `${it} is moved to ${node}.` };
+      return { ...of, label: "Move", title: `Move ${it}?`, done: `${it} is moved.`, choose: "node" };
+    case "ban":
+      if (at) return { ...of, label: `Keep off ${node}`, title: `Keep ${it} off ${node}?`, done: `A constraint keeps ${it} off ${node}. Clear removes it.` };
+      return { ...of, label: "Ban", title: `Keep ${it} off a node?`, done: `A constraint keeps ${it} off the node. Clear removes it.`, choose: "node" };
     case "clear": return { ...of, label: "Clear", title: `Remove the bans and moves of ${it}?`, done: `The constraints of bans and moves of ${it} are removed.` };
     case "promote": return { ...of, label: "Promote", title: `Let ${it} be promoted?`, done: `${it} may be promoted.` };
     case "demote": return { ...of, label: "Demote", title: `Demote ${it}?`, done: `${it} is demoted.` };
@@ -41,6 +55,18 @@ export function actionOf(kind, { node, resource }) {
     case "restart": return { ...of, label: "Restart", title: `Restart ${it}?`, done: `${it} is restarted.` };
   }
   return { ...of, label: kind, title: `${kind} ${it}?`, done: `${kind} ${it}: done.` };
+}
+
+/** The actions that a cell offers, of those that the resource is offered: moves, bans, and what is
+ * forgotten, are about its node.
+ * @param {string[]} kinds
+ * @param {{resource: string, node: string, runs: boolean}} cell runs: there */
+export function cellActions(kinds, { resource, node, runs }) {
+  const about = ["ban", "cleanup", "refresh", ...(runs ? [] : ["move"])];
+  return kinds.map((kind) => {
+    const a = actionOf(kind, about.includes(kind) ? { resource, node } : { resource });
+    return kind === "move" && runs ? { ...a, label: "Move away" } : a;
+  });
 }
 
 /** A constraint as a sentence without a full stop.
@@ -68,9 +94,10 @@ export function constraintWords(kind, o) {
   return o.id ?? "";
 }
 
-/** @param {Doc} rule
+/** A rule in words: its expressions, its score and its role.
+ * @param {Doc} rule
  * @returns {string} */
-function ruleWords(rule) {
+export function ruleWords(rule) {
   if (rule["id-ref"]) return `as in rule ${rule["id-ref"]}`;
   const parts = (rule.expressions ?? []).map((/** @type {Doc} */ e) => {
     if (e.expressions) return `(${ruleWords(e)})`;
@@ -91,9 +118,15 @@ export function weight(kind, o) {
   return o.score ?? (o.rules?.length ? "by rule" : "");
 }
 
-/** The path of a resource's page, and of a node's.
- * @param {string} id */
-export const resourcePath = (id) => "/cluster/resources/" + encodeURIComponent(id);
+/** The base of the pages of another cluster.
+ * @param {string} name */
+export const baseOf = (name) => "/clusters/" + encodeURIComponent(name);
 
-/** @param {string} name */
-export const nodePath = (name) => "/cluster/nodes/" + encodeURIComponent(name);
+/** The path of a resource's page, and of a node's.
+ * @param {string} id
+ * @param {string} [base] of the pages of the cluster */
+export const resourcePath = (id, base = "/cluster") => base + "/resources/" + encodeURIComponent(id);
+
+/** @param {string} name
+ * @param {string} [base] */
+export const nodePath = (name, base = "/cluster") => base + "/nodes/" + encodeURIComponent(name);

@@ -5,7 +5,7 @@ import { diff, hunks } from "./diff.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { now, object } from "./live.js";
-import { Badge, Button, Empty, Loading, Problem, Title, toast } from "./parts.js";
+import { Badge, CopyButton, Empty, Loading, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
 import { query, route } from "./router.js";
 import { Revisions } from "./revisions.js";
@@ -55,7 +55,7 @@ function Texts({ tabs }) {
   const show = (/** @type {number} */ n, /** @type {boolean} */ differences) => query({ n: n ? String(n) : null, diff: n && differences ? "1" : null });
   return html`
     <div class="head"><${Title}>Config</${Title}><span class="grow"></span>
-      <${Button} disabled=${typeof text.data !== "string"} onClick=${() => copy(text.data)}>Copy</${Button}></div>${tabs}
+      <${CopyButton} text=${text.data} /></div>${tabs}
     <div class="split-page">
       <section class="panel history" aria-label="History"><h2>History</h2>
         <${Problem} error=${history.error} onRetry=${history.again} />
@@ -76,16 +76,6 @@ function Texts({ tabs }) {
           : chosen && compare ? html`<${Difference} before=${before ? older.data : ""} after=${text.data} first=${!before} />` : html`<${Source} text=${text.data} />`}
       </section>
     </div>`;
-}
-
-/** @param {string|null} text */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text ?? "");
-    toast({ text: "Copied.", kind: "good" });
-  } catch {
-    toast({ text: "The browser does not allow copying from this page.", kind: "bad" });
-  }
 }
 
 /** @param {{entry: Recorded, chosen: boolean, onShow: () => void}} props */

@@ -4,7 +4,7 @@
  *  @typedef {import("./types.js").Frontend} Frontend */
 
 /** @typedef {{key: string, type: string, name: string, version: string, versions?: Record<string, number>, balance: string, hashStable: string, protocol: string, sendProxy: string, mode: string, host: string,
- *   tlsVerify: string, tlsName: string, tlsSNI: string, tlsALPN: string, tlsVersion: string, tlsCertificate: string,
+ *   tlsVerify: string, tlsName: string, tlsSNI: string, tlsALPN: string, tlsVersion: string, tlsCertificate: string, tlsFromMeta: string,
  *   checked: string, method: string, uri: string, httpVersion: string, interval: string, natives: string, members: {host: string, port: string}[]}} BackendDraft
  * @typedef {{key: string, bind: string, backend: string, mode: string, keepalive: string, rules: import("./types.js").Rule[], natives: string, register: string, acceptProxy: string,
  *   tlsBind: string, tlsCertificates: string, tls?: import("./types.js").FrontendTLS, defaults?: string}} FrontendDraft */
@@ -16,7 +16,7 @@ export function backendDraft(b) {
     key: b?.key ?? "", type: b?.type ?? "dynamic", name: b?.name ?? "", version: b?.version ?? "", versions: b?.versions,
     balance: b?.balance ?? "roundrobin", hashStable: b?.hashStable ? "yes" : "no", protocol: b?.protocol || "h1", sendProxy: b?.sendProxy ?? "",
     tlsVerify: b?.tls?.verify ?? "", tlsName: b?.tls?.serverName ?? "", tlsSNI: b?.tls?.sni ?? "serverName", tlsALPN: (b?.tls?.alpn ?? []).join(", "),
-    tlsVersion: b?.tls?.minVersion ?? "1.2", tlsCertificate: b?.tls?.certificate ?? "", mode: b?.mode ?? "http", host: b?.host ?? "",
+    tlsVersion: b?.tls?.minVersion ?? "1.2", tlsCertificate: b?.tls?.certificate ?? "", tlsFromMeta: (b?.tls?.fromMeta ?? []).join(", "), mode: b?.mode ?? "http", host: b?.host ?? "",
     checked: b?.health ? "http" : "tcp", method: b?.health?.method ?? "GET", uri: b?.health?.uri ?? "/",
     httpVersion: b?.health?.httpVersion ?? "HTTP/1.0", interval: String(b?.health?.interval ?? 2000),
     natives: (b?.natives ?? []).join("\n"),
@@ -39,6 +39,7 @@ export function backendBody(d) {
     ...(d.tlsVerify.trim() ? { tls: {
       verify: d.tlsVerify.trim(), sni: d.tlsSNI, minVersion: d.tlsVersion, ...(d.tlsName ? { serverName: d.tlsName.trim() } : {}),
       ...(words(d.tlsALPN).length ? { alpn: words(d.tlsALPN) } : {}), ...(d.tlsCertificate ? { certificate: d.tlsCertificate.trim() } : {}),
+      ...(dynamic && words(d.tlsFromMeta).length ? { fromMeta: words(d.tlsFromMeta) } : {}),
     } } : {}),
     ...(d.host ? { host: d.host } : {}),
     ...(d.checked === "http" ? { health: { method: d.method, uri: d.uri, httpVersion: d.httpVersion, interval: integer(d.interval) } } : {}),
@@ -167,7 +168,7 @@ export function missing(kind, d, isNew) {
  * @param {"backend"|"frontend"} kind
  * @param {FieldError[]} errors */
 export function unshown(kind, errors) {
-  const fields = { backend: /^(key|type|name|version|mode|balance|hashStable|protocol|sendProxy|tls\.(verify|serverName|sni|alpn.*|minVersion|certificate)|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
+  const fields = { backend: /^(key|type|name|version|mode|balance|hashStable|protocol|sendProxy|tls\.(verify|serverName|sni|alpn.*|minVersion|certificate|fromMeta.*)|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
     frontend: /^(key|bind|backend|mode|keepalive|natives.*|acceptProxy.*|tls\.(bind|certificates.*)|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
   return errors.filter((e) => !fields[kind].test(e.path));
 }

@@ -5,6 +5,7 @@ import { html } from "./html.js";
 import { now } from "./live.js";
 import { useLoaded } from "./loaded.js";
 import { Badge, Loading, Problem } from "./parts.js";
+import { ofImport } from "./pastplace.js";
 import { get } from "./rest.js";
 import { bars, instant, phaseName, took } from "./waterfall.js";
 
@@ -17,7 +18,7 @@ const height = 16;
 
 /** @param {{path: string}} props */
 export function Explanation({ path }) {
-  const { data, error, again } = useLoaded(path + "/explanation", (signal) => get(path + "/explanation", signal));
+  const { data, error, again } = useLoaded(path + "/explanation", (signal) => get(ofImport(path + "/explanation"), signal));
   if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
   if (!data) return html`<${Loading} lines=${6} />`;
   /** @type {PastExplanation} */
@@ -26,7 +27,7 @@ export function Explanation({ path }) {
       <p><b>${e.summary}</b>${e.phases.length > 0 ? ` From begin to end: ${took(e.total)}.` : ""}</p>
       ${e.phases.length > 0 && html`<${Phases} phases=${e.phases} />`}
       ${e.notes.length > 0 && html`<ul class="plain muted" aria-label="Notes">${e.notes.map((n) => html`<li key=${n}>${n}</li>`)}</ul>`}
-      ${e.missing.length > 0 && html`<p class="muted">The logs of ${e.missing.join(", ")} are on those nodes: ask their agents.</p>`}</section>
+      ${e.missing.length > 0 && html`<p class="muted">Some logs are missing, because these agents have not sent them: ${e.missing.join(", ")}.</p>`}</section>
     ${e.advice.length > 0 && html`<section class="panel" aria-label="Advice"><h2>What cost time</h2><ul class="plain">${e.advice.map((a, n) => html`<li key=${n}>
       <${Badge} kind="fair">${a.atMost ? "at most " : ""}${format.duration(a.costMs)}</${Badge}> <b>${a.rule}</b>: ${a.text}</li>`)}</ul></section>`}`;
 }

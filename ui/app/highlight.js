@@ -4,6 +4,22 @@
 
 const sections = /^(global|defaults|frontend|backend|listen|userlist|peers|resolvers|mailers|cache|program|http-errors|ring)\b/;
 
+const statements = /^(node|rsc_template|primitive|bundle|group|ms|clone|tag|location|colocation|order|rsc_ticket|fencing_topology|property|rsc_defaults|op_defaults|role|acl_target|acl_group|alert|xml)\b/;
+
+/** Divides a line in the syntax of crmsh, where # begins no comment.
+ * @param {string} line
+ * @returns {Piece[]} */
+export function highlightCRM(line) {
+  return code(line, statements);
+}
+
+/** XML as it is.
+ * @param {string} line
+ * @returns {Piece[]} */
+export function plain(line) {
+  return [{ kind: "", text: line }];
+}
+
 /** Divides a line into pieces. Joined, they are the line.
  * @param {string} line
  * @returns {Piece[]} */
@@ -14,9 +30,10 @@ export function highlight(line) {
 }
 
 /** @param {string} line
+ * @param {RegExp} [beginnings] the words that begin a section
  * @returns {Piece[]} */
-function code(line) {
-  const section = sections.exec(line);
+function code(line, beginnings = sections) {
+  const section = beginnings.exec(line);
   if (section) return [{ kind: "section", text: section[0] }, ...rest(line.slice(section[0].length), "name")];
   const keyword = /^(\s+)([a-z0-9_.-]+)/.exec(line);
   if (!keyword) return rest(line, "");

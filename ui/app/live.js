@@ -16,6 +16,11 @@ export const connection = signal({ state: "connecting", since: Date.now(), retry
 /** The hello message of the server. */
 export const hello = signal(/** @type {import("./types.js").Hello|null} */ (null));
 
+/** Whether the agent only shows other clusters. */
+export function isConsole() {
+  return Boolean(hello.value && !hello.value.topics.includes("backends"));
+}
+
 /** Increases with each tick of the statistics. Charts redraw when it changes. */
 export const tick = signal(0);
 
@@ -127,7 +132,7 @@ function connect() {
 
 /** @param {string[]} available */
 function wanted(available) {
-  const all = ["status", "frontends", "backends", "services", "canaries", "stat", "activity", "cluster"];
+  const all = ["status", "frontends", "backends", "services", "canaries", "stat", "activity", "cluster", "clusters"];
   return all.filter((topic) => available.includes(topic));
 }
 

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Badge, Button, Loading, Problem, sentence } from "./parts.js";
+import { usePlace } from "./place.js";
 import { call, get } from "./rest.js";
 import { refusal } from "./session.js";
 
@@ -12,15 +13,16 @@ import { refusal } from "./session.js";
 /** How often to look while something is computed, in milliseconds. */
 const interval = 2000;
 
-/** @param {{epoch: string, nodes: string[]}} props epoch: of the cluster's configuration */
+/** @param {{epoch: string, nodes: string[]}} props epoch: of the cluster's configuration; nodes: to choose several from */
 export function LossPanel({ epoch, nodes }) {
+  const { base } = usePlace();
   const [known, setKnown] = useState(/** @type {Losses|null} */ (null));
   const [error, setError] = useState(/** @type {any} */ (null));
   useEffect(() => {
     const stop = new AbortController();
     /** @type {number|undefined} */
     let timer;
-    const look = () => get("/cluster/losses", stop.signal).then((/** @type {Losses} */ found) => {
+    const look = () => get(base + "/losses", stop.signal).then((/** @type {Losses} */ found) => {
       setKnown(found);
       setError(null);
       if (found.computing) timer = setTimeout(look, interval);

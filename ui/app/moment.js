@@ -7,6 +7,8 @@ import { html } from "./html.js";
 import { now } from "./live.js";
 import { useLoaded } from "./loaded.js";
 import { Button, Loading, Problem } from "./parts.js";
+import { here, ofImport } from "./pastplace.js";
+import { usePlace } from "./place.js";
 import { get } from "./rest.js";
 import { query } from "./router.js";
 
@@ -36,7 +38,7 @@ export function Instant({ value }) {
 /** The state at an instant, as the page of the cluster shows the state now.
  * @param {{at: string}} props RFC 3339 */
 export function Moment({ at }) {
-  const path = `/cluster/history/at?${new URLSearchParams({ time: at })}`;
+  const path = ofImport(`${usePlace().base}/history/at?${new URLSearchParams({ time: at })}`);
   const { data, error, again } = useLoaded(path, (signal) => get(path, signal));
   if (!data) return html`<${Problem} error=${error} onRetry=${again} />${!error && html`<${Loading} lines=${6} />`}`;
   /** @type {PastRecord} */
@@ -45,7 +47,7 @@ export function Moment({ at }) {
   return html`<section class="strip past" aria-label="The past" role="note">
       <span><b>This is the past: ${format.clock(past.time, now.peek())}.</b> <span class="muted">As of the transition of ${format.clock(past.recorded, now.peek())}, ${format.duration(past.ageMs)} before${past.operations.length > 0 ? `, with ${format.count(past.operations.length, "operation")} that had ended since` : ""}.${change}
         ${past.next ? "" : "There is no later transition: nothing is known of what was done since."}</span></span>
-      <span class="grow"></span><a class="button" href=${`/history?id=${past.transition}`}>Transition before</a> ${past.next && html`<a class="button" href=${`/history?id=${past.next}`}>Transition after</a>`}
+      <span class="grow"></span><a class="button" href=${here({ id: past.transition, at: null })}>Transition before</a> ${past.next && html`<a class="button" href=${here({ id: past.next, at: null })}>Transition after</a>`}
       <${Button} onClick=${() => query({ at: null })}>Close</${Button}></section>
     <${Addresses} cluster=${data} /><${Matrix} cluster=${data} />`;
 }

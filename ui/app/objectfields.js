@@ -53,7 +53,9 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services, cat
         ${field("tls.sni", "tlsSNI", { label: "Server name (SNI)", options: [["serverName", "that name"], ["host", "the Host header of each request"], ["none", "none"]] })}
         ${field("tls.certificate", "tlsCertificate", { label: "Certificate shown to members", placeholder: "none", hint: "Name of a stored certificate, for members that demand one." })}
         ${field("tls.minVersion", "tlsVersion", { label: "Minimum version of TLS", options: [["1.2", "TLS 1.2"], ["1.3", "TLS 1.3"]] })}
-        ${field("tls.alpn", "tlsALPN", { label: "Protocols (ALPN)", placeholder: "none", hint: "Separated by commas, e.g. h2, http/1.1." })}`}</div>
+        ${field("tls.alpn", "tlsALPN", { label: "Protocols (ALPN)", placeholder: "none", hint: "Separated by commas, e.g. h2, http/1.1." })}
+        ${d.type === "dynamic" && field("tls.fromMeta", "tlsFromMeta", { label: "What instances may say", options: [["", "nothing"], ["serverName", "their server name"], ["off", "that they speak no TLS"], ["off, serverName", "both"]],
+          hint: html`In their Consul meta: <code>tls-server-name</code>, <code>tls=off</code>. Whoever may register instances decides then.` })}`}</div>
     </${More}>
     <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives || errors.some((e) => /^(host|natives)/.test(e.path)))}>
       ${field("host", "host", { label: "Host header", placeholder: "unchanged", hint: "Replaces the client's Host header in requests to members." })}

@@ -13,10 +13,24 @@ export function Button({ kind = "", role, on, busy, disabled, icon, label, title
   const why = role ? refusal(role, on) : "";
   return html`<button type=${type} class=${classes("button", kind, extra, why && "refused")} aria-label=${label} title=${why || title || label || undefined}
     aria-disabled=${why ? "true" : undefined} aria-busy=${busy ? "true" : undefined} disabled=${Boolean(busy || disabled)}
-    onClick=${why ? () => toast({ text: why, kind: "bad" }) : onClick}>
+    onClick=${why ? (/** @type {Event} */ e) => { e.preventDefault(); toast({ text: why, kind: "bad" }); } : onClick}>
     ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : icon && html`<${Icon} name=${icon} />`}
     ${children && html`<span>${children}</span>`}
   </button>`;
+}
+
+/** A button that copies a text to the clipboard.
+ * @param {{text: string|null}} props null: there is none yet */
+export function CopyButton({ text }) {
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text ?? "");
+      toast({ text: "Copied.", kind: "good" });
+    } catch {
+      toast({ text: "The browser does not allow copying from this page.", kind: "bad" });
+    }
+  };
+  return html`<${Button} disabled=${typeof text !== "string"} onClick=${copy}>Copy</${Button}>`;
 }
 
 /** @param {{kind?: string, title?: string, children?: any}} props */

@@ -26,18 +26,19 @@ export const refusals = signal(0);
 /** Makes a request.
  * @param {string} method
  * @param {string} path
- * @param {{body?: any, headers?: Record<string, string>, signal?: AbortSignal}} [o]
+ * @param {{body?: any, file?: Blob, headers?: Record<string, string>, signal?: AbortSignal}} [o] file: sent as it is, in place of a body
  * @returns {Promise<{data: any, etag: string}>} data: JSON decoded, or text
  * @throws {Failure} */
 export async function call(method, path, o = {}) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json", ...o.headers };
   if (o.body !== undefined) headers["Content-Type"] = "application/json";
+  if (o.file) headers["Content-Type"] = "application/octet-stream";
   let response, text;
   try {
     response = await fetch(path, {
       method, headers, signal: o.signal, cache: "no-store", credentials: "same-origin",
-      body: o.body === undefined ? undefined : JSON.stringify(o.body),
+      body: o.file ?? (o.body === undefined ? undefined : JSON.stringify(o.body)),
     });
     text = await response.text();
   } catch (e) {

@@ -4,12 +4,15 @@ import { useEffect, useState } from "preact/hooks";
 import { diff } from "./diff.js";
 import { DraftPanel, NewClusterDraft } from "./clusterdraft.js";
 import { errorsOf, Field } from "./fields.js";
+import * as format from "./format.js";
 import { html } from "./html.js";
-import { object } from "./live.js";
+import { now, object } from "./live.js";
 import { useLoaded } from "./loaded.js";
 import { Badge, Button, Empty, Loading, Problem, sentence, Title } from "./parts.js";
+import { ofImport, imported } from "./pastplace.js";
 import { call, get } from "./rest.js";
 import { query, route } from "./router.js";
+import { refusal } from "./session.js";
 import { label } from "./transition.js";
 import { TransitionGraph } from "./transitiongraph.js";
 
@@ -24,6 +27,7 @@ const maxBytes = 8 * 1024 * 1024 - 65536;
 export function SimulatorPage() {
   const cluster = object("cluster").value;
   const draft = route.value.query.get("draft") ?? "";
+  const past = route.value.query.get("past") ?? "";
   const isNew = route.value.query.get("new") !== null;
   const epoch = String(cluster?.epoch ?? "").split(":").slice(0, 2).join(":");
   const drafts = useLoaded(cluster ? `drafts ${epoch} ${draft}` : null, (signal) => get("/cluster/drafts", signal));
@@ -32,24 +36,45 @@ export function SimulatorPage() {
   /** @type {ClusterDraft[]} */
   const list = drafts.data ?? [];
   return html`${crumbs}<div class="head"><${Title}>Simulator</${Title}><span class="grow"></span>
-      <${Button} role="admin" icon="plus" onClick=${() => query({ new: "1" })}>Draft</${Button}></div>
-    <p class="muted">What Pacemaker would do. Nothing is changed before a draft is committed.</p>
+      ${!past && html`<${Button} role="admin" icon="plus" onClick=${() => query({ new: "1" })}>Draft</${Button}>`}</div>
+    <p class="muted">${past ? "What Pacemaker would have done. Nothing is changed." : "What Pacemaker would do. Nothing is changed before a draft is committed."}</p>
+    ${past && html`<${PastStrip} id=${past} />`}
     <${Problem} error=${drafts.error} onRetry=${drafts.again} />
-    <div class="toolbar"><div class="tabs" role="group" aria-label="What to simulate">
+    ${!past && html`<div class="toolbar"><div class="tabs" role="group" aria-label="What to simulate">
       <button type="button" aria-pressed=${draft === "" ? "true" : "false"} onClick=${() => query({ draft: null })}>The cluster</button>
       ${list.map((d) => html`<button key=${d.id} type="button" aria-pressed=${draft === d.id ? "true" : "false"} onClick=${() => query({ draft: d.id })}>Draft ${d.id}</button>`)}
-    </div></div>
-    ${draft ? html`<${DraftPanel} key=${draft} id=${draft} epoch=${epoch} onGone=${() => { query({ draft: null }); drafts.again(); }} results=${Results} events=${EventForm} />`
-      : html`<${LiveSimulation} key=${epoch} />`}
+    </div></div>`}
+    ${past ? (refusal("operate") ? html`<${Empty} title="Nothing is simulated">${refusal("operate")}</${Empty}>` : html`<${Simulation} key=${past} past=${past} first=${supposed(route.value.query.get("suppose") ?? "")} />`)
+      : draft ? html`<${DraftPanel} key=${draft} id=${draft} epoch=${epoch} onGone=${() => { query({ draft: null }); drafts.again(); }} results=${Results} events=${EventForm} />`
+      : refusal("operate") ? html`<${Empty} title="Nothing is simulated">${refusal("operate")}</${Empty}>` : html`<${Simulation} key=${epoch} past="" first=${[]} />`}
     ${isNew && html`<${NewClusterDraft} onClose=${(/** @type {string} */ id) => { query({ new: null, ...(id ? { draft: id } : {}) }); drafts.again(); }} />`}`;
 }
 
-/** The simulation of the cluster, or of a file. */
-function LiveSimulation() {
-  const [inject, setInject] = useState(/** @type {Injection[]} */ ([]));
+/** The event that an address supposes: a node and its state, "lb2=online".
+ * @param {string} text
+ * @returns {Injection[]} */
+function supposed(text) {
+  const at = text.lastIndexOf("=");
+  return at > 0 ? [{ node: text.slice(0, at), state: text.slice(at + 1) }] : [];
+}
+
+/** Which transition of the past is simulated.
+ * @param {{id: string}} props */
+function PastStrip({ id }) {
+  const path = ofImport(`/cluster/history/${encodeURIComponent(id)}`);
+  const { data: t, error, again } = useLoaded(path, (signal) => get(path, signal));
+  return html`<section class="strip past" aria-label="The past"><span><b>This is the past${t ? `: ${format.clock(t.time, now.peek())}` : ""}.</b> ${t && html`<span class="muted">DC ${t.dc || format.unknown}, version ${t.epoch}</span>`}</span>
+    <${Problem} error=${error} onRetry=${again} /><span class="grow"></span><a class="button" href=${ofImport(`/history?id=${encodeURIComponent(id)}`)}>Transition</a></section>`;
+}
+
+/** The simulation of the cluster, of a file, or of a transition of the past.
+ * @param {{past: string, first: Injection[]}} props past: the transition; empty: none. first: events to begin with */
+function Simulation({ past, first }) {
+  const [inject, setInject] = useState(first);
   const [at, setAt] = useState("");
   const [file, setFile] = useState({ name: "", text: "" });
   const [seen, setSeen] = useState(/** @type {Foreseen|null} */ (null));
+  const [after, setAfter] = useState(/** @type {any} */ ({ nodes: [], resources: [] })); // of the last simulation without an error
   const [error, setError] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState(false);
   const run = async (/** @type {Injection[]} */ events) => {
@@ -57,7 +82,10 @@ function LiveSimulation() {
     setError(null);
     try {
       const when = at.trim() ? { at: new Date(at.trim()).toString() === "Invalid Date" ? at.trim() : new Date(at.trim()).toISOString() } : {};
-      setSeen((await call("POST", "/cluster/simulate", { body: { inject: events, ...when, ...(file.text ? { cib: file.text } : {}) } })).data);
+      /** @type {Foreseen} */
+      const answer = (await call("POST", "/cluster/simulate", { body: { inject: events, ...when, ...(file.text ? { cib: file.text } : {}), ...(past ? { transition: past } : {}), ...(past && imported() ? { import: imported() } : {}) } })).data;
+      setSeen(answer);
+      setAfter(answer.simulation.after);
     } catch (failure) {
       setSeen(null);
       setError(failure);
@@ -75,12 +103,13 @@ function LiveSimulation() {
     }
     setFile(chosen ? { name: chosen.name, text: await chosen.text() } : { name: "", text: "" });
   };
-  useEffect(() => void run([]), []);
+  useEffect(() => void run(first), []);
+  const then = past ? after : undefined;
   return html`<section class="panel" aria-label="Suppose"><h2>Suppose</h2>
       <ul class="links">${inject.map((i, n) => html`<li key=${n}>${eventWords(i)} <${Button} kind="quiet" icon="trash" label=${`Remove: ${eventWords(i)}`} onClick=${() => setInject(inject.filter((_, m) => m !== n))} /></li>`)}</ul>
-      <${EventForm} onAdd=${(/** @type {Injection} */ i) => { setInject([...inject, i]); return Promise.resolve(); }} />
-      <div class="pair"><${Field} path="at" label="Time, for rules" value=${at} onChange=${setAt} errors=${error?.fields ?? []} placeholder="now, or 2026-12-24T20:00:00Z" />
-        <div class="field"><label for="f-cib">Another CIB, from a file</label><input id="f-cib" type="file" accept=".xml" onChange=${read} /></div></div>
+      <${EventForm} onAdd=${(/** @type {Injection} */ i) => { setInject([...inject, i]); return Promise.resolve(); }} key=${then?.nodes.length ?? 0} of=${then} />
+      <div class="pair"><${Field} path="at" label="Time, for rules" value=${at} onChange=${setAt} errors=${error?.fields ?? []} placeholder=${past ? "that of the transition" : "now, or 2026-12-24T20:00:00Z"} />
+        ${!past && html`<div class="field"><label for="f-cib">Another CIB, from a file</label><input id="f-cib" type="file" accept=".xml" onChange=${read} /></div>`}</div>
       <p><${Button} kind="primary" role="operate" busy=${busy} onClick=${() => run(inject)}>Simulate</${Button}></p>
       ${error && errorsOf(error.fields ?? [], "at").length === 0 && html`<${Problem} error=${error} />`}</section>
     ${busy && !seen && html`<${Loading} />`}
@@ -100,9 +129,9 @@ export function eventWords(i) {
 const operations = ["monitor", "start", "stop", "promote", "demote", "notify", "migrate_to", "migrate_from"];
 
 /** A form for one event.
- * @param {{onAdd: (i: Injection) => Promise<any>}} props */
-function EventForm({ onAdd }) {
-  const cluster = object("cluster").value;
+ * @param {{onAdd: (i: Injection) => Promise<any>, role?: "admin", of?: {nodes: {name: string}[], resources: {id: string}[]}}} props role: that this needs. of: the state that it is about; without it, that of the cluster */
+function EventForm({ onAdd, role, of }) {
+  const cluster = of ?? object("cluster").value;
   const nodes = (cluster?.nodes ?? []).map((/** @type {{name: string}} */ n) => n.name);
   const resources = (cluster?.resources ?? []).map((/** @type {{id: string}} */ r) => r.id);
   const [kind, setKind] = useState("node");
@@ -135,12 +164,12 @@ function EventForm({ onAdd }) {
     ${kind === "ticket" && field("ticket", { label: "Ticket" })}
     ${kind === "ticket" && field("action", { label: "Action", options: choose(["grant", "revoke", "standby", "activate"]) })}
     ${kind === "quorum" && field("quorum", { label: "This partition", options: [["false", "loses quorum"], ["true", "has quorum"]] })}
-    <${Button} type="submit" icon="plus">Add</${Button}></div><${Problem} error=${error} /></form>`;
+    <${Button} type="submit" role=${role} icon="plus">Add</${Button}></div><${Problem} error=${error} /></form>`;
 }
 
 /** What a simulation has found.
- * @param {{seen: Foreseen}} props */
-export function Results({ seen }) {
+ * @param {{seen: Foreseen, children?: any}} props children: what follows the decisions */
+export function Results({ seen, children }) {
   const p = seen.simulation;
   return html`
     ${seen.warnings.length > 0 && html`<section class="panel" aria-label="Warnings"><h2>Pacemaker says</h2><ul class="links">${seen.warnings.map((w) => html`<li key=${w}>${sentence(w)}</li>`)}</ul></section>`}
@@ -152,6 +181,7 @@ export function Results({ seen }) {
         <thead><tr><th scope="col">Action</th><th scope="col">Resource</th><th scope="col">Node</th><th scope="col">Reason</th></tr></thead>
         <tbody>${p.consequences.map((c, n) => html`<tr key=${n}><td><${Badge} kind=${kindOf(c.action)}>${c.action}</${Badge}></td><td>${c.resource ?? ""}</td><td>${c.from ? `${c.from} → ` : ""}${c.node}</td><td>${c.reason ?? ""}</td></tr>`)}</tbody></table></div>`}
     </section>
+    ${children}
     ${p.graph.depth > 0 && html`<section class="panel" aria-label="Transition"><h2>Transition</h2>
       <p class="muted">${p.graph.depth} ${p.graph.depth === 1 ? "step" : "steps"} one after the other, up to ${p.graph.width} at the same time.</p>
       <${TransitionGraph} graph=${p.graph} />
@@ -175,9 +205,9 @@ function Objects({ seen }) {
 }
 
 /** What becomes of objects, as XML.
- * @param {{objects: Foreseen["objects"]}} props */
-export function ObjectChanges({ objects }) {
-  return html`${objects.map((o) => html`<details key=${o.object}><summary>${o.object} ${!o.before ? html`<${Badge} kind="good">new</${Badge}>` : !o.after ? html`<${Badge} kind="bad">removed</${Badge}>` : o.secret ? html`<${Badge}>a secret changes</${Badge}>` : ""}</summary>
+ * @param {{objects: Foreseen["objects"], open?: boolean}} props open: whether the XML shows at once */
+export function ObjectChanges({ objects, open = false }) {
+  return html`${objects.map((o) => html`<details key=${o.object} open=${open}><summary>${o.object} ${!o.before ? html`<${Badge} kind="good">new</${Badge}>` : !o.after ? html`<${Badge} kind="bad">removed</${Badge}>` : o.secret ? html`<${Badge}>a secret changes</${Badge}>` : ""}</summary>
       <pre class="difference" tabindex="0" aria-label=${`XML of ${o.object}`}>${diff(o.before, o.after).map((l, n) => html`<span key=${n} class=${"xml " + l.kind}>${{ same: "  ", added: "+ ", removed: "- " }[l.kind]}${l.text}${"\n"}</span>`)}</pre></details>`)}`;
 }
 

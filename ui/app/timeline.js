@@ -6,7 +6,8 @@ import { html } from "./html.js";
 import { now } from "./live.js";
 import { Button } from "./parts.js";
 
-/** @typedef {import("./types.js").PastTransition} PastTransition */
+/** @typedef {import("./types.js").PastTransition} PastTransition
+ *  @typedef {import("./types.js").Authorship} Authorship */
 
 /** The size of the drawing in its own units. */
 const width = 1000;
@@ -28,10 +29,17 @@ export function decided(t) {
   return words.join("; ") + (list.length > 4 ? `; and ${list.length - 4} more` : "");
 }
 
-/** Who changed the configuration before, in one line.
+/** Who changed the configuration, and what, in a few words.
+ * @param {Authorship} a */
+export function changed(a) {
+  if (a.job) return `${a.name || "somebody"}: ${[a.kind ?? "a job", a.object].filter(Boolean).join(" ")}`;
+  return a.client ? `${a.name || "somebody"}: ${a.client}${a.node ? ` on ${a.node}` : ""}` : `${format.count(a.versions, "version")} by somebody`;
+}
+
+/** Whether a transition tells of anything: a decision, a change of the configuration or a mistake in it.
  * @param {PastTransition} t */
-export function authors(t) {
-  return [...new Set((t.authors ?? []).map((a) => a.name || "somebody"))].join(", ");
+export function tells(t) {
+  return !t.known || t.tag === "error" || (t.decisions ?? []).length > 0 || (t.authors ?? []).length > 0;
 }
 
 /** @param {{transitions: PastTransition[], chosen: string, onChoose: (id: string) => void}} props the newest first */

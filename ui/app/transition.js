@@ -3,9 +3,6 @@
 /** @typedef {import("./types.js").Transition} Transition
  *  @typedef {import("./types.js").TransitionStep} TransitionStep */
 
-/** The most steps that are laid out as a graph. More take a browser too long. */
-export const mostDrawn = 300;
-
 /** The steps that are done, and what they wait for: directly, or through steps that only
  * give an order. What another way says already is left out.
  * @param {Transition} graph
@@ -26,6 +23,19 @@ export function drawn(graph) {
     }
   }
   return { steps, edges };
+}
+
+/** The steps that wait for one, directly or through others, in their order.
+ * @param {Transition} graph
+ * @param {number} id of the step
+ * @returns {TransitionStep[]} */
+export function waiting(graph, id) {
+  const found = new Set([id]);
+  for (let before = 0; before < found.size;) {
+    before = found.size;
+    for (const e of graph.edges) if (found.has(e.from)) found.add(e.to);
+  }
+  return graph.nodes.filter((s) => s.id !== id && s.kind !== "pseudo" && found.has(s.id)).sort((a, b) => a.order - b.order || a.id - b.id);
 }
 
 /** The steps that are done next after one.

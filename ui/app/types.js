@@ -97,7 +97,7 @@
  * @property {boolean} [hashStable]
  * @property {string} [protocol]
  * @property {string} [sendProxy]
- * @property {{verify: string, serverName?: string, sni?: string, alpn?: string[], minVersion?: string, certificate?: string}} [tls]
+ * @property {{verify: string, serverName?: string, sni?: string, alpn?: string[], minVersion?: string, certificate?: string, fromMeta?: string[]}} [tls]
  * @property {string} mode
  * @property {string} [host]
  * @property {Health} [health]
@@ -183,8 +183,31 @@
  * @property {{resource: string, address: string, node: string, nodes: string[], shared?: boolean, haproxy: boolean}[]} floatingIPs
  * @property {ClusterFailure[]} failures
  * @property {boolean} settled
+ * @property {{by: string, time: string, job: string, node?: string}} [shutDown] who has shut the cluster down
  *
- * @typedef {{name: string, type?: string, host?: string, state: string, dc: boolean, resources: string[], attributes: Record<string, string>, utilization?: Record<string, string>}} ClusterNode
+ * @typedef {object} OtherCluster another cluster at a glance
+ * @property {string} name in the settings of the agent
+ * @property {string} state that of a Cluster, or unreachable or unknown
+ * @property {string[]} reasons
+ * @property {string} clusterName what it calls itself
+ * @property {string} version
+ * @property {string} epoch
+ * @property {string} dc
+ * @property {boolean} quorum
+ * @property {boolean} fencing it works
+ * @property {number} nodes
+ * @property {number} nodesOnline
+ * @property {number} resources
+ * @property {number} resourcesRunning
+ * @property {number} resourcesFailed
+ * @property {ClusterFailure[]} failures the latest ones
+ * @property {number} failureCount
+ * @property {string} node that has told this
+ * @property {string} address of its agent
+ * @property {string} [seen] when
+ * @property {{address: string, problem?: string, retry?: string}[]} agents
+ *
+ * @typedef {{name: string, type?: string, host?: string, state: string, leaving?: boolean, dc: boolean, resources: string[], attributes: Record<string, string>, utilization?: Record<string, string>}} ClusterNode
  * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, why?: string[], places: {node: string, state: string, role?: string}[], utilization?: Record<string, string>}} ClusterResource
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, code: number, status: string, meaning: string, reason: string, call: number, time: string}} ClusterFailure
  *
@@ -269,13 +292,15 @@ export {};
  * @typedef {{id: string, time: string, tag: string, file: string, dc: string, epoch: string, quorum: boolean, known: boolean, decisions?: Decision[], operations?: OperationResult[], before?: string, after?: string,
  *   change?: {time: string, user?: string, client?: string, node?: string}, versions?: number, authors?: Authorship[]}} PastTransition
  * @typedef {{from: string, to: string, node: string, more: boolean, missing: string[], sources: {name: string, problem?: string}[],
- *   lines: {time: string, source: string, daemon?: string, pid?: number, severity?: string, text: string}[]}} Logged
+ *   lines: {time: string, node?: string, source: string, daemon?: string, pid?: number, severity?: string, text: string}[]}} Logged
+ * @typedef {{id: string, kind: "export"|"report", name: string, cluster?: string, nodes: string[], imported: string, by?: string, from: string, to: string,
+ *   transitions: number, logLines: number, bytes: number, notes: string[]}} ImportedHistory
  * @typedef {{earliest?: string, latest?: string}} PastInstant
  * @typedef {{minMs: number, maxMs: number}} PastSpan
  * @typedef {{name: string, node?: string, resource?: string, begin: PastInstant, end: PastInstant, took: PastSpan, recorded: boolean,
  *   sources: {kind: string, time: string, node?: string, text: string}[]}} PastPhase
  * @typedef {{transition: string, transitions: string[], kind: string, node?: string, summary: string, phases: PastPhase[], total: PastSpan, notes: string[],
- *   advice: {rule: string, costMs: number, atMost?: boolean, text: string}[], logNode: string, logSources: {name: string, problem?: string}[], missing: string[]}} PastExplanation
+ *   advice: {rule: string, costMs: number, atMost?: boolean, text: string}[], logNode: string, logNodes: string[], logSources: {name: string, problem?: string}[], missing: string[]}} PastExplanation
  * @typedef {{time: string, transition: string, recorded: string, ageMs: number, operations: OperationResult[], changes: Authorship[], next?: string, nextTime?: string}} PastRecord
  * @typedef {{name?: string, time?: string, job?: string, kind?: string, object?: string, client?: string, node?: string, versions: number}} Authorship */
 
@@ -289,4 +314,4 @@ export {};
 
 /** What a resource agent says of itself.
  * @typedef {{name: string, type: string, default?: string, options?: string[], required?: boolean, unique?: boolean, deprecated?: boolean, secret?: boolean, shortDescription?: string, longDescription?: string}} AgentParameter
- * @typedef {{agent: string, version: string, shortDescription?: string, longDescription?: string, parameters: AgentParameter[]}} ClusterAgent */
+ * @typedef {{agent: string, version: string, shortDescription?: string, longDescription?: string, parameters: AgentParameter[], actions: {name: string}[]}} ClusterAgent */

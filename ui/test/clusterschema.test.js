@@ -13,7 +13,7 @@ test("fields have names that the API knows", () => {
   const source = readFileSync(new URL("../../cluster/config/kind.go", import.meta.url), "utf8");
   const check = (/** @type {any[]} */ fields) => {
     for (const f of fields) {
-      if (f.name !== "agent") assert.match(source, new RegExp(`[\\s"(\`]${f.name}[\\s")\`]`), f.name);
+      if (f.name !== "agent") assert.match(source, new RegExp(`[\\s"(\`]${f.name.replace(/Sets$/, "s?")}[\\s")\`]`), f.name);
       if (f.fields) check(f.fields);
     }
   };
@@ -26,10 +26,26 @@ test("what is not drawn is kept, and nothing else changes", () => {
     orders: { kind: "Optional", sets: [{ id: "s", resources: ["a", "b"], sequential: "false" }] },
     locations: { rsc: "vip", rules: [{ id: "r", score: "5", expressions: [{ id: "e", attribute: "#uname", operation: "eq", value: "n1" }] }] },
     bundles: { container: { image: "img", replicas: "2" }, network: { ports: [{ id: "p", port: "443" }] }, storage: [{ id: "s", "source-dir": "/a" }], member: "web" },
+    colocations: { score: "5", sets: [{ id: "s", resources: ["a", "b"], role: "Promoted", score: "3" }, { id: "t", "id-ref": "s" }] },
+    nodes: { attributes: { rack: "1" }, attributeSets: [{ id: "n", score: "4", rules: [{ id: "r", "boolean-op": "or", expressions: [
+      { id: "d", element: "date_expression", operation: "date_spec", date_spec: { id: "ds", hours: "9-16", moon: "3" } },
+      { id: "g", element: "date_expression", operation: "in_range", start: "2027-01-01", duration: { id: "du", months: "3" } },
+      { id: "n1", element: "rule", "boolean-op": "and", expressions: [{ id: "n2", attribute: "#kind", operation: "ne", value: "remote", type: "string" }, { id: "n3", element: "op_expression", name: "monitor" }] }] }], values: { rack: "2" } }] },
+    alerts: { path: "/bin/a", recipients: [{ id: "r", value: "x", params: { a: "b" }, extra: ["<a/>"] }] },
     groups: { members: ["a", "b"], element: "group" },
     properties: { values: { "stonith-enabled": "true" }, rules: [{ id: "r" }] },
   };
   for (const [kind, doc] of Object.entries(docs)) assert.deepEqual(docOf(kind, formOf(kind, { id: "x", ...doc })), doc, kind);
+});
+
+test("what belongs to another kind of expression is not written", () => {
+  const form = formOf("locations", { rsc: "a", rules: [{ expressions: [{ attribute: "rack", operation: "eq", value: "1" }] }] });
+  form.rules[0].expressions[0] = { ...form.rules[0].expressions[0], element: "date_expression", operation: "gt", start: "2027-01-01" };
+  assert.deepEqual(docOf("locations", form).rules, [{ expressions: [{ element: "date_expression", operation: "gt", start: "2027-01-01" }] }]);
+  const bundle = formOf("bundles", { container: { element: "docker", image: "a", replicas: "2" }, network: { "ip-range-start": "192.0.2.1" } });
+  assert.equal(bundle.rest, "");
+  const doc = docOf("bundles", { ...bundle, container: { ...bundle.container, element: "podman" }, network: { ...bundle.network, "ip-range-start": "" } });
+  assert.deepEqual(doc, { container: { image: "a", replicas: "2" } });
 });
 
 test("what was cleared is gone", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { actionOf, constraintWords, weight } from "../app/clusterwords.js";
+import { actionOf, baseOf, cellActions, constraintWords, kindOf, light, nodePath, resourcePath, weight } from "../app/clusterwords.js";
 
 test("each action that the API offers has words of its own", () => {
   const source = readFileSync(new URL("../../cluster/action.go", import.meta.url), "utf8");
@@ -16,6 +16,17 @@ test("each action that the API offers has words of its own", () => {
   assert.equal(actionOf("cleanup", { resource: "vip" }).choose, "any node");
   assert.equal(actionOf("cleanup", { node: "n1" }).choose, undefined);
   assert.ok(actionOf("fence", { node: "n1" }).danger && actionOf("clearstate", { node: "n1" }).danger);
+});
+
+test("a cell offers what concerns its node for its node", () => {
+  const kinds = ["stop", "restart", "move", "ban", "clear", "cleanup"];
+  const there = cellActions(kinds, { resource: "vip", node: "n1", runs: true });
+  assert.deepEqual(there.map((a) => a.label), ["Stop", "Restart", "Move away", "Keep off n1", "Clear", "Clean up"]);
+  assert.deepEqual(there.map((a) => a.node), [undefined, undefined, undefined, "n1", undefined, "n1"]);
+  assert.deepEqual(there.map((a) => a.choose), [undefined, undefined, "node", undefined, undefined, undefined]);
+  const elsewhere = cellActions(kinds, { resource: "vip", node: "n2", runs: false });
+  assert.deepEqual([elsewhere[2].label, elsewhere[2].node, elsewhere[2].choose, elsewhere[2].title], ["Move here", "n2", undefined, "Move vip to n2?"]);
+  assert.deepEqual(cellActions([], { resource: "vip", node: "n1", runs: true }), []);
 });
 
 test("constraints in words", () => {
@@ -33,4 +44,14 @@ test("constraints in words", () => {
     assert.equal(constraintWords(kind, o), words);
     assert.equal(weight(kind, o), score);
   }
+});
+
+test("a light of another cluster has a color and words", () => {
+  assert.deepEqual(["ok", "no-fencing", "errors", "no-quorum", "offline", "unreachable", "maintenance", "unknown"].map(kindOf), ["good", "fair", "bad", "bad", "bad", "bad", "fair", ""]);
+  assert.equal(light("no-quorum"), "no quorum");
+});
+
+test("the pages of another cluster are below its name", () => {
+  assert.equal(resourcePath("a b", baseOf("paris")), "/clusters/paris/resources/a%20b");
+  assert.equal(nodePath("n1"), "/cluster/nodes/n1");
 });

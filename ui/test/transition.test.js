@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawn, label } from "../app/transition.js";
+import { drawn, label, waiting } from "../app/transition.js";
 
 /** @param {number} id
  * @param {string} [kind] */
@@ -11,6 +11,13 @@ test("steps that nobody does are not drawn, and what waits for them waits for th
   const { steps, edges } = drawn(graph);
   assert.deepEqual(steps.map((s) => s.id), [1, 2, 5]);
   assert.deepEqual(edges, [{ from: 1, to: 5 }, { from: 2, to: 5 }]);
+});
+
+test("what waits for a step waits for it through steps that nobody does, too", () => {
+  const graph = { nodes: [step(1, "fence"), step(2, "pseudo"), { ...step(3), order: 3 }, { ...step(4), order: 2 }, step(5)], edges: [{ from: 1, to: 2 }, { from: 2, to: 4 }, { from: 4, to: 3 }, { from: 5, to: 3 }], depth: 3, width: 2 };
+  assert.deepEqual(waiting(graph, 1).map((s) => s.id), [4, 3]);
+  assert.deepEqual(waiting(graph, 5).map((s) => s.id), [3]);
+  assert.deepEqual(waiting(graph, 3), []);
 });
 
 test("an edge that another way says already is left out", () => {

@@ -43,6 +43,9 @@ var outsideScript string
 //go:embed node.sh
 var nodeScript string
 
+//go:embed service.sh
+var serviceScript string
+
 //go:embed fence_fixture.sh
 var fenceScript string
 
@@ -57,6 +60,10 @@ type Config struct {
 	Token int
 	// NoFencing leaves the fence device out and stonith-enabled false.
 	NoFencing bool
+	// Bare boots nodes that have the programs and the example of the distribution's
+	// corosync.conf, and no cluster. Services that start with the machine do so from
+	// the second boot on, through their init scripts.
+	Bare bool
 	// Root is the root folder of another release of Debian, with corosync and
 	// Pacemaker ("/").
 	Root string
@@ -216,6 +223,7 @@ func (l *Fixture) furnish() {
 	l.Put("cib.xml", File{Content: []byte(l.firstCIB())})
 	l.Put("hosts", File{Content: []byte(hosts.String())})
 	l.Put("fence_fixture", File{[]byte(fenceScript), 0o755})
+	l.Put("service", File{[]byte(serviceScript), 0o755})
 	if l.cfg.Setup != "" {
 		l.Put("setup", File{Content: []byte(l.cfg.Setup + "\n")})
 	}

@@ -65,7 +65,7 @@ func (n *Node) Boot() {
 	n.reset("up")
 	p, err := startProcess(n.fixture.inOutside("nsenter", "--net=/run/netns/"+n.Name,
 		"unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private",
-		"/bin/sh", "-c", nodeScript, "node", n.Name, n.fixture.cfg.Root))
+		"/bin/sh", "-c", nodeScript, "node", n.Name, n.fixture.cfg.Root, strconv.FormatBool(n.fixture.cfg.Bare)))
 	if err != nil {
 		n.fixture.tb.Fatal(err)
 	}

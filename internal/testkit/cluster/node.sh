@@ -2,7 +2,8 @@
 # name of its own. Its disk is a layer over the machine's that stays from one boot
 # to the next; what is in memory does not.
 #
-# $1: name. $2: root folder of the release that it runs.
+# $1: name. $2: root folder of the release that it runs. $3: true: it is in no cluster
+# yet.
 set -e
 hostname "$1"
 disk=/run/fixture/$1
@@ -21,17 +22,26 @@ mount --rbind /run/share "$root/run/fixture"
 # shellcheck disable=SC2016 # that shell expands it
 exec chroot "$root" /bin/sh -c '
   export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
-  if [ ! -e /etc/corosync/fixture ]; then # the first boot
+  first=$([ -e /etc/corosync/fixture ] || echo yes)
+  if [ "$first" ]; then
     mkdir -p /etc/corosync /etc/pacemaker /var/lib/corosync /var/log/corosync /var/log/pacemaker /var/log/crmsh
     mkdir -p /var/lib/pacemaker/cib /var/lib/pacemaker/pengine /var/lib/pacemaker/blackbox /var/lib/pacemaker/cores
     mkdir -p /usr/lib/ocf/resource.d/thalassa
-    install -m 0400 /run/fixture/authkey /etc/corosync/authkey
-    install -m 0644 /run/fixture/corosync.conf /etc/corosync/corosync.conf
-    install -m 0600 /run/fixture/cib.xml /var/lib/pacemaker/cib/cib.xml
+    if [ "$2" != true ]; then
+      install -m 0400 /run/fixture/authkey /etc/corosync/authkey
+      install -m 0644 /run/fixture/corosync.conf /etc/corosync/corosync.conf
+      install -m 0600 /run/fixture/cib.xml /var/lib/pacemaker/cib/cib.xml
+    fi
     install -m 0755 /run/fixture/fence_fixture /usr/sbin/fence_fixture
     install -m 0644 /run/fixture/hosts /etc/hosts
     chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker
     : >/etc/corosync/fixture
+  fi
+  if [ "$2" != true ]; then # in place of init scripts: a service runs while its file is there
+    install -m 0755 /run/fixture/service /usr/sbin/service
+    mkdir -p /run/services
+    : >/run/services/corosync
+    : >/run/services/pacemaker
   fi
   [ ! -e /run/fixture/setup ] || sh -e /run/fixture/setup
   mkdir -p /run/crm && chown hacluster:haclient /run/crm
@@ -41,8 +51,32 @@ exec chroot "$root" /bin/sh -c '
     [ -x "$unit" ] || continue
     (while :; do "$unit" >>"/var/log/${unit##*/}.log" 2>&1 </dev/null; sleep 1; done) &
   done
-  corosync -f >/var/log/corosync/out 2>&1 </dev/null &
+  if [ "$2" = true ]; then
+    for service in corosync pacemaker; do
+      [ "$first" ] || [ ! -e "/etc/rc2.d/S01$service" ] || service "$service" start
+    done
+    while :; do sleep 60 & wait; done # which also reaps what is left to this process
+  fi
+  # Nobody starts corosync again but who asks for it.
+  (while :; do
+    if [ -e /run/services/corosync ]; then
+      corosync -f >>/var/log/corosync/out 2>&1 </dev/null &
+      echo $! >/run/services/corosync.pid
+      wait $!
+      rm -f /run/services/corosync
+    fi
+    sleep 0.2
+  done) &
   until corosync-cfgtool -s >/dev/null 2>&1; do sleep 0.1; done
-  (while :; do pacemakerd -f >>/var/log/pacemaker/out 2>&1 </dev/null; sleep 1; done) &
+  (while :; do
+    if [ -e /run/services/pacemaker ]; then
+      pacemakerd -f >>/var/log/pacemaker/out 2>&1 </dev/null &
+      echo $! >/run/services/pacemaker.pid
+      wait $!
+      sleep 1
+    else
+      sleep 0.2
+    fi
+  done) &
   wait
-' init "$1"
+' init "$1" "$3"

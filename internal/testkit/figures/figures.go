@@ -23,7 +23,7 @@ const Env = "THALASSA_FIGURES"
 
 // A Run is what one run of a test has measured.
 type Run struct {
-	// What the run was: "fuzz", "soak", "staged", "linearizable", "foretold", "faults",
+	// What the run was: "fuzz", "soak", "staged", "linearizable", "foretold", "hundred", "faults",
 	// "damage" or "memory".
 	What string `json:"what"`
 	// Target is the fuzz target, as package.Name.
@@ -113,6 +113,7 @@ func Page(runs []Run) []byte {
 		{"staged", "[Drafts and revisions](testing.md#drafts-and-revisions)"},
 		{"linearizable", "[Linearizability](testing.md#linearizability)"},
 		{"foretold", "[What was foretold](testing.md#what-was-foretold)"},
+		{"hundred", "[A hundred steps](testing.md#a-hundred-steps)"},
 		{"faults", "[Faults](faults.md)"},
 		{"damage", "Damaged databases"},
 		{"memory", "[Little memory](testing.md#little-memory)"},
@@ -171,8 +172,8 @@ What long runs of the tests have measured so far, on machines with two cores. Ea
 appends a line to [bench/reliability.jsonl](../bench/reliability.jsonl) with its date, commit, time
 and seed, whether it passed or failed:
 
-- ` + "`make soak`, `make staged`, `make linearizable`, `make foretold`, `make faults`, `make memory`," + `
-  ` + "`make fuzz`" + `
+- ` + "`make soak`, `make staged`, `make linearizable`, `make foretold`, `make hundred`, `make faults`," + `
+  ` + "`make memory`, `make fuzz`" + `
 
 ` + "`make figures`" + ` writes this page from that file, and a test compares the two. [Testing](testing.md)
 explains what the tests do, [Faults](faults.md) and [When Consul fails](reliability.md) list single

@@ -1,0 +1,31 @@
+package cibxml_test
+
+import (
+	"testing"
+
+	"thalassa/cluster/cibxml"
+)
+
+// Values of the CIB are logged before anybody can know from the CIB that they are secret.
+func TestValuesInLogs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`++                     <nvpair id="api-params-login" name="community" value="geheim 1"/>`:                                    `++                     <nvpair id="api-params-login" name="community" value="********"/>`,
+		`++ <nvpair value="geheim" name="email" id="x"/> <nvpair id="y" name="target-role" value="Stopped"/>`:                         `++ <nvpair value="********" name="email" id="x"/> <nvpair id="y" name="target-role" value="Stopped"/>`,
+		`++ <recipient id="hook-recipient" value="https://a.example/T0/geheim"/>`:                                                     `++ <recipient id="hook-recipient" value="********"/>`,
+		`++ <nvpair id="vip-ip" name="ip" value="192.0.2.10"/>`:                                                                       `++ <nvpair id="vip-ip" name="ip" value="192.0.2.10"/>`,
+		`+  /cib/configuration/resources/primitive[@id='api']/instance_attributes[@id='p']/nvpair[@id='p-passwd']:  @value=geheim, 2`: `+  /cib/configuration/resources/primitive[@id='api']/instance_attributes[@id='p']/nvpair[@id='p-passwd']:  @value=********`,
+		`+  /cib/x:  @value=geheim, @name=a`:                                                                                          `+  /cib/x:  @value=********, @name=a`,
+		`+  /cib/x:  @value=7`:                                                                                                        `+  /cib/x:  @value=7`,
+		`Setting api_token[n1]: (unset) -> geheim | from n1 with no write delay`:                                                      `Setting api_token[n1]: (unset) -> ******** | from n1 with no write delay`,
+		`Setting site[n1] in instance_attributes: geheim -> geheim too | from n1 with 5s write delay`:                                 `Setting site[n1] in instance_attributes: ******** -> ******** | from n1 with 5s write delay`,
+		`Setting fail-count-vip#monitor_10000[n1]: (unset) -> 1 | from n2 with no write delay`:                                        `Setting fail-count-vip#monitor_10000[n1]: (unset) -> 1 | from n2 with no write delay`,
+		`Transition 3 aborted by nodes-1-hint doing create hint=geheim: Configuration change | cib=0.16.0`:                            `Transition 3 aborted by nodes-1-hint doing create hint=********: Configuration change | cib=0.16.0`,
+		`Transition 3 aborted by vip-meta doing modify target-role=Stopped: Configuration change`:                                     `Transition 3 aborted by vip-meta doing modify target-role=Stopped: Configuration change`,
+		`Result of start operation for vip on n1: ok`:                                                                                 `Result of start operation for vip on n1: ok`,
+	} {
+		if got := cibxml.MaskLog(text); got != want {
+			t.Errorf("%s\nis shown as %s\nexpected    %s", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package e2e_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	clusterstatus "thalassa/cluster"
+	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/cluster"
+)
+
+// A membersFixture is bare nodes whose agents can be asked to join.
+type membersFixture struct {
+	nodesFixture
+}
+
+func newMembersFixture(t *testing.T, nodes int) membersFixture {
+	t.Helper()
+	cfg := clusterConfig(t)
+	cfg.Bare, cfg.Nodes = true, nodes
+	cfg.Setup += `
+		(umask 077; echo "admin node $(hostname)-0123456789abcdef" >/run/tokens)`
+	cfg.Units["thalassa"] = `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file /run/tokens --haproxy pacemaker --haproxy-log "" --host 0.0.0.0`
+	// What thalassa-membership.socket does where it is enabled.
+	cfg.Units["membership"] = `until [ -e /etc/membership ]; do sleep 0.2; done
+		exec systemd-socket-activate --accept --inetd -l /run/thalassa-membership.sock thalassa membership-service --user nobody`
+	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
+	s.consul = s.cluster.Consul()
+	for _, n := range s.cluster.Nodes {
+		n.Boot()
+	}
+	return membersFixture{nodesFixture{s}}
+}
+
+// enable lets the API change the membership of a node.
+func (f membersFixture) enable(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	n.Run("touch", "/etc/membership")
+	testkit.Eventually(t, 30*time.Second, func() error {
+		_, err := n.Try("test", "-S", "/run/thalassa-membership.sock")
+		return err
+	})
+}
+
+// request asks the agent of a node, and waits for the answer.
+func (f membersFixture) request(n *cluster.Node, method, path, body string) (status int, answer string) {
+	req, err := http.NewRequest(method, "https://127.0.0.1:10000"+path, strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+n.Name+"-0123456789abcdef")
+	client := &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{
+		DialContext: f.cluster.Dial(n.Name), DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(text)
+}
+
+// wants posts, and the answer has a status and words.
+func (f membersFixture) wants(t *testing.T, n *cluster.Node, path, body string, status int, words string) string {
+	t.Helper()
+	got, text := f.request(n, http.MethodPost, path, body)
+	if got != status || !strings.Contains(text, words) {
+		t.Fatalf("POST %s on %s: %d %s, expected %d with %q", path, n.Name, got, text, status, words)
+	}
+	return text
+}
+
+// answers waits until the agents are there.
+func (f membersFixture) answers(t *testing.T) {
+	t.Helper()
+	for _, n := range f.cluster.Nodes {
+		testkit.Eventually(t, time.Minute, func() error {
+			if status, text := f.request(n, http.MethodGet, "/version", ""); status != http.StatusOK {
+				return fmt.Errorf("%s: %d %s", n.Name, status, text)
+			}
+			return nil
+		})
+	}
+}
+
+// invite makes a code on a node.
+func (f membersFixture) invite(t *testing.T, n *cluster.Node) string {
+	t.Helper()
+	var i clusterstatus.Invitation
+	decode(t, f.wants(t, n, "/cluster/invitations", `{"for":"10m"}`, http.StatusCreated, `"code"`), &i)
+	if i.Code == "" || i.State != clusterstatus.InvitationOpen || time.Until(i.Expires) > 11*time.Minute {
+		t.Fatalf("%+v", i)
+	}
+	return i.Code
+}
+
+// invited waits until all nodes of an invitation have joined.
+func (f membersFixture) invited(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	testkit.Eventually(t, time.Minute, func() error {
+		status, text := f.request(n, http.MethodGet, "/cluster/invitations", "")
+		if status != http.StatusOK || !strings.Contains(text, `"state":"done"`) {
+			return fmt.Errorf("%d %s", status, text)
+		}
+		return nil
+	})
+}
+
+func joinBody(code string, n *cluster.Node) string {
+	return fmt.Sprintf(`{"code":%q,"node":%q,"addresses":[%q]}`, code, n.Name, n.Address())
+}
+
+// killRoot kills the side of root while it works.
+func (f membersFixture) killRoot(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	testkit.Eventually(t, time.Minute, func() error {
+		journal, err := os.ReadFile(n.Path("/var/lib/thalassa-cluster/journal.json"))
+		if err != nil || !bytes.Contains(journal, []byte(`"pacemaker"`)) { // that it begins with
+			return fmt.Errorf("Pacemaker has not begun to start; the journal is %s", journal)
+		}
+		for _, pid := range n.PIDs("thalassa") {
+			line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+			if err == nil && bytes.Contains(line, []byte("membership-service")) {
+				return syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		return errors.New("nothing is at work")
+	})
+}
+
+// Nodes join by requests to their agents alone, also after a crash in the middle, and one leaves by a
+// request to another one. Nobody types anything on the others.
+func TestClusterMembershipByTheAPI(t *testing.T) {
+	t.Parallel()
+	f := newMembersFixture(t, 3)
+	n1, n2, n3 := f.cluster.Nodes[0], f.cluster.Nodes[1], f.cluster.Nodes[2]
+	f.answers(t)
+	f.begin(t, n1, initArgs(1)...).ends(t, 0)
+	f.online(t, n1)
+
+	// Nothing is done unless root of a node has allowed it.
+	f.wants(t, n1, "/cluster/invitations", "", http.StatusConflict, "systemctl enable --now thalassa-membership.socket")
+	f.wants(t, n2, "/cluster/join", joinBody("GG60008-4W8QG", n2), http.StatusConflict, "systemctl enable --now thalassa-membership.socket")
+	f.enable(t, n1)
+	f.enable(t, n2)
+	f.enable(t, n3)
+
+	code := f.invite(t, n1)
+	wrong := []byte(code)
+	wrong[10] = map[bool]byte{true: 'A', false: 'B'}[wrong[10] != 'A']
+	f.wants(t, n2, "/cluster/join", joinBody(string(wrong), n2), http.StatusBadRequest, "code")
+	begun := time.Now()
+	joined := f.wants(t, n2, "/cluster/join", joinBody(code, n2), http.StatusOK, `"quorum":true`)
+	t.Logf("n2 had joined after %.1f s", time.Since(begun).Seconds())
+	var m clusterstatus.Membership
+	decode(t, joined, &m)
+	if m.Node != "n2" || m.Cluster == nil || len(m.Cluster.Nodes) != 2 || !strings.Contains(joined, `"step":"member","state":"done"`) {
+		t.Errorf("%s", joined)
+	}
+	f.invited(t, n1)
+	f.online(t, n1, n2)
+	f.wants(t, n2, "/cluster/join", joinBody(code, n2), http.StatusOK, "already") // once more
+	f.wants(t, n3, "/cluster/join", joinBody(code, n3), http.StatusServiceUnavailable, "may have been used")
+
+	// The third one needs a new corosync.conf on n2, which its agent gets. Root of n3 is killed.
+	f.known(t, n1, n2)
+	code = f.invite(t, n1)
+	first := make(chan string, 1)
+	go func() {
+		status, text := f.request(n3, http.MethodPost, "/cluster/join", joinBody(code, n3))
+		first <- fmt.Sprintf("%d %s", status, text)
+	}()
+	f.killRoot(t, n3)
+	if got := <-first; !strings.HasPrefix(got, "503 ") || !strings.Contains(got, "send the same request again") {
+		t.Errorf("after the kill: %s", got)
+	}
+	begun = time.Now()
+	f.wants(t, n3, "/cluster/join", joinBody(code, n3), http.StatusOK, `"quorum":true`)
+	t.Logf("n3 had joined %.1f s after its root was killed", time.Since(begun).Seconds())
+	f.invited(t, n1)
+	f.online(t, n1, n2, n3)
+	one := n1.Run("cat", "/etc/corosync/corosync.conf")
+	for _, n := range f.cluster.Nodes {
+		if got := n.Run("cat", "/etc/corosync/corosync.conf"); got != one {
+			t.Errorf("corosync.conf of %s is\n%s\nthat of n1\n%s", n.Name, got, one)
+		}
+	}
+	f.leaves(t, n1, n2, n3)
+	if fenced := f.cluster.Fenced(); len(fenced) > 0 {
+		t.Errorf("fenced: %v", fenced)
+	}
+	f.keepsSecrets(t, code)
+}
+
+// known waits until agents know where the others are.
+func (f membersFixture) known(t *testing.T, nodes ...*cluster.Node) {
+	t.Helper()
+	testkit.Eventually(t, 2*time.Minute, func() error {
+		for _, n := range nodes {
+			text, err := n.Try("cat", "/var/lib/thalassa/cluster-nodes.json")
+			if err != nil {
+				return err
+			}
+			for _, other := range nodes {
+				if !strings.Contains(text, `"https://`+other.Address()+`:10000"`) {
+					return fmt.Errorf("%s knows %s", n.Name, text)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// leaves has n3 leave, asked at n1.
+func (f membersFixture) leaves(t *testing.T, n1, n2, n3 *cluster.Node) {
+	t.Helper()
+	f.known(t, n1, n2, n3)
+	f.wants(t, n1, "/cluster/actions/leave", `{"node":"n1"}`, http.StatusConflict, "ask the agent of another node (n2)")
+	n3.Run("rm", "/run/thalassa-membership.sock") // as if it were off there
+	f.wants(t, n1, "/cluster/actions/leave", `{"node":"n3"}`, http.StatusConflict, "nothing was changed")
+	f.online(t, n1, n2, n3)
+	for _, pid := range n3.PIDs("systemd-socket-activate") {
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.enable(t, n3)
+	begun := time.Now()
+	code, text := f.command(n1, "leave", "n3", "--yes")
+	if code != 0 || !strings.Contains(text, "will take out node n3") || !strings.Contains(text, "done") {
+		t.Fatalf("leave n3: %d %s", code, text)
+	}
+	t.Logf("n3 had left after %.1f s", time.Since(begun).Seconds())
+	f.online(t, n1, n2)
+	for _, n := range []*cluster.Node{n1, n2} {
+		if conf := n.Run("cat", "/etc/corosync/corosync.conf"); strings.Contains(conf, "n3") || !strings.Contains(conf, "two_node: 1") {
+			t.Errorf("corosync.conf of %s:\n%s", n.Name, conf)
+		}
+	}
+	if err := down(n3); err != nil {
+		t.Error(err)
+	}
+	if out, err := n3.Try("ls", "/etc/corosync/authkey", "/var/lib/thalassa-cluster/journal.json"); err == nil || out != "" {
+		t.Errorf("left behind: %s", out)
+	}
+	f.wants(t, n1, "/cluster/actions/leave", `{"node":"n3"}`, http.StatusNotFound, "node/n3")
+}
+
+// keepsSecrets looks for a code where it must not be.
+func (f membersFixture) keepsSecrets(t *testing.T, code string) {
+	t.Helper()
+	for _, n := range f.cluster.Nodes {
+		status, text := f.request(n, http.MethodGet, "/audit", "")
+		if status != http.StatusOK || !json.Valid([]byte(text)) {
+			t.Errorf("audit of %s: %d %s", n.Name, status, text)
+		}
+		if strings.Contains(text, code) {
+			t.Errorf("the code is in the audit log of %s", n.Name)
+		}
+		const look = "cd / && grep --recursive --files-with-matches --fixed-strings -e %s /var/log /var/lib/thalassa /var/lib/thalassa-cluster 2>/dev/null || true"
+		if files := n.Run("sh", "-c", fmt.Sprintf(look, code)); files != "" {
+			t.Errorf("the code is in these files of %s: %s", n.Name, files)
+		}
+		if files := n.Run("sh", "-c", fmt.Sprintf(look, "level=INFO")); !strings.Contains(files, "/var/log/thalassa.log") { // the look itself works
+			t.Errorf("files of %s with a line of the log: %q", n.Name, files)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/internal/permit"
+	"thalassa/lb"
+	"thalassa/pacemaker"
+)
+
+// carrierSilence is for how many looks, a second or more apart, the agent of a startup or shutdown
+// may be silent before another one goes on.
+const carrierSilence = 30
+
+func (t *task) isOfNodes() bool { return t.rec.isOfNodes() }
+
+func (r record) isOfNodes() bool { return r.Action != nil && r.action().IsOfNodes() }
+
+// until is when the time of a startup or shutdown is over. Nothing is started or stopped after
+// it, whoever goes on with the job: a cluster that was down for a day is not shut down again for
+// a job that somebody has left.
+func (r record) until() time.Time { return r.action().Until(r.Begun) }
+
+// carryNodes carries out a startup or shutdown.
+func (c carrier) carryNodes(ctx context.Context, t *task) {
+	err := c.beginNodes(ctx, t)
+	if err == nil && t.resumed {
+		err = context.Cause(ctx) // it was canceled before it came here
+	}
+	if err == nil {
+		err = c.askNodes(ctx, t)
+	}
+	if t.status.State != "" {
+		c.cfg.Fresh(context.WithoutCancel(ctx), t.status.Epoch)
+	}
+	if err == nil {
+		t.rec.Actual = slices.DeleteFunc(slices.Clone(t.rec.Predicted), func(c cluster.Consequence) bool {
+			return c.Resource != "" // each node was seen as asked, and nothing else
+		})
+	}
+	c.finish(context.WithoutCancel(ctx), t, err)
+}
+
+// beginNodes has the job kept by the other nodes. Until then nothing has changed.
+func (c carrier) beginNodes(ctx context.Context, t *task) error {
+	if c.cfg.Nodes == nil {
+		return &lb.UnavailableError{What: "this agent cannot start or stop the services of the cluster"}
+	}
+	if t.resumed {
+		return c.pass(ctx, t)
+	}
+	a := t.rec.action()
+	foreseen, commands, err := c.cfg.Nodes.Foresee(ctx, a)
+	if err == nil {
+		err = c.spares(t.rec, c.ledger.going(t.rec, c.cfg.Now()))
+	}
+	if err == nil {
+		err = c.cfg.Nodes.Check(ctx, a)
+	}
+	if err == nil {
+		err = cmp.Or(permit.Check(ctx), context.Cause(ctx))
+	}
+	if err != nil {
+		return err
+	}
+	v := c.cfg.View()
+	t.rec.Written = 1 // whoever knows the job goes on with it
+	if err := c.announce(ctx, t, pacemaker.Step{Epoch: v.Epoch, Commands: commands, Before: v, Predicted: foreseen}); err != nil {
+		return err
+	}
+	return c.pass(ctx, t)
+}
+
+// askNodes asks the agents of all nodes of the job until its time is over.
+func (c carrier) askNodes(ctx context.Context, t *task) error {
+	if err := c.ledger.superseded(t.rec); err != nil {
+		return err
+	}
+	left := t.rec.until().Sub(c.cfg.Now())
+	if left <= 0 {
+		return c.cfg.Nodes.Look(ctx, t.rec.action())
+	}
+	left = min(left, t.rec.until().Sub(t.rec.Begun)) // the clock of another node may be ahead
+	limited, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	during, stop := context.WithCancelCause(limited)
+	defer stop(nil)
+	go c.ledger.awaitLater(during, t.rec, stop)
+	var err error
+	t.status, err = c.cfg.Nodes.Carry(during, t.rec.action(), t.rec.Job)
+	return err
+}
+
+// awaitLater stops a job once there is a later startup or shutdown, until ctx ends.
+func (l *ledger) awaitLater(ctx context.Context, rec record, stop context.CancelCauseFunc) {
+	for ctx.Err() == nil {
+		next := l.changed.Next()
+		if err := l.superseded(rec); err != nil {
+			stop(err)
+			return
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// superseded is the error of a job that a later startup or shutdown has followed; nil: none has.
+func (l *ledger) superseded(rec record) error {
+	if newer := l.laterOfNodes(rec); newer != "" {
+		return &lb.ConflictError{ID: "job/" + rec.ID, Reason: "job " + newer + " was begun after it"}
+	}
+	return nil
+}
+
+// laterOfNodes is a startup or shutdown that was begun after a job, and was not refused; empty:
+// there is none.
+func (l *ledger) laterOfNodes(than record) string {
+	for _, rec := range l.filter(func(rec record) bool {
+		return rec.isOfNodes() && rec.mayAsk() && rec.ID != than.ID && rec.Begun.After(than.Begun) && (rec.Action.Node == "" || than.Action.Node == "" || rec.Action.Node == than.Action.Node)
+	}) {
+		return rec.ID
+	}
+	return ""
+}
+
+// watchNodes goes on with startups and shutdowns, also while the cluster is down: with those of
+// this node at once, with those of another one when its agent is lost, and this one is to.
+func (r *Runner) watchNodes(ctx context.Context, open []record, self string) {
+	for _, rec := range open {
+		if !rec.isOfNodes() || r.cfg.Nodes == nil {
+			continue
+		}
+		if rec.Node != self && !r.inherits(ctx, rec, self) {
+			continue
+		}
+		delete(r.silent, rec.ID)
+		if !isDown(r.cfg.View()) { // somebody may have gone on with it
+			_ = r.share.listen(ctx) // it complains
+		}
+		if now, _ := r.ledger.get(rec.ID); now.sum() != rec.sum() {
+			continue
+		}
+		if r.tasks.takeOver(rec, self) { //nolint:contextcheck // it has the one that begin has set
+			r.cfg.Logger.InfoContext(ctx, "job taken over", "job", rec.ID, "from", rec.Node)
+		}
+	}
+}
+
+// inherits reports whether this node goes on with a job of another one: its agent has been silent
+// for a while, and so is that of each node that comes before this one.
+func (r *Runner) inherits(ctx context.Context, rec record, self string) bool {
+	if r.cfg.Nodes.Answers(ctx, rec.Node) { // it has the end to tell, whatever the clock here says
+		delete(r.silent, rec.ID)
+		return false
+	}
+	if r.silent[rec.ID]++; r.silent[rec.ID] < carrierSilence {
+		return false
+	}
+	if rec.Kind == cluster.Leave && rec.Action.Node == self { // it is the one that goes
+		return false
+	}
+	return !slices.ContainsFunc(rec.ahead(self, r.cfg.Nodes.Names()), func(node string) bool { return r.cfg.Nodes.Answers(ctx, node) })
+}
+
+// ahead are the nodes that go on with a job before one of all nodes does: those that are known to
+// have it, by their names.
+func (r record) ahead(self string, all []string) []string {
+	isCarrier := func(node string) bool { return node == r.Node || r.Kind == cluster.Leave && node == r.Action.Node }
+	list := slices.DeleteFunc(slices.Clone(r.Kept), isCarrier)
+	if len(list) == 0 {
+		list = slices.DeleteFunc(slices.Clone(all), isCarrier)
+	}
+	slices.Sort(list)
+	if i := slices.Index(list, self); i >= 0 {
+		return list[:i]
+	}
+	return list
+}
+
+// ShutDown is the shutdown of a node that no startup has followed; nil: there is none. One that
+// has ended otherwise than done does not count: the node may have gone on running.
+func (r *Runner) ShutDown(node string) *cluster.ShutDown {
+	var last record
+	for _, rec := range r.ledger.filter(func(rec record) bool {
+		return rec.isOfNodes() && rec.Kind != cluster.Leave && rec.Written > 0 && (rec.Kind == cluster.Startup || !rec.Over() || rec.State == cluster.JobDone) && (rec.Action.Node == "" || rec.Action.Node == node)
+	}) {
+		if rec.Begun.After(last.Begun) {
+			last = rec
+		}
+	}
+	if last.Kind != cluster.Shutdown {
+		return nil
+	}
+	return &cluster.ShutDown{By: last.Author, Time: last.Begun, Job: last.ID, Node: last.Action.Node}
+}

@@ -1,0 +1,404 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/internal/wake"
+	"thalassa/lb"
+	"thalassa/membership"
+)
+
+const (
+	// syncEvery is the pause between two looks whether a member has begun to get new files.
+	syncEvery = 2 * time.Second
+	// checkWithin is how long all nodes may take to say whether they can change their membership: one
+	// that is at work says so after a few seconds.
+	checkWithin = 30 * time.Second
+	// doneWithin is how long a sync may still be shown after the invitation has ended.
+	doneWithin = 5 * time.Second
+	// forgetTries is how often a node is forgotten again after a failure.
+	forgetTries = 3
+)
+
+// A departure is the leaving of a node, carried out by the agent of another one.
+type departure struct {
+	*Crew
+
+	node string
+}
+
+func (c *Crew) departure(a cluster.Action) departure { return departure{c, a.Node} }
+
+// state is what the cluster says of the node; empty: it does not know it.
+func (d departure) state() string {
+	v := d.cfg.View()
+	if i := slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == d.node }); i >= 0 {
+		return v.Nodes[i].State
+	}
+	return ""
+}
+
+// isGone reports whether the cluster runs here and does not know the node.
+func (d departure) isGone() bool { return isRunning(d.cfg.View()) && d.state() == "" }
+
+// foresee refuses what would take the quorum from the others, or could not be ended.
+func (d departure) foresee(ctx context.Context) (out cluster.Consequences, commands []string, err error) {
+	v := d.cfg.View()
+	id := "node/" + d.node
+	switch {
+	case !isRunning(v):
+		return out, nil, &lb.ConflictError{ID: id, Reason: "this node does not take part in the cluster, and the node that asks for a leave has to; ask the agent of one that is online"}
+	case !slices.ContainsFunc(members(v), func(n cluster.Node) bool { return n.Name == d.node }):
+		return out, nil, &lb.NotFoundError{ID: id}
+	case d.node == d.Self():
+		return out, nil, &lb.ConflictError{ID: id, Reason: d.notHere(v)}
+	case d.state() == "unclean":
+		return out, nil, &lb.ConflictError{ID: id, Reason: "it is unclean: it may have resources until it was fenced"}
+	case !v.Quorum:
+		return out, nil, &lb.ConflictError{ID: id, Reason: "this part of the cluster has no quorum, and other nodes may run without this one"}
+	}
+	if err := d.othersAreThere(v); err != nil {
+		return out, nil, err
+	}
+	if d.state() != "offline" {
+		if err := keepsQuorum(v, d.node, nil); err != nil {
+			return out, nil, &lb.ConflictError{ID: id, Reason: "without it the other nodes have no quorum, and until they have forgotten it, it counts"}
+		}
+		if out, err = d.cfg.Predict(ctx, cluster.Action{Kind: cluster.Standby, Node: d.node}); err != nil {
+			return out, nil, err
+		}
+	}
+	if d.hasToLeave(ctx) {
+		commands = append(commands, d.node+": thalassa cluster leave")
+	}
+	commands = append(commands, d.Self()+": thalassa cluster forget "+d.node)
+	for _, other := range d.others(v) {
+		commands = append(commands, other+": thalassa cluster sync")
+	}
+	out.Actions = append(out.Actions, cluster.Consequence{Action: "take out", Node: d.node})
+	out.Text = cluster.Summarize(out.Actions)
+	return out, commands, nil
+}
+
+// notHere is why a node does not see to its own leaving: it has to be forgotten by one that stays.
+func (d departure) notHere(v cluster.Status) string {
+	const command = "run sudo thalassa cluster leave on it"
+	for _, n := range members(v) {
+		if n.Name != d.node && isOnline(n) {
+			return "it is the node of this agent, and one that stays has to forget it; ask the agent of another node (" + n.Name + "), or " + command
+		}
+	}
+	return "it is the last node of the cluster that is online; " + command
+}
+
+// others are the members that stay, without this node.
+func (d departure) others(v cluster.Status) []string {
+	return slices.DeleteFunc(namesOf(members(v)), func(node string) bool { return node == d.node || node == d.Self() })
+}
+
+// othersAreThere refuses while a node that stays cannot get the new corosync.conf.
+func (d departure) othersAreThere(v cluster.Status) error {
+	off := slices.DeleteFunc(offline(v), func(node string) bool { return node == d.node })
+	if len(off) == 0 {
+		return nil
+	}
+	reason := "every node that stays needs the new corosync.conf, and this is not online: " + strings.Join(off, ", ")
+	if d.state() == "offline" {
+		reason += "; start it, or forget all that are gone together, as root on this node: thalassa cluster forget " + strings.Join(append([]string{d.node}, off...), " ")
+	} else {
+		reason += "; start it, or have it leave first"
+	}
+	return &lb.ConflictError{ID: "node/" + d.node, Reason: reason}
+}
+
+// hasToLeave reports whether the node is asked to leave before it is forgotten: it is there, or its
+// agent is and root can be asked.
+func (d departure) hasToLeave(ctx context.Context) bool {
+	if d.state() != "offline" {
+		return true
+	}
+	m, err := d.askMember(ctx, d.node, Look, Question{})
+	return err == nil && m.Problem == ""
+}
+
+// check refuses unless the agent of each node that has to do something can have it done.
+func (d departure) check(ctx context.Context) error {
+	if d.isGone() {
+		return nil
+	}
+	if _, err := d.cfg.Local.Key(ctx); err != nil {
+		return &lb.UnavailableError{What: "this node's agent cannot ask those of other nodes, which takes the key of the cluster from thalassa-node.socket: " + err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	v := d.cfg.View()
+	asked := append([]string{d.Self()}, d.others(v)...)
+	if d.state() != "offline" {
+		asked = append(asked, d.node)
+	}
+	return d.canChange(ctx, asked, false)
+}
+
+// canChange refuses unless root can be asked on each of the nodes, and is not at work there. syncs: a
+// sync is no such work. The error is an *lb.ConflictError that names those others.
+func (c *Crew) canChange(ctx context.Context, asked []string, syncs bool) error {
+	problems := make([]string, len(asked))
+	var all sync.WaitGroup
+	for i, node := range asked {
+		all.Go(func() {
+			if err := c.idle(ctx, node, syncs); err != nil {
+				problems[i] = node + ": " + err.Error()
+			}
+		})
+	}
+	all.Wait()
+	problems = slices.DeleteFunc(problems, func(text string) bool { return text == "" })
+	if len(problems) == 0 {
+		return nil
+	}
+	return &lb.ConflictError{ID: "cluster", Reason: "nothing was changed, because not every node can change its membership (" + strings.Join(problems, "; ") + ")"}
+}
+
+// idle is why root on a node cannot do something now. A sync may end in a moment. syncs: it may also go
+// on.
+func (c *Crew) idle(ctx context.Context, node string, syncs bool) error {
+	limited, cancel := context.WithTimeout(ctx, doneWithin)
+	defer cancel()
+	for {
+		m, err := c.askMember(ctx, node, Look, Question{})
+		switch {
+		case err != nil:
+			return err
+		case m.Problem != "":
+			return errors.New(m.Problem)
+		case m.Doing == "", syncs && m.Doing == membership.VerbSync:
+			return nil
+		case m.Doing != membership.VerbSync || wake.Pause(limited, pollEvery) != nil:
+			return errors.New("it is at work: " + m.Doing)
+		}
+	}
+}
+
+// askMember asks a node about its membership.
+func (c *Crew) askMember(ctx context.Context, node, verb string, q Question) (Membership, error) {
+	var r Report
+	var err error
+	if node == c.Self() {
+		r, err = c.cfg.Local.Obey(ctx, verb, q.By, q)
+	} else {
+		r, err = c.ask(ctx, node, verb, q)
+	}
+	switch {
+	case err != nil:
+		return Membership{}, err
+	case r.Later != "":
+		return Membership{}, &laterError{r.Later}
+	case r.Membership == nil:
+		return Membership{}, errors.New("its agent knows nothing of memberships")
+	}
+	return *r.Membership, nil
+}
+
+// carry has the node leave, and all others forget it, and returns when the cluster does not know it
+// any more. It may be called again.
+func (d departure) carry(ctx context.Context, q Question) (cluster.Status, error) {
+	if d.node == d.Self() {
+		return cluster.Status{}, &lb.ConflictError{ID: "node/" + d.node, Reason: d.notHere(d.cfg.View())}
+	}
+	if !d.isGone() {
+		if err := d.out(ctx, q); err != nil {
+			return cluster.Status{}, d.timedOut(ctx, err)
+		}
+		if err := d.forget(ctx, q); err != nil {
+			return cluster.Status{}, d.timedOut(ctx, err)
+		}
+	}
+	for !d.isGone() {
+		if wake.Pause(ctx, lookAgain) != nil {
+			return cluster.Status{}, d.timedOut(ctx, errors.New("the cluster still shows it"))
+		}
+	}
+	within := DefaultWait
+	if at, ok := ctx.Deadline(); ok {
+		within = time.Until(at)
+	}
+	return d.cfg.Settled(ctx, max(within, time.Second))
+}
+
+// timedOut is an error, as one about the time if that is over.
+func (d departure) timedOut(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, context.DeadlineExceeded) {
+		return &cluster.Error{Tool: "node " + d.node, Kind: cluster.KindTimedOut, Said: err.Error()}
+	} else if cause != nil {
+		return cause
+	}
+	return err
+}
+
+// out returns when the node has left, or is off and it, or root there, cannot be asked.
+func (d departure) out(ctx context.Context, q Question) error {
+	if !d.hasToLeave(ctx) {
+		return nil
+	}
+	asked := false
+	for {
+		verb := Look
+		if !asked {
+			verb = Leave
+		}
+		m, err := d.askMember(ctx, d.node, verb, q)
+		later, isLater := errors.AsType[*laterError](err)
+		switch {
+		case isLater:
+			return &lb.ConflictError{ID: "node/" + d.node, Reason: later.Error()}
+		case err != nil && d.state() == "offline": // it is off, or has left and has no key any more
+			return nil
+		case err == nil && m.Job == q.Job && m.Failed != "":
+			return &lb.ConflictError{ID: "node/" + d.node, Reason: "it does not leave: " + m.Failed}
+		case err == nil && m.Job == q.Job && m.Left:
+			return d.awaitOff(ctx)
+		}
+		asked = err == nil && m.Job == q.Job
+		if err == nil {
+			err = errors.New(strings.TrimSuffix("it has not left yet: "+m.Problem, ": "))
+		}
+		if wake.Pause(ctx, pollEvery) != nil {
+			return err
+		}
+	}
+}
+
+// awaitOff waits until the cluster shows that the node is off.
+func (d departure) awaitOff(ctx context.Context) error {
+	for state := d.state(); state != "offline" && state != ""; state = d.state() {
+		if wake.Pause(ctx, lookAgain) != nil {
+			return fmt.Errorf("it has left, and the cluster shows it as %s", state)
+		}
+	}
+	return nil
+}
+
+// forget has root on this node forget it, and the agents of the others get the new corosync.conf.
+func (d departure) forget(ctx context.Context, q Question) error {
+	var err error
+	var silent reasons
+	for failures := 0; failures < forgetTries && !d.isGone(); {
+		err = d.withSync(ctx, membership.Question{Verb: membership.VerbForget, Node: d.node}, q.By, d.node, silent.note)
+		pause := pollEvery // root may be at what an agent has asked for before it started again
+		if !isBusy(err) {
+			failures++
+			pause = againAfter
+		}
+		if err == nil || ctx.Err() != nil || wake.Pause(ctx, pause) != nil {
+			break
+		}
+	}
+	if err != nil && !d.isGone() {
+		return &lb.ConflictError{ID: "node/" + d.node, Reason: "it has left, and the others have not forgotten it: " + err.Error() + silent.String() + "; send the request again"}
+	}
+	return nil
+}
+
+// reasons are why nodes do not get the new corosync.conf. Methods may be called concurrently.
+type reasons struct {
+	mu sync.Mutex
+	of map[string]string // by node
+}
+
+// note notes what syncOthers tells.
+func (r *reasons) note(e membership.Event) {
+	if e.Step != "sync" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.State == "failed" {
+		if r.of == nil {
+			r.of = map[string]string{}
+		}
+		r.of[e.Node] = e.Text
+	} else {
+		delete(r.of, e.Node)
+	}
+}
+
+// String has each node with its reason, after a separator; empty: there are none.
+func (r *reasons) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out strings.Builder
+	for _, node := range slices.Sorted(maps.Keys(r.of)) {
+		out.WriteString("; " + node + ": " + r.of[node])
+	}
+	return out.String()
+}
+
+// withSync asks root, and once that waits for other nodes, has their agents get the new corosync.conf
+// until it has ended. One node is left out. It tells the events of root, and why a node does not get
+// the file; this may be at the same time.
+func (c *Crew) withSync(ctx context.Context, q membership.Question, by, without string, tell func(membership.Event)) error {
+	syncing, cancel := context.WithCancel(ctx)
+	waits := wake.NewPoke()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-syncing.Done():
+		case <-waits:
+			c.syncOthers(syncing, by, without, tell)
+		}
+	}()
+	err := c.cfg.Local.acts.root.Do(ctx, q, func(e membership.Event) {
+		if e.Step == "sync" && e.State == "waiting" {
+			waits.Send()
+		}
+		tell(e)
+	})
+	cancel()
+	<-done
+	return err
+}
+
+// syncOthers has all other nodes get new corosync.confs, and again what has ended too early, until
+// ctx ends. It tells, as the step sync of that node, that one does not get it, and why, and that it
+// does later.
+func (c *Crew) syncOthers(ctx context.Context, by, without string, tell func(membership.Event)) {
+	q := Question{By: by}
+	said := map[string]string{}
+	for ctx.Err() == nil {
+		for _, node := range c.cfg.Roster.Nodes() {
+			if node == c.Self() || node == without {
+				continue
+			}
+			m, err := c.askMember(ctx, node, Look, q)
+			if err == nil && m.Doing == "" && m.Problem == "" {
+				m, err = c.askMember(ctx, node, Sync, q)
+			}
+			switch {
+			case err == nil && m.Problem != "":
+				err = errors.New(m.Problem)
+			case err == nil && m.Doing != "" && m.Doing != membership.VerbSync:
+				err = errors.New("it is at work: " + m.Doing)
+			}
+			switch {
+			case ctx.Err() != nil:
+			case err == nil && said[node] != "":
+				delete(said, node)
+				tell(membership.Event{Step: "sync", State: "begin", Node: node, Text: "it gets the new corosync.conf"})
+			case err != nil && said[node] != err.Error():
+				said[node] = err.Error()
+				tell(membership.Event{Step: "sync", State: "failed", Node: node, Text: "it does not get the new corosync.conf: " + err.Error()})
+				c.cfg.Logger.WarnContext(ctx, "a node does not get the new corosync.conf", "node", node, "error", err)
+			}
+		}
+		_ = wake.Pause(ctx, syncEvery) // its end is checked above
+	}
+}

@@ -1,0 +1,56 @@
+package nodes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"thalassa/cluster"
+	"thalassa/lb"
+)
+
+// Spares refuses to take a node out of the cluster if the others have no quorum without it and
+// those that are on their way down: going, by other jobs, and those on which Pacemaker stops. It
+// also refuses where this node does not see the cluster. The error is an *lb.ConflictError.
+func (c *Crew) Spares(node string, going []string) error {
+	v := c.cfg.View()
+	if !isRunning(v) {
+		return notSeen(node, "ask the agent of a node that is online")
+	}
+	return keepsQuorum(v, node, going)
+}
+
+// notSeen refuses the shutdown of one node where the cluster does not run: whether the others keep
+// their quorum, only a node can tell that takes part.
+func notSeen(node, ask string) error {
+	return &lb.ConflictError{ID: "node/" + node, Reason: "this node does not take part in the cluster, and cannot tell whether the others keep their quorum; " +
+		ask + ", or shut down the whole cluster (without node)"}
+}
+
+// keepsQuorum refuses the shutdown of a node without which the others have no quorum, and stop
+// everything or are fenced. Nodes that are going do not count. Two nodes may have an exception,
+// which corosync knows.
+func keepsQuorum(v cluster.Status, node string, going []string) error {
+	all, others, left := members(v), 0, 0
+	var leaving []string
+	for _, n := range all {
+		switch {
+		case !isOnline(n) || n.Name == node:
+			continue
+		case n.Leaving || slices.Contains(going, n.Name):
+			leaving = append(leaving, n.Name)
+		default:
+			left++
+		}
+		others++
+	}
+	if len(all) <= 2 || others == 0 || left >= len(all)/2+1 {
+		return nil
+	}
+	without, instead := "it", "shut down the whole cluster (without node) instead"
+	if len(leaving) > 0 {
+		without += " and " + strings.Join(leaving, ", ") + ", on the way down already,"
+		instead = "wait until they are back, or " + instead
+	}
+	return &lb.ConflictError{ID: "node/" + node, Reason: fmt.Sprintf("without %s %d of %d nodes are left, which have no quorum; %s", without, left, len(all), instead)}
+}

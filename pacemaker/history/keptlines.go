@@ -1,0 +1,215 @@
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/internal/safefile"
+	"thalassa/lb"
+)
+
+const (
+	// maxKeptFile is the size of a file of lines, in bytes. A node has two: when one is full, it
+	// takes the place of the other.
+	maxKeptFile = 4 << 20
+	// maxKeptNodes is how many nodes have files; the one that was heard last longest ago loses
+	// its.
+	maxKeptNodes = 32
+	// maxSpanLine limits a line of such a file, in bytes: the lines of an interval.
+	maxSpanLine = 2 << 20
+)
+
+// keptSuffix ends the names of the newer files, olderSuffix those of the others.
+const keptSuffix, olderSuffix = ".log.jsonl", ".old.jsonl"
+
+// KeptLines keep lines of the logs of other nodes, without secrets, so that they are there when
+// the node is not. The methods are safe for concurrent use.
+type KeptLines struct {
+	dir string
+
+	mu sync.Mutex
+}
+
+// OpenKeptLines opens those in a directory, which it makes if there is none.
+func OpenKeptLines(dir string) (*KeptLines, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening lines of other nodes: %w", err)
+	}
+	return &KeptLines{dir: dir}, nil
+}
+
+// A toldSpan is what a node has told of an interval of its log.
+type toldSpan struct {
+	From, To time.Time
+	More     bool // there are others before the lines
+	Lines    []cluster.LogLine
+}
+
+// has is the part of the interval of which the lines are there.
+func (t toldSpan) has() span {
+	if t.More && len(t.Lines) > 0 {
+		return span{t.Lines[0].Time, t.To}
+	}
+	return span{t.From, t.To}
+}
+
+// isFileName reports whether a node's name can be one of a file.
+func isFileName(node string) bool {
+	_, err := lb.ParseName(node)
+	return err == nil && len(node) < 200
+}
+
+// keep keeps what a node has told.
+func (k *KeptLines) keep(node string, t toldSpan) error {
+	if !isFileName(node) {
+		return nil // no such node is asked for
+	}
+	line, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("keeping lines of %s: %w", node, err)
+	}
+	if len(line) > maxSpanLine {
+		return nil // no agent tells so much
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	path := filepath.Join(k.dir, node+keptSuffix)
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		k.forget()
+	case err == nil && info.Size()+int64(len(line)) > maxKeptFile:
+		if err := os.Rename(path, filepath.Join(k.dir, node+olderSuffix)); err != nil {
+			return fmt.Errorf("keeping lines of %s: %w", node, err)
+		}
+	}
+	f, err := safefile.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("keeping lines of %s: %w", node, err)
+	}
+	if err = errors.Join(appendWhole(f, line), f.Close()); err != nil {
+		return fmt.Errorf("keeping lines of %s: %w", node, err)
+	}
+	return nil
+}
+
+// appendWhole adds a line to a file, also to one whose last line a crash has cut off. What cannot
+// be written wholly leaves nothing.
+func appendWhole(f *os.File, line []byte) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	line = append(line, '\n')
+	if size := info.Size(); size > 0 {
+		last := []byte{0}
+		if _, err := f.ReadAt(last, size-1); err != nil {
+			return err
+		}
+		if last[0] != '\n' {
+			line = append([]byte{'\n'}, line...)
+		}
+	}
+	if _, err := f.Write(line); err != nil {
+		return errors.Join(err, f.Truncate(info.Size()))
+	}
+	return nil
+}
+
+// forget makes room for another node. The caller holds mu.
+func (k *KeptLines) forget() {
+	type kept struct {
+		node string
+		at   time.Time
+	}
+	files, _ := os.ReadDir(k.dir) // what there is of them
+	var list []kept
+	for _, f := range files {
+		node, isNewer := strings.CutSuffix(f.Name(), keptSuffix)
+		if info, err := f.Info(); isNewer && err == nil {
+			list = append(list, kept{node, info.ModTime()})
+		}
+	}
+	slices.SortFunc(list, func(a, b kept) int { return a.at.Compare(b.at) })
+	for len(list) >= maxKeptNodes {
+		for _, end := range []string{keptSuffix, olderSuffix} {
+			_ = os.Remove(filepath.Join(k.dir, list[0].node+end)) // or the next time
+		}
+		list = list[1:]
+	}
+}
+
+// nodes are those of which there are lines.
+func (k *KeptLines) nodes() []string {
+	files, _ := os.ReadDir(k.dir) // what there is of them
+	var out []string
+	for _, f := range files {
+		if node, isNewer := strings.CutSuffix(f.Name(), keptSuffix); isNewer && isFileName(node) {
+			out = append(out, node)
+		}
+	}
+	return out
+}
+
+// ends are the ends of the interval of a line of a file, which are at its beginning: most lines need not
+// be read whole. Both are zero in another line.
+func ends(line []byte) (from, to time.Time) {
+	in := json.NewDecoder(bytes.NewReader(line))
+	var at [5]json.Token // {"From":"…","To":"…"
+	for i := range at {
+		token, err := in.Token()
+		if err != nil {
+			return time.Time{}, time.Time{}
+		}
+		at[i] = token
+	}
+	begin, _ := at[2].(string)
+	end, _ := at[4].(string)
+	from, fromErr := time.Parse(time.RFC3339Nano, begin)
+	to, toErr := time.Parse(time.RFC3339Nano, end)
+	if at[1] != "From" || at[3] != "To" || fromErr != nil || toErr != nil {
+		return time.Time{}, time.Time{}
+	}
+	return from, to
+}
+
+// between are the lines of a node in an interval, and the intervals that it has told of. What was
+// told twice is there once. more: there are others.
+func (k *KeptLines) between(node string, from, to time.Time) (lines []cluster.LogLine, known spans, more bool) {
+	if !isFileName(node) {
+		return nil, nil, false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var taken spans // whose lines are there
+	for _, end := range []string{olderSuffix, keptSuffix} {
+		data, err := safefile.Read(filepath.Join(k.dir, node+end), maxKeptFile+maxSpanLine)
+		if err != nil {
+			continue // there is none, or it cannot be read: then nothing is known
+		}
+		for line := range bytes.Lines(data) {
+			var t toldSpan
+			if t.From, t.To = ends(line); t.To.Before(from) || t.From.After(to) || json.Unmarshal(line, &t) != nil {
+				continue
+			}
+			known = append(known, span{t.From, t.To})
+			for _, l := range t.Lines {
+				if !l.Time.Before(from) && !l.Time.After(to) && !taken.has(l.Time) {
+					l.Node = node
+					lines = append(lines, l)
+				}
+			}
+			taken, more = append(taken, t.has()), more || t.More
+		}
+	}
+	return lines, known, more
+}

@@ -1,0 +1,383 @@
+package history_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/auth"
+	"thalassa/cluster"
+	"thalassa/internal/testkit"
+	"thalassa/internal/wake"
+	"thalassa/pacemaker/history"
+)
+
+// A town is a cluster whose nodes tell each other about their logs: three nodes, of which each has
+// an agent until it dies.
+type town struct {
+	texts
+
+	changed wake.Signal
+	rings   map[string]string
+	states  map[string]string
+	key     history.Key
+	now     func() time.Time
+	mute    map[string]bool // nodes whose texts are not passed
+	loud    int             // how much noise a line of a log has, in bytes
+}
+
+// A quarter is what a node has of it.
+type quarter struct {
+	exchange
+
+	town *town
+}
+
+func (q quarter) Ring(_ context.Context, value string) error {
+	q.town.mu.Lock()
+	q.town.rings[q.node] = value
+	q.town.mu.Unlock()
+	q.town.changed.Broadcast()
+	return nil
+}
+
+func (q quarter) Say(ctx context.Context, text string) error {
+	q.town.mu.Lock()
+	mute := q.town.mute[q.node]
+	q.town.mu.Unlock()
+	if mute {
+		return errors.New("Pacemaker does not answer")
+	}
+	return q.exchange.Say(ctx, text)
+}
+
+func (q quarter) Rings() map[string]string {
+	q.town.mu.Lock()
+	defer q.town.mu.Unlock()
+	return maps.Clone(q.town.rings)
+}
+
+func (x *town) view(self string) cluster.Status {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	v := cluster.Status{Self: self, State: "ok"}
+	for _, name := range slices.Sorted(maps.Keys(x.states)) {
+		v.Nodes = append(v.Nodes, cluster.Node{Name: name, State: x.states[name]})
+	}
+	return v
+}
+
+// rang is the last value by which a node has woken the others.
+func (x *town) rang(node string) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.rings[node]
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key, err := auth.ReadClusterKey(file, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &town{
+		texts: texts{said: map[string]string{"n9": "garbage"}}, rings: map[string]string{}, states: map[string]string{"n1": "online", "n2": "online", "n3": "online"},
+		key: key, now: time.Now, mute: map[string]bool{},
+	}
+}
+
+// An agent is that of a node, with its archive.
+type agent struct {
+	*history.Peers
+
+	archive *history.Archive
+	die     func()
+}
+
+// agent starts that of a node, which logs a line each second with its name and a secret.
+func (x *town) agent(t *testing.T, node, kept string) agent {
+	t.Helper()
+	lines, err := history.OpenKeptLines(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := agent{archive: open(t, t.TempDir(), history.Bounds{})}
+	own := history.Past{Archive: a.archive, Elsewhere: &history.Elsewhere{
+		Lines: func(_ context.Context, from, to time.Time) (list []cluster.LogLine, sources []cluster.LogSource, more bool) {
+			for at := from.Truncate(time.Second).Add(time.Second); !at.After(to); at = at.Add(time.Second) {
+				list = append(list, cluster.LogLine{Time: at.UTC(), Source: "pacemaker.log", Daemon: "pacemaker-controld", Text: node + " says " + secret + x.noise(at)})
+			}
+			return list, nil, false
+		},
+	}}
+	a.Peers = history.NewPeers(history.PeersConfig{
+		Past: own, Bell: quarter{exchange{&x.texts, node}, x}, Key: x.key, Kept: lines,
+		View: func() cluster.Status { return x.view(node) }, Changed: x.changed.Next, Now: x.now, Logger: slog.New(slog.DiscardHandler),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	a.die = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(a.die)
+	return a
+}
+
+// noise is text that cannot be compressed, so many bytes in a line.
+func (x *town) noise(at time.Time) string {
+	var b strings.Builder
+	for n := 0; b.Len() < x.loud; n++ {
+		fmt.Fprintf(&b, " %x", sha256.Sum256(fmt.Append(nil, at, n)))
+	}
+	return b.String()
+}
+
+// ofN2 are the times of the lines of n2.
+func ofN2(log cluster.Logged) (times []time.Time) {
+	for _, l := range log.Lines {
+		if l.Node == "n2" {
+			times = append(times, l.Time)
+		}
+	}
+	return times
+}
+
+func TestLogsOfTheOtherNodes(t *testing.T) {
+	t.Parallel()
+	x := newTown(t)
+	kept := t.TempDir()
+	n1, n2 := x.agent(t, "n1", kept), x.agent(t, "n2", t.TempDir()) // n3 has no agent
+	at := time.Now().Add(-time.Minute).Truncate(time.Second)
+	for _, a := range []agent{n1, n2} { // whose inputs have the secret
+		add(t, a.archive, "pe-input-1.bz2", input(at.Add(-time.Hour), 1, false, "0s"))
+	}
+	begin := time.Now()
+	log := n1.Between(t.Context(), at, at.Add(10*time.Second), true)
+	if got := ofN2(log); len(got) != 10 || got[0].Sub(at) != time.Second || !slices.Equal(log.Missing, []string{"n3"}) || log.Node != "n1" {
+		t.Errorf("the log is %+v", log)
+	}
+	if took := time.Since(begin); took > 8*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	x.mu.Lock()
+	for _, text := range x.said {
+		if plain, _ := base64.StdEncoding.DecodeString(text); strings.Contains(string(plain), "says") {
+			t.Error("lines are told in clear")
+		}
+	}
+	rang := x.rings["n1"]
+	x.mu.Unlock()
+	for _, l := range log.Lines {
+		if strings.Contains(l.Text, secret) {
+			t.Errorf("a line has a secret: %s", l.Text)
+		}
+	}
+	// What is known is not asked for again, and there when the node is not.
+	n2.die()
+	x.mu.Lock()
+	delete(x.said, "n2")
+	x.states["n2"] = "offline"
+	x.mu.Unlock()
+	begin = time.Now()
+	log = n1.Between(t.Context(), at.Add(2*time.Second), at.Add(5*time.Second), true)
+	if got := ofN2(log); len(got) != 4 || !slices.Equal(log.Missing, []string{"n3"}) || time.Since(begin) > 2*time.Second || x.rang("n1") != rang {
+		t.Errorf("once more, after %s: %+v", time.Since(begin), log)
+	}
+	// What nobody has told is missing, and nobody is asked who is not there.
+	log = n1.Between(t.Context(), at.Add(-time.Hour), at.Add(5*time.Second), false)
+	if !slices.Equal(log.Missing, []string{"n2", "n3"}) || len(ofN2(log)) == 0 {
+		t.Errorf("more than is known: %+v", log)
+	}
+	// After a restart, it is still there.
+	n1.die()
+	again := x.agent(t, "n1", kept)
+	if log := again.Between(t.Context(), at, at.Add(10*time.Second), false); len(ofN2(log)) != 10 {
+		t.Errorf("after a restart: %+v", log)
+	}
+}
+
+// After a transition, each node tells the others what it has logged around it, without being asked.
+func TestNodesTellTheirLogs(t *testing.T) {
+	t.Parallel()
+	x := newTown(t)
+	n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+	at := time.Now().Truncate(time.Second)
+	for _, a := range []agent{n1, n2} {
+		add(t, a.archive, "pe-warn-1.bz2", input(at, 1, false, "0s"))
+	}
+	x.changed.Broadcast()
+	testkit.Eventually(t, time.Minute, func() error {
+		log := n1.Between(t.Context(), at.Add(-5*time.Second), at.Add(5*time.Second), false)
+		if got := ofN2(log); len(got) != 11 || slices.Contains(log.Missing, "n2") {
+			return fmt.Errorf("n1 has %d lines of n2, missing are %v", len(got), log.Missing)
+		}
+		return nil
+	})
+	if x.rang("n1")+x.rang("n2") != "" {
+		t.Error("somebody was woken")
+	}
+}
+
+// A past has the lines of all nodes by time, each with its node.
+func TestLogOfAllNodes(t *testing.T) {
+	p := history.Past{Archive: open(t, t.TempDir(), history.Bounds{})}
+	line := func(node string, second int, text string) cluster.LogLine {
+		return cluster.LogLine{Time: noon.Add(time.Duration(second) * time.Second), Node: node, Source: "pacemaker.log", Text: text}
+	}
+	p.Elsewhere = &history.Elsewhere{Lines: func(context.Context, time.Time, time.Time) ([]cluster.LogLine, []cluster.LogSource, bool) {
+		return []cluster.LogLine{line("", 1, "same"), line("", 3, "mine")}, nil, false
+	}}
+	p.Others = func(context.Context, time.Time, time.Time, bool) cluster.Logged {
+		return cluster.Logged{Node: "n1", Lines: []cluster.LogLine{line("n2", 2, "theirs"), line("n2", 1, "same")}, Missing: []string{"n3"}}
+	}
+	log := p.Log(t.Context(), noon, noon.Add(time.Minute), 3)
+	var got []string
+	for _, l := range log.Lines {
+		got = append(got, l.Node+" "+l.Text)
+	}
+	if !slices.Equal(got, []string{"n2 same", "n2 theirs", "n1 mine"}) || !log.More || log.Node != "n1" || !slices.Equal(log.Missing, []string{"n3"}) {
+		t.Errorf("the log is %+v", log)
+	}
+}
+
+// Pacemaker that does not answer is no end of it.
+func TestPeersWithoutPacemaker(t *testing.T) {
+	x := newTown(t)
+	n1 := x.agent(t, "n1", t.TempDir())
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("late"))
+	defer cancel()
+	log := n1.Between(ctx, noon, noon.Add(time.Second), true)
+	if !slices.Equal(log.Missing, []string{"n2", "n3"}) || len(log.Lines) > 0 {
+		t.Errorf("the log is %+v", log)
+	}
+}
+
+// What could not be said is said when Pacemaker answers again.
+func TestLinesThatCouldNotBeSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		x := newTown(t)
+		n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+		at := time.Now()
+		x.setMute("n2", true)
+		add(t, n2.archive, "pe-warn-1.bz2", input(at, 1, false, "0s"))
+		x.changed.Broadcast()
+		<-time.After(20 * time.Second)
+		n1.Between(t.Context(), at.Add(-time.Hour), at.Add(-50*time.Minute), true) // which is not answered either
+		x.setMute("n2", false)
+		<-time.After(3 * time.Minute)
+		for _, from := range []time.Time{at.Add(-9 * time.Second), at.Add(-time.Hour)} {
+			if log := n1.Between(t.Context(), from, from.Add(10*time.Second), false); slices.Contains(log.Missing, "n2") || len(ofN2(log)) < 10 {
+				t.Errorf("of %s are %d lines, missing are %v", from, len(ofN2(log)), log.Missing)
+			}
+		}
+	})
+}
+
+func (x *town) setMute(node string, mute bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.mute[node] = mute
+}
+
+// An incident of many transitions is told of from its beginning.
+func TestNodesTellOfAllTransitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		x := newTown(t)
+		n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+		begin := time.Now()
+		for n := range 6 {
+			add(t, n2.archive, fmt.Sprintf("pe-warn-%d.bz2", n), input(time.Now(), n, false, "0s"))
+			x.changed.Broadcast()
+			<-time.After(6 * time.Second)
+		}
+		<-time.After(3 * time.Minute)
+		if log := n1.Between(t.Context(), begin.Add(-9*time.Second), begin.Add(34*time.Second), false); slices.Contains(log.Missing, "n2") || len(ofN2(log)) != 44 {
+			t.Errorf("n1 has %d lines of n2, missing are %v", len(ofN2(log)), log.Missing)
+		}
+	})
+}
+
+// A node that had no chance to answer is asked again.
+func TestNodesThatAreNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		x := newTown(t)
+		n1 := x.agent(t, "n1", t.TempDir())
+		at := time.Now().Add(-time.Hour)
+		isHeard := func(what string) {
+			t.Helper()
+			at = at.Add(time.Minute)
+			if log := n1.Between(t.Context(), at, at.Add(10*time.Second), true); slices.Contains(log.Missing, "n2") || len(ofN2(log)) == 0 {
+				t.Errorf("%s: of n2 are %d lines, missing are %v", what, len(ofN2(log)), log.Missing)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		n1.Between(ctx, at, at.Add(time.Second), true)
+		n2 := x.agent(t, "n2", t.TempDir())
+		add(t, n2.archive, "pe-input-1.bz2", input(at, 1, false, "0s"))
+		isHeard("after a caller has gone away")
+		<-time.After(time.Minute)
+		x.setMute("n1", true)
+		n1.Between(t.Context(), at.Add(-2*time.Hour), at.Add(-time.Hour), true)
+		x.setMute("n1", false)
+		isHeard("after a question that was not put")
+		<-time.After(time.Minute)
+		var asking sync.WaitGroup
+		for n := range 12 {
+			from := at.Add(time.Duration(-20-n) * time.Hour)
+			asking.Go(func() { n1.Between(t.Context(), from, from.Add(10*time.Second), true) })
+		}
+		asking.Wait()
+		isHeard("after too many questions")
+	})
+}
+
+// Several questions whose answers do not go into one text are all answered.
+func TestLargeAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		x := newTown(t)
+		x.loud = 1500
+		n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+		at := time.Now().Add(-10 * time.Hour)
+		add(t, n2.archive, "pe-input-1.bz2", input(at, 1, false, "0s"))
+		var asking sync.WaitGroup
+		from := func(n int) time.Time { return at.Add(time.Duration(n) * time.Hour) }
+		for n := range 8 {
+			asking.Go(func() { n1.Between(t.Context(), from(n), from(n).Add(time.Minute), true) })
+		}
+		asking.Wait()
+		<-time.After(10 * time.Second)
+		for n := range 8 {
+			if log := n1.Between(t.Context(), from(n), from(n).Add(time.Minute), false); slices.Contains(log.Missing, "n2") || len(ofN2(log)) < 30 {
+				t.Errorf("question %d: of n2 are %d lines, missing are %v", n, len(ofN2(log)), log.Missing)
+			}
+		}
+		if log := n1.Between(t.Context(), at.Add(-time.Hour), at.Add(-59*time.Minute), true); slices.Contains(log.Missing, "n2") {
+			t.Error("n2 is taken for silent")
+		}
+	})
+}
