@@ -13,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	clusterstatus "thalassa/cluster"
 	"thalassa/cluster/config"
 	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
+	"thalassa/pacemaker"
 )
 
 // The canaries: secrets in the CIB, and in edits that are not made.
@@ -180,6 +182,29 @@ func secretsStay(t *testing.T, s *clusterFixture, client *http.Client) {
 	for _, node := range s.cluster.Up() {
 		noCanary(t, "the log of "+node.Name, node.Log("thalassa.log", 100000))
 		noCanaryStored(t, node)
+		noCanaryInLines(t, node)
+	}
+}
+
+// noCanaryInLines shows each line of Pacemaker's log that has the secret as an agent would that has not
+// seen the CIB yet.
+func noCanaryInLines(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	data, err := os.ReadFile(n.Path("/var/log/pacemaker/pacemaker.log"))
+	if err != nil {
+		t.Error(err)
+	}
+	found := 0
+	for text := range strings.Lines(string(data)) {
+		if line, ok := pacemaker.LineOf(text, "", time.Now()); ok && strings.Contains(text, canaryInCIB) {
+			found++
+			for _, shown := range pacemaker.Shown([]clusterstatus.LogLine{line}, func(text string) string { return text }) {
+				noCanary(t, "a line of "+n.Name, shown.Text)
+			}
+		}
+	}
+	if t.Logf("%s has logged the secret %d times", n.Name, found); found == 0 {
+		t.Errorf("%s has logged no secret", n.Name)
 	}
 }
 
@@ -202,9 +227,7 @@ func noCanaryStored(t *testing.T, n *cluster.Node) {
 		}
 		if data, err := os.ReadFile(path); err == nil {
 			names = append(names, d.Name())
-			if strings.Contains(string(data), canaryInCIB) {
-				t.Errorf("%s on %s has a secret", path, n.Name)
-			}
+			noCanary(t, path+" on "+n.Name, string(data))
 		}
 		return nil
 	})

@@ -7,30 +7,24 @@ import (
 
 // Forms in which Pacemaker logs values of the CIB, as its own sources have them: elements and changed
 // attributes (pacemaker-based), attributes of nodes (pacemaker-attrd), and what has ended a transition
-// (pacemaker-controld).
+// (pacemaker-controld). A line may have been cut anywhere.
 var (
-	loggedElement = regexp.MustCompile(`<[\w-]+ [^<>]*value="[^"]*"[^<>]*>`)
-	loggedName    = regexp.MustCompile(` name="([^"]*)"`)
-	loggedValue   = regexp.MustCompile(` value="([^"]*)"`)
-	loggedChange  = regexp.MustCompile(`@value=(.*?)(, @|$)`)
-	loggedSetting = regexp.MustCompile(`^(Setting ([^\[\]]+)\[[^\]]*\][^:]*: )(.*) -> (.*?)( \| from |$)`)
-	loggedReason  = regexp.MustCompile(`( doing (?:create|modify|delete|move) ([^=\s]+)=)(.*?)(: [A-Z]|$)`)
+	loggedElement   = regexp.MustCompile(`<([\w-]+)((?:\s+[\w:-]+="[^"]*(?:"|$))+)`)
+	loggedAttribute = regexp.MustCompile(`([\w:-]+)="([^"]*)`)
+	loggedChange    = regexp.MustCompile(`/([\w-]+)(?:\[@[^\]]*\])?:\s+@[\w:-]+=`)
+	changedName     = regexp.MustCompile(`\s@([\w:-]+)=`)
+	loggedSetting   = regexp.MustCompile(`^(Setting ([^\[\]]+)\[[^\]]*\][^:]*: )(.*) -> (.*?)( \| from |$)`)
+	loggedReason    = regexp.MustCompile(`( doing (?:create|modify|delete|move) ([^=\s]+)=)(.*?)(: [A-Z]|$)`)
 )
 
-// MaskLog masks values of the CIB in a line of Pacemaker's log that may be secrets by their names. The
-// line may be older than the first CIB in which they are seen.
+// MaskLog masks values of the CIB in a line of Pacemaker's log that may be secrets by their names and
+// forms. The line may be older than the first CIB in which they are seen.
 func MaskLog(text string) string {
-	if strings.Contains(text, `value="`) {
+	if strings.Contains(text, `="`) {
 		text = loggedElement.ReplaceAllStringFunc(text, maskElement)
 	}
-	if strings.Contains(text, "@value=") {
-		text = loggedChange.ReplaceAllStringFunc(text, func(all string) string {
-			m := loggedChange.FindStringSubmatch(all)
-			if HasPlainForm(m[1]) {
-				return all
-			}
-			return "@value=" + Masked + m[2]
-		})
+	if m := loggedChange.FindStringSubmatchIndex(text); m != nil {
+		text = maskChange(&Element{Name: text[m[2]:m[3]]}, text, m[3])
 	}
 	if m := loggedSetting.FindStringSubmatchIndex(text); m != nil {
 		name := text[m[4]:m[5]]
@@ -45,15 +39,51 @@ func MaskLog(text string) string {
 	return text
 }
 
-// maskElement masks the value of an element. Elements without a name have it for a recipient or a rule.
-func maskElement(element string) string {
-	name := ""
-	if m := loggedName.FindStringSubmatch(element); m != nil {
-		name = m[1]
+// maskElement masks values in the start tag of an element.
+func maskElement(text string) string {
+	e := &Element{Name: loggedElement.FindStringSubmatch(text)[1]}
+	for _, m := range loggedAttribute.FindAllStringSubmatch(text, -1) {
+		e.Set(m[1], m[2])
 	}
-	return loggedValue.ReplaceAllStringFunc(element, func(all string) string {
-		return ` value="` + shownLogged(name, loggedValue.FindStringSubmatch(all)[1], loggedSets()...) + `"`
+	return loggedAttribute.ReplaceAllStringFunc(text, func(all string) string {
+		m := loggedAttribute.FindStringSubmatch(all)
+		return m[1] + `="` + shownAttribute(e, m[1], m[2])
 	})
+}
+
+// maskChange masks the new values of an element's attributes, which follow a place in a text: each is
+// as long as there is no other.
+func maskChange(e *Element, text string, from int) string {
+	names := changedName.FindAllStringSubmatchIndex(text[from:], -1)
+	out := text[:from]
+	for i, m := range names {
+		end := len(text)
+		if i+1 < len(names) {
+			end = from + names[i+1][0]
+		}
+		value := text[from+m[1] : end]
+		separator := ""
+		if i+1 < len(names) && strings.HasSuffix(value, ",") {
+			value, separator = value[:len(value)-1], ","
+		}
+		if i == 0 {
+			out += text[from : from+m[0]]
+		}
+		out += text[from+m[0]:from+m[1]] + shownAttribute(e, text[from+m[2]:from+m[3]], value) + separator
+	}
+	return out
+}
+
+// shownAttribute is the value of an attribute as it is shown. The set that a pair is in is not logged
+// with it, nor is the name of a pair whose value changes.
+func shownAttribute(e *Element, name, value string) string {
+	if e.Name == "nvpair" && name == "value" {
+		return shownLogged(e.Attr("name"), value, loggedSets()...)
+	}
+	if value == "" || IsHarmless(e, "", name, value) {
+		return value
+	}
+	return Masked
 }
 
 // loggedSets are those that a pair may be of if a log does not say it.
