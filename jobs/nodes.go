@@ -20,6 +20,9 @@ func (t *task) isOfNodes() bool { return t.rec.isOfNodes() }
 
 func (r record) isOfNodes() bool { return r.Action != nil && r.action().IsOfNodes() }
 
+// isService reports whether the job is a startup or shutdown.
+func (r record) isService() bool { return r.isOfNodes() && r.Kind != cluster.Leave }
+
 // until is when the time of a startup or shutdown is over. Nothing is started or stopped after
 // it, whoever goes on with the job: a cluster that was down for a day is not shut down again for
 // a job that somebody has left.
@@ -118,11 +121,11 @@ func (l *ledger) superseded(rec record) error {
 	return nil
 }
 
-// laterOfNodes is a startup or shutdown that was begun after a job, and was not refused; empty:
-// there is none.
+// laterOfNodes is a startup or shutdown that was begun after another one, and was not refused; empty:
+// there is none. A leaving is not followed by them: they are refused while it goes on.
 func (l *ledger) laterOfNodes(than record) string {
 	for _, rec := range l.filter(func(rec record) bool {
-		return rec.isOfNodes() && rec.mayAsk() && rec.ID != than.ID && rec.Begun.After(than.Begun) && (rec.Action.Node == "" || than.Action.Node == "" || rec.Action.Node == than.Action.Node)
+		return rec.isService() && than.isService() && rec.mayAsk() && rec.ID != than.ID && rec.Begun.After(than.Begun) && (rec.Action.Node == "" || than.Action.Node == "" || rec.Action.Node == than.Action.Node)
 	}) {
 		return rec.ID
 	}
@@ -188,7 +191,7 @@ func (r record) ahead(self string, all []string) []string {
 func (r *Runner) ShutDown(node string) *cluster.ShutDown {
 	var last record
 	for _, rec := range r.ledger.filter(func(rec record) bool {
-		return rec.isOfNodes() && rec.Kind != cluster.Leave && rec.Written > 0 && (rec.Kind == cluster.Startup || !rec.Over() || rec.State == cluster.JobDone) && (rec.Action.Node == "" || rec.Action.Node == node)
+		return rec.isService() && rec.Written > 0 && (rec.Kind == cluster.Startup || !rec.Over() || rec.State == cluster.JobDone) && (rec.Action.Node == "" || rec.Action.Node == node)
 	}) {
 		if rec.Begun.After(last.Begun) {
 			last = rec

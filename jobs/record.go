@@ -45,8 +45,9 @@ type record struct {
 	// Taken: another node than that of the job has gone on with a startup or shutdown, which the
 	// first may have ended without being heard.
 	Taken bool `json:"taken,omitempty"`
-	// Passed: the job that takes a node down has counted those of other nodes, see carrier.pass.
-	// Until then, it has asked no node for anything.
+	// Passed: the job of nodes has counted those that take others down, and has found nothing under
+	// way that must not come together with it, see carrier.pass. Until then, it has asked no node
+	// for anything.
 	Passed bool `json:"passed,omitempty"`
 }
 

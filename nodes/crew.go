@@ -85,12 +85,25 @@ func (c *Crew) targets(a cluster.Action) ([]string, error) {
 	return []string{a.Node}, nil
 }
 
-// Foresee is what a startup or shutdown will do, and which commands do the same on each node. It
-// changes nothing. Errors: *lb.NotFoundError, *lb.ConflictError, *lb.UnavailableError.
+// Foresee is what a startup, shutdown or leaving will do, and which commands do the same on each node.
+// It changes nothing. Errors: *lb.NotFoundError, *lb.ConflictError, *lb.UnavailableError.
 func (c *Crew) Foresee(ctx context.Context, a cluster.Action) (out cluster.Consequences, commands []string, err error) {
 	if a.Kind == cluster.Leave {
-		return c.departure(a).foresee(ctx)
+		out, commands, err = c.departure(a).foresee(ctx)
+	} else {
+		out, commands, err = c.foresee(ctx, a)
 	}
+	if err == nil {
+		err = c.Apart(ctx, a, "")
+	}
+	if err != nil {
+		return cluster.Consequences{}, nil, err
+	}
+	return out, commands, nil
+}
+
+// foresee is Foresee of a startup or shutdown.
+func (c *Crew) foresee(ctx context.Context, a cluster.Action) (out cluster.Consequences, commands []string, err error) {
 	targets, err := c.targets(a)
 	if err != nil {
 		return out, nil, err

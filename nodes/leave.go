@@ -144,47 +144,7 @@ func (d departure) check(ctx context.Context) error {
 	if d.state() != "offline" {
 		asked = append(asked, d.node)
 	}
-	return d.canChange(ctx, asked, false)
-}
-
-// canChange refuses unless root can be asked on each of the nodes, and is not at work there. syncs: a
-// sync is no such work. The error is an *lb.ConflictError that names those others.
-func (c *Crew) canChange(ctx context.Context, asked []string, syncs bool) error {
-	problems := make([]string, len(asked))
-	var all sync.WaitGroup
-	for i, node := range asked {
-		all.Go(func() {
-			if err := c.idle(ctx, node, syncs); err != nil {
-				problems[i] = node + ": " + err.Error()
-			}
-		})
-	}
-	all.Wait()
-	problems = slices.DeleteFunc(problems, func(text string) bool { return text == "" })
-	if len(problems) == 0 {
-		return nil
-	}
-	return &lb.ConflictError{ID: "cluster", Reason: "nothing was changed, because not every node can change its membership (" + strings.Join(problems, "; ") + ")"}
-}
-
-// idle is why root on a node cannot do something now. A sync may end in a moment. syncs: it may also go
-// on.
-func (c *Crew) idle(ctx context.Context, node string, syncs bool) error {
-	limited, cancel := context.WithTimeout(ctx, doneWithin)
-	defer cancel()
-	for {
-		m, err := c.askMember(ctx, node, Look, Question{})
-		switch {
-		case err != nil:
-			return err
-		case m.Problem != "":
-			return errors.New(m.Problem)
-		case m.Doing == "", syncs && m.Doing == membership.VerbSync:
-			return nil
-		case m.Doing != membership.VerbSync || wake.Pause(limited, pollEvery) != nil:
-			return errors.New("it is at work: " + m.Doing)
-		}
-	}
+	return d.canChange(ctx, change{kind: cluster.Leave, asked: asked})
 }
 
 // askMember asks a node about its membership.
@@ -356,12 +316,14 @@ func (c *Crew) withSync(ctx context.Context, q membership.Question, by, without 
 			c.syncOthers(syncing, by, without, tell)
 		}
 	}()
+	become := c.cfg.Local.acts.note(q.Verb)
 	err := c.cfg.Local.acts.root.Do(ctx, q, func(e membership.Event) {
 		if e.Step == "sync" && e.State == "waiting" {
 			waits.Send()
 		}
 		tell(e)
 	})
+	become("")
 	cancel()
 	<-done
 	return err
@@ -386,7 +348,7 @@ func (c *Crew) syncOthers(ctx context.Context, by, without string, tell func(mem
 			case err == nil && m.Problem != "":
 				err = errors.New(m.Problem)
 			case err == nil && m.Doing != "" && m.Doing != membership.VerbSync:
-				err = errors.New("it is at work: " + m.Doing)
+				err = errors.New(m.work())
 			}
 			switch {
 			case ctx.Err() != nil:
