@@ -50,6 +50,7 @@ func TestALeavingIsNotFollowedByAShutdown(t *testing.T) {
 			seen := ""
 			n.set(func() {
 				n.apart = func(string) error {
+					time.Sleep(time.Second) // the nodes take a while to answer
 					seen = going(t, r)
 					return &lb.ConflictError{ID: "cluster", Reason: "node n3 is leaving"}
 				}

@@ -56,12 +56,16 @@ type target struct {
 	Node     string `json:"node,omitempty"`
 	Resource string `json:"resource,omitempty"`
 	Ticket   string `json:"ticket,omitempty"`
+	// Nodes and Down are of a forget.
+	Nodes []string `json:"nodes,omitempty"`
+	Down  bool     `json:"down,omitempty"`
 }
 
 // action is what the job is to do, if it is an action: Action is not nil.
 func (r record) action() cluster.Action {
 	return cluster.Action{
-		Kind: r.Kind, Node: r.Action.Node, Resource: r.Action.Resource, Ticket: r.Action.Ticket, Wait: r.WaitFor, Author: r.Author,
+		Kind: r.Kind, Node: r.Action.Node, Resource: r.Action.Resource, Ticket: r.Action.Ticket, Nodes: r.Action.Nodes, Down: r.Action.Down,
+		Wait: r.WaitFor, Author: r.Author,
 	}
 }
 

@@ -39,10 +39,12 @@ func (g Going) String() string {
 	if isNode {
 		what = "node " + node + " is being "
 	}
-	switch {
-	case g.Kind == cluster.Leave:
+	switch g.Kind {
+	case cluster.Leave:
 		what = "node " + node + " is leaving the cluster"
-	case g.Kind == cluster.Startup:
+	case cluster.Forget:
+		what = strings.TrimSuffix("gone nodes are being forgotten: "+node, ": ")
+	case cluster.Startup:
 		what += "started"
 	default:
 		what += "shut down"
@@ -112,7 +114,7 @@ func (s sight) problem(syncs bool) error {
 }
 
 // lookAt looks at a node. A sync may end in a moment, which is waited for unless it may go on.
-func (c *Crew) lookAt(ctx context.Context, node string, syncs bool) sight {
+func lookAt(ctx context.Context, c *Crew, node string, syncs bool) sight {
 	limited, cancel := context.WithTimeout(ctx, doneWithin)
 	defer cancel()
 	for {
@@ -124,7 +126,7 @@ func (c *Crew) lookAt(ctx context.Context, node string, syncs bool) sight {
 }
 
 // lookAll looks at nodes, all at the same time.
-func (c *Crew) lookAll(ctx context.Context, names []string, syncs bool) map[string]sight {
+func lookAll(ctx context.Context, c *Crew, names []string, syncs bool) map[string]sight {
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
 	var mu sync.Mutex
@@ -132,7 +134,7 @@ func (c *Crew) lookAll(ctx context.Context, names []string, syncs bool) map[stri
 	var all sync.WaitGroup
 	for _, node := range names {
 		all.Go(func() {
-			s := c.lookAt(ctx, node, syncs)
+			s := lookAt(ctx, c, node, syncs)
 			mu.Lock()
 			defer mu.Unlock()
 			out[node] = s
@@ -163,19 +165,15 @@ func opposed(all map[string]sight, kind, job string) []string {
 // isService reports whether an action starts or stops services, and does not change the members.
 func isService(kind string) bool { return kind == cluster.Startup || kind == cluster.Shutdown }
 
-// all are the members, as they are now or as they were last seen.
-func (c *Crew) all() []string {
-	if v := c.cfg.View(); isRunning(v) {
-		return namesOf(members(v))
-	}
-	return c.cfg.Roster.Nodes()
-}
-
 // Apart refuses a startup or shutdown while a node joins or leaves, and a leaving while nodes are
 // started or stopped, or others join or leave. job is that of the action itself, once it has one. The
 // error is an *lb.ConflictError that names what is under way. Nodes that do not answer are not at work.
 func (c *Crew) Apart(ctx context.Context, a cluster.Action, job string) error {
-	all := c.lookAll(ctx, c.all(), false)
+	names := c.cfg.Roster.Nodes() // as last seen
+	if v := c.cfg.View(); isRunning(v) {
+		names = namesOf(members(v))
+	}
+	all := lookAll(ctx, c, names, false)
 	found := opposed(all, a.Kind, job)
 	for node, s := range all {
 		if text := s.work(); s.err == nil && text != "" {
@@ -203,7 +201,7 @@ type change struct {
 // canChange refuses unless root can be asked on each node, is not at work there, and no job starts or
 // stops nodes. The error is an *lb.ConflictError that names what is in the way.
 func (c *Crew) canChange(ctx context.Context, g change) error {
-	all := c.lookAll(ctx, g.asked, g.syncs)
+	all := lookAll(ctx, c, g.asked, g.syncs)
 	var problems []string
 	for node, s := range all {
 		if err := s.problem(g.syncs); err != nil {

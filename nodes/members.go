@@ -197,7 +197,7 @@ func (m *Members) beginInviting(i cluster.Inviting, o cluster.Order) (known clus
 		defer cancel(nil)
 		err := m.othersCanSync(ctx)
 		if err == nil {
-			err = m.crew.withSync(ctx, q, o.Author, "", func(e membership.Event) { m.invited(t, e) })
+			err = m.crew.withSync(ctx, q, o.Author, nil, func(e membership.Event) { m.invited(t, e) })
 		}
 		m.endInviting(ctx, t, err)
 	})

@@ -144,7 +144,6 @@ func (n node) clusterChanges(p parts) *clusterChanges {
 		Steps: pacemaker.NewSteps(p.cluster), Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutJobs), Store: store.NewJobs(p.db),
 		Nodes: c.crew, View: named(p.watcher, p.roster), Changed: p.watcher.Changed, Fresh: c.look, Record: p.events.Record, Now: n.now, Logger: n.log,
 	})
-	p.local.Knows(c.OfNodes)
 	return c
 }
 
