@@ -7,7 +7,7 @@ import (
 
 // Forms in which Pacemaker logs values of the CIB, as its own sources have them: elements and changed
 // attributes (pacemaker-based), attributes of nodes (pacemaker-attrd), and what has ended a transition
-// (pacemaker-controld). A line may have been cut anywhere.
+// or is the recipient of an alert (pacemaker-controld). A line may have been cut anywhere.
 var (
 	loggedElement   = regexp.MustCompile(`<([\w-]+)((?:\s+[\w:-]+="[^"]*(?:"|$))+)`)
 	loggedAttribute = regexp.MustCompile(`([\w:-]+)="([^"]*)`)
@@ -15,6 +15,7 @@ var (
 	changedName     = regexp.MustCompile(`\s@([\w:-]+)=`)
 	loggedSetting   = regexp.MustCompile(`^(Setting ([^\[\]]+)\[[^\]]*\][^:]*: )(.*) -> (.*?)( \| from |$)`)
 	loggedReason    = regexp.MustCompile(`( doing (?:create|modify|delete|move) ([^=\s]+)=)(.*?)(: [A-Z]|$)`)
+	loggedAlert     = regexp.MustCompile(`^(Sending \w+ alert via .+? to )(.+)$`)
 )
 
 // MaskLog masks values of the CIB in a line of Pacemaker's log that may be secrets by their names and
@@ -25,6 +26,9 @@ func MaskLog(text string) string {
 	}
 	if m := loggedChange.FindStringSubmatchIndex(text); m != nil {
 		text = maskChange(&Element{Name: text[m[2]:m[3]]}, text, m[3])
+	}
+	if m := loggedAlert.FindStringSubmatch(text); m != nil && !HasPlainForm(m[2]) {
+		return m[1] + Masked
 	}
 	if m := loggedSetting.FindStringSubmatchIndex(text); m != nil {
 		name := text[m[4]:m[5]]

@@ -22,13 +22,14 @@ func TestValuesInLogs(t *testing.T) {
 		`++ <nvpair id="a" name="url" value="geheim that is lo`:                                                                       `++ <nvpair id="a" name="url" value="********`,
 		`+  /cib/configuration/acls/acl_role[@id='r']:  @description=geheim, @x-y=geheim=2`:                                           `+  /cib/configuration/acls/acl_role[@id='r']:  @description=********, @x-y=********`,
 		`+  /cib:  @epoch=7, @num_updates=0`:                                                                                          `+  /cib:  @epoch=7, @num_updates=0`,
-		`+  /cib/x:  @value=7`:                                                                                                        `+  /cib/x:  @value=7`,
-		`Setting api_token[n1]: (unset) -> geheim | from n1 with no write delay`:                                                      `Setting api_token[n1]: (unset) -> ******** | from n1 with no write delay`,
-		`Setting site[n1] in instance_attributes: geheim -> geheim too | from n1 with 5s write delay`:                                 `Setting site[n1] in instance_attributes: ******** -> ******** | from n1 with 5s write delay`,
-		`Setting fail-count-vip#monitor_10000[n1]: (unset) -> 1 | from n2 with no write delay`:                                        `Setting fail-count-vip#monitor_10000[n1]: (unset) -> 1 | from n2 with no write delay`,
-		`Transition 3 aborted by nodes-1-hint doing create hint=geheim: Configuration change | cib=0.16.0`:                            `Transition 3 aborted by nodes-1-hint doing create hint=********: Configuration change | cib=0.16.0`,
-		`Transition 3 aborted by vip-meta doing modify target-role=Stopped: Configuration change`:                                     `Transition 3 aborted by vip-meta doing modify target-role=Stopped: Configuration change`,
-		`Result of start operation for vip on n1: ok`:                                                                                 `Result of start operation for vip on n1: ok`,
+		`Sending resource alert via hook to https://u:geheim@hook.example/x`:                                                          `Sending resource alert via hook to ********`,
+		`+  /cib/x:  @value=7`: `+  /cib/x:  @value=7`,
+		`Setting api_token[n1]: (unset) -> geheim | from n1 with no write delay`:                           `Setting api_token[n1]: (unset) -> ******** | from n1 with no write delay`,
+		`Setting site[n1] in instance_attributes: geheim -> geheim too | from n1 with 5s write delay`:      `Setting site[n1] in instance_attributes: ******** -> ******** | from n1 with 5s write delay`,
+		`Setting fail-count-vip#monitor_10000[n1]: (unset) -> 1 | from n2 with no write delay`:             `Setting fail-count-vip#monitor_10000[n1]: (unset) -> 1 | from n2 with no write delay`,
+		`Transition 3 aborted by nodes-1-hint doing create hint=geheim: Configuration change | cib=0.16.0`: `Transition 3 aborted by nodes-1-hint doing create hint=********: Configuration change | cib=0.16.0`,
+		`Transition 3 aborted by vip-meta doing modify target-role=Stopped: Configuration change`:          `Transition 3 aborted by vip-meta doing modify target-role=Stopped: Configuration change`,
+		`Result of start operation for vip on n1: ok`:                                                      `Result of start operation for vip on n1: ok`,
 	} {
 		if got := cibxml.MaskLog(text); got != want {
 			t.Errorf("%s\nis shown as %s\nexpected    %s", text, got, want)
