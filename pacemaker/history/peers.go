@@ -22,12 +22,15 @@ const (
 	askEvery = 300 * time.Millisecond
 	// silentFor is how long a node is not asked again that has not answered.
 	silentFor = 30 * time.Second
-	// tellAfter is how long after a transition a node tells its lines: those about it are
-	// written then.
-	tellAfter = 8 * time.Second
+	// toldAfter is how long after a transition what a node tells of it ends, or later: the lines
+	// about it are written then.
+	toldAfter = 5 * time.Second
 	// settleFor is how old lines are when they are told: what is secret in them is known when
 	// Pacemaker's scheduler has run with the configuration that has it.
 	settleFor = 3 * time.Second
+	// tellAfter is how long after a transition a node tells its lines. Whole seconds are told, so
+	// that the last of toldAfter has settled a second later.
+	tellAfter = toldAfter + settleFor + time.Second
 	// tellAtLatest is how long after the first of several transitions it does so, if others follow.
 	tellAtLatest = 30 * time.Second
 	// sayEvery is the least pause between two texts: the next one takes the place of one that the
@@ -41,6 +44,9 @@ const (
 	// newestLines is how far before now the lines of another node may end without being asked
 	// for again.
 	newestLines = 15 * time.Second
+	// mostReads is how often the lines of an interval are read while a log cannot be: it may be that
+	// the machine is busy. Then those of the other logs are told.
+	mostReads = 3
 	// toldLines limits the lines of an interval, and mostTold the intervals that a text has.
 	toldLines, mostTold = 2000, 4
 	// mostAsked limits the questions of a node at the same time.
@@ -74,7 +80,7 @@ type Peers struct {
 	heard    map[string]string // the last texts
 	upTo     string            // the transition that was told of
 	problem  string            // that was logged
-	due      spans             // to be told, the earliest asked for first
+	due      []owed            // to be told, the earliest asked for first
 	unsaid   []toldSpan        // the next of them with their lines, at most mostTold
 	told     []toldSpan        // what was said, the latest last
 	saidAt   time.Time         // the last text
@@ -212,9 +218,15 @@ func (p *Peers) tellTransitions() {
 	}
 }
 
+// An owed interval is to be told, and its lines have been read so often in vain.
+type owed struct {
+	span
+	reads int
+}
+
 // owe has an interval told. Of too many, the first is not: who asked for it waits no more.
 func (p *Peers) owe(s span) {
-	p.due = append(p.due, s)
+	p.due = append(p.due, owed{span: s})
 	p.due = p.due[max(0, len(p.due)-mostDue):]
 }
 
@@ -240,10 +252,15 @@ func (p *Peers) talk(ctx context.Context) error {
 	if since := p.cfg.Now().Sub(p.saidAt); since >= 0 && since < sayEvery {
 		return nil
 	}
+	var again []owed
 	for len(p.due) > 0 && len(p.unsaid) < mostTold {
-		p.note(ctx, p.due[0].from, p.due[0].to)
+		next := p.due[0]
 		p.due = p.due[1:]
+		if next.reads++; !p.note(ctx, next) {
+			again = append(again, next)
+		}
 	}
+	p.due = append(again, p.due...)
 	p.mu.Lock()
 	asks := p.isNew
 	p.isNew = false
@@ -271,14 +288,18 @@ func (p *Peers) since(from time.Time) time.Time {
 }
 
 // note has the lines of an interval told. The second that is not over is left for the next time:
-// some logs have whole seconds.
-func (p *Peers) note(ctx context.Context, from, to time.Time) {
-	to = earlier(to, p.cfg.Now().Add(-settleFor).Truncate(time.Second).Add(-time.Nanosecond))
-	if to.Before(from) {
-		return
+// some logs have whole seconds. false: a log could not be read, and is to be read again.
+func (p *Peers) note(ctx context.Context, o owed) bool {
+	to := earlier(o.to, p.cfg.Now().Add(-settleFor).Truncate(time.Second).Add(-time.Nanosecond))
+	if to.Before(o.from) {
+		return true
 	}
-	log := p.cfg.Past.ownLog(pacemaker.InBackground(ctx), from, to, toldLines)
-	p.unsaid = append(p.unsaid, toldSpan{From: from.UTC(), To: to.UTC(), More: log.More, Lines: log.Lines})
+	log := p.cfg.Past.ownLog(pacemaker.InBackground(ctx), o.from, to, toldLines)
+	if o.reads < mostReads && slices.ContainsFunc(log.Sources, func(s cluster.LogSource) bool { return s.Problem != "" }) {
+		return false
+	}
+	p.unsaid = append(p.unsaid, toldSpan{From: o.from.UTC(), To: to.UTC(), More: log.More, Lines: log.Lines})
+	return true
 }
 
 // hear keeps what the others tell, and notes what they ask.

@@ -19,7 +19,6 @@ import (
 
 	"thalassa/auth"
 	"thalassa/cluster"
-	"thalassa/internal/testkit"
 	"thalassa/internal/wake"
 	"thalassa/pacemaker/history"
 )
@@ -36,6 +35,7 @@ type town struct {
 	now     func() time.Time
 	mute    map[string]bool // nodes whose texts are not passed
 	loud    int             // how much noise a line of a log has, in bytes
+	broken  map[string]int  // how often the log of a node cannot be read
 }
 
 // A quarter is what a node has of it.
@@ -98,7 +98,7 @@ func newTown(t *testing.T) *town {
 	}
 	return &town{
 		texts: texts{said: map[string]string{"n9": "garbage"}}, rings: map[string]string{}, states: map[string]string{"n1": "online", "n2": "online", "n3": "online"},
-		key: key, now: time.Now, mute: map[string]bool{},
+		key: key, now: time.Now, mute: map[string]bool{}, broken: map[string]int{},
 	}
 }
 
@@ -113,13 +113,23 @@ type agent struct {
 // agent starts that of a node, which logs a line each second with its name and a secret.
 func (x *town) agent(t *testing.T, node, kept string) agent {
 	t.Helper()
+	return x.agentWith(t, node, kept, func(*history.Archive) {})
+}
+
+// agentWith starts an agent whose archive has something from the beginning.
+func (x *town) agentWith(t *testing.T, node, kept string, fill func(*history.Archive)) agent {
+	t.Helper()
 	lines, err := history.OpenKeptLines(kept)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := agent{archive: open(t, t.TempDir(), history.Bounds{})}
+	fill(a.archive)
 	own := history.Past{Archive: a.archive, Elsewhere: &history.Elsewhere{
 		Lines: func(_ context.Context, from, to time.Time) (list []cluster.LogLine, sources []cluster.LogSource, more bool) {
+			if x.breaks(node) {
+				return nil, []cluster.LogSource{{Name: "journal", Problem: "journalctl has not answered in time"}}, false
+			}
 			for at := from.Truncate(time.Second).Add(time.Second); !at.After(to); at = at.Add(time.Second) {
 				list = append(list, cluster.LogLine{Time: at.UTC(), Source: "pacemaker.log", Daemon: "pacemaker-controld", Text: node + " says " + secret + x.noise(at)})
 			}
@@ -141,6 +151,14 @@ func (x *town) agent(t *testing.T, node, kept string) agent {
 	})
 	t.Cleanup(a.die)
 	return a
+}
+
+// breaks reports whether the log of a node cannot be read this time.
+func (x *town) breaks(node string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.broken[node]--
+	return x.broken[node] >= 0
 }
 
 // noise is text that cannot be compressed, so many bytes in a line.
@@ -216,25 +234,58 @@ func TestLogsOfTheOtherNodes(t *testing.T) {
 	}
 }
 
-// After a transition, each node tells the others what it has logged around it, without being asked.
+// After a transition, each node tells the others what it has logged around it, without being asked:
+// also when it looks as early as it may, because its agent begins with the transition.
 func TestNodesTellTheirLogs(t *testing.T) {
-	t.Parallel()
-	x := newTown(t)
-	n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
-	at := time.Now().Truncate(time.Second)
-	for _, a := range []agent{n1, n2} {
-		add(t, a.archive, "pe-warn-1.bz2", input(at, 1, false, "0s"))
-	}
-	x.changed.Broadcast()
-	testkit.Eventually(t, time.Minute, func() error {
-		log := n1.Between(t.Context(), at.Add(-5*time.Second), at.Add(5*time.Second), false)
-		if got := ofN2(log); len(got) != 11 || slices.Contains(log.Missing, "n2") {
-			return fmt.Errorf("n1 has %d lines of n2, missing are %v", len(got), log.Missing)
+	for _, after := range []time.Duration{0, 400 * time.Millisecond, 999 * time.Millisecond, 2 * time.Second, 7 * time.Second, 10 * time.Second} {
+		for _, told := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+				x := newTown(t)
+				n1, at := x.agent(t, "n1", t.TempDir()), time.Now()
+				<-time.After(after)
+				input := input(at, 1, false, "0s")
+				x.agentWith(t, "n2", t.TempDir(), func(a *history.Archive) { add(t, a, "pe-warn-1.bz2", input) })
+				add(t, n1.archive, "pe-warn-1.bz2", input)
+				if told {
+					synctest.Wait()
+					x.changed.Broadcast()
+				}
+				<-time.After(time.Minute)
+				log := n1.Between(t.Context(), at.Add(-5*time.Second), at.Add(5*time.Second), false)
+				if got := ofN2(log); len(got) != 11 || slices.Contains(log.Missing, "n2") {
+					t.Errorf("begun %s after it, told of it %t: n1 has %d lines of n2, missing are %v", after, told, len(got), log.Missing)
+				}
+				if x.rang("n1")+x.rang("n2") != "" {
+					t.Error("somebody was woken")
+				}
+			})
 		}
-		return nil
-	})
-	if x.rang("n1")+x.rang("n2") != "" {
-		t.Error("somebody was woken")
+	}
+}
+
+// A log that cannot be read at once is read again: lines that are told without it would be taken for
+// all. One that can never be read keeps nobody waiting.
+func TestLogThatCannotBeRead(t *testing.T) {
+	for broken, want := range map[int]int{2: 11, 1000: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+			x := newTown(t)
+			x.broken["n2"] = broken
+			n1, n2, at := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir()), time.Now()
+			add(t, n2.archive, "pe-warn-1.bz2", input(at, 1, false, "0s"))
+			x.changed.Broadcast()
+			<-time.After(time.Minute)
+			log := n1.Between(t.Context(), at.Add(-5*time.Second), at.Add(5*time.Second), false)
+			if got := ofN2(log); len(got) != want || slices.Contains(log.Missing, "n2") {
+				t.Errorf("after %d reads in vain, n1 has %d lines of n2, missing are %v", broken, len(got), log.Missing)
+			}
+			old := at.Add(-time.Hour)
+			log = n1.Between(t.Context(), old, old.Add(10*time.Second), true)
+			if slices.Contains(log.Missing, "n2") {
+				t.Errorf("after %d reads in vain, n2 has not answered", broken)
+			}
+		})
 	}
 }
 
