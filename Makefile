@@ -66,10 +66,10 @@ LISTED := grep --line-buffered -vE '^PASS (e2e\.[^ ]*/|([^e]|e[^2])[^ ]*\.(Test|
 YARDSTICKS := (cd tools && go test ./yardsticks)
 
 # tested NAME,PACKAGES,FLAGS runs tests. Those that were tried again are listed in a file of the name.
-tested = $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages "$(2)" \
+tested = THALASSA_ARTIFACTS=$(CURDIR)/bin/test/artifacts $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages "$(2)" \
 	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
 	  --rerun-fails-report bin/test/again-$(1) --jsonfile-timing-events bin/test/$(1).json -- \
-	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(3) | $(LISTED)
+	  -race -ldflags=-w -timeout 40m $(3) | $(LISTED)
 
 # Package e2e takes longest by far: most of its tests run alone, because they measure. When
 # everything is tested, the other packages run beside it: haproxy, which mostly waits for HAProxy,

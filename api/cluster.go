@@ -114,7 +114,7 @@ func (h clusterHandlers) simulate(c echo.Context) error {
 
 func (h clusterHandlers) act(c echo.Context) error {
 	kind := c.Param("action")
-	if kind == cluster.Leave { // which needs another role
+	if cluster.IsOfMembers(kind) { // which needs another role
 		return echo.ErrNotFound
 	}
 	return h.carryOut(c, kind)
@@ -122,6 +122,9 @@ func (h clusterHandlers) act(c echo.Context) error {
 
 // leave takes a node out of the cluster.
 func (h clusterHandlers) leave(c echo.Context) error { return h.carryOut(c, cluster.Leave) }
+
+// forget takes nodes out of the cluster that are gone.
+func (h clusterHandlers) forget(c echo.Context) error { return h.carryOut(c, cluster.Forget) }
 
 // carryOut carries out an action of a kind.
 func (h clusterHandlers) carryOut(c echo.Context, kind string) error {

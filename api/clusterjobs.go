@@ -77,7 +77,7 @@ func (h jobHandlers) show(c echo.Context) error {
 	return respond(c, http.StatusOK, j)
 }
 
-// cancel cancels a job. Who may not have a node leave may not break that off either.
+// cancel cancels a job. Who may not take a node out may not break that off either.
 func (h jobHandlers) cancel(c echo.Context) error {
 	if _, err := h.status(); err != nil {
 		return err
@@ -88,8 +88,8 @@ func (h jobHandlers) cancel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if who, _ := c.Get(callerKey).(caller); running.Kind == cluster.Leave && !who.Allows(auth.Admin, auth.TheNode) {
-		return forbidden("canceling the leave of a node is for the role admin, without limits")
+	if who, _ := c.Get(callerKey).(caller); cluster.IsOfMembers(running.Kind) && !who.Allows(auth.Admin, auth.TheNode) {
+		return forbidden("canceling the " + running.Kind + " of a node is for the role admin, without limits")
 	}
 	j, err := h.jobs.Cancel(c.Request().Context(), c.Param("id"), Author(c))
 	if err != nil {

@@ -99,7 +99,7 @@ func TestMembershipIsOff(t *testing.T) {
 	newFixture(t).do("DELETE", "/cluster/invitations", "").refused(t, 404, "not_found")
 }
 
-// Leaving needs the role admin, however its path is written.
+// Taking nodes out needs the role admin, however its path is written.
 func TestLeaveNeedsAdmin(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
@@ -109,9 +109,25 @@ func TestLeaveNeedsAdmin(t *testing.T) {
 			t.Errorf("%s: %d %s", path, r.status, r.body)
 		}
 	}
+	s.do("POST", "/cluster/actions/forget", `{"nodes":["n2"]}`, "Content-Type: application/json", bearer(apitest.OperateToken)).refused(t, 403, "forbidden")
+	for _, path := range []string{"/cluster/actions/f%6frget", "/cluster/actions/forget/", "/cluster/actions//forget"} {
+		if r := s.do("POST", path, `{"nodes":["n2"]}`, "Content-Type: application/json", bearer(apitest.OperateToken)); r.status < 400 {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+	}
 	admin := bearer(apitest.AdminToken)
+	for body, field := range map[string]string{
+		`{}`: "nodes", `{"nodes":["n2","n2"]}`: "nodes[1]", `{"nodes":["n2"],"node":"n3"}`: "node", `{"nodes":"n2"}`: "list nodes", `{"nodes":["n2"],"force":true}`: "bool down",
+	} {
+		if r := s.do("POST", "/cluster/actions/forget", body, "Content-Type: application/json", admin); r.status != 400 || !strings.Contains(string(r.body), field) {
+			t.Errorf("%s: %d %s, expected %q", body, r.status, r.body, field)
+		}
+	}
+	r := s.do("POST", "/cluster/actions/forget", `{"nodes":["n2"],"down":true}`, "Content-Type: application/json", admin)
+	r.wants(t, 200, nil)
+	s.do("POST", r.header.Get("Location")+"/cancel", "", bearer(apitest.OperateToken)).refused(t, 403, "forbidden")
 	s.do("POST", "/cluster/actions/leave", `{}`, "Content-Type: application/json", admin).refused(t, 400, "invalid")
-	r := s.do("POST", "/cluster/actions/leave", `{"node":"n2"}`, "Content-Type: application/json", admin)
+	r = s.do("POST", "/cluster/actions/leave", `{"node":"n2"}`, "Content-Type: application/json", admin)
 	r.wants(t, 200, nil)
 	cancel := r.header.Get("Location") + "/cancel"
 	s.do("POST", cancel, "", bearer(apitest.OperateToken)).refused(t, 403, "forbidden")

@@ -82,6 +82,7 @@ var requests = []struct {
 	{"GET", "/monitor.json", "", 1},
 	{"POST", "/cluster/actions/cleanup", "{}", 3},
 	{"POST", "/cluster/actions/leave", `{"node":"n2"}`, 4},
+	{"POST", "/cluster/actions/forget", `{"nodes":["n2"]}`, 4},
 	{"GET", "/cluster/invitations", "", 4},
 	{"POST", "/cluster/invitations", `{"for":"15m"}`, 4},
 	{"DELETE", "/cluster/invitations", "", 4},

@@ -200,6 +200,7 @@ func (d *nodeDialect) clusterRoutes() []Route {
 		{get, "/cluster/cib.xml", auth.Read, OnNode, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
 		{post, "/cluster/actions/{action}", auth.Operate, OnNode, "act on the cluster; answered when the action is done", cluster.act},
 		{post, "/cluster/actions/leave", auth.Admin, OnNode, "take a node out of the cluster; answered when the others have forgotten it", cluster.leave},
+		{post, "/cluster/actions/forget", auth.Admin, OnNode, "take nodes out of the cluster that are gone; answered when the cluster does not know them any more", cluster.forget},
 		{get, invitationsPath, auth.Admin, OnNode, "the last invitation of this node, without its code", members.list},
 		{post, invitationsPath, auth.Admin, OnNode, "make a code with which other nodes can join; the answer alone has it", members.invite},
 		{del, invitationsPath, auth.Admin, OnNode, "end the open invitation of this node", members.end},

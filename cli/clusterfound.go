@@ -360,6 +360,7 @@ func (f *founding) change(ctx context.Context, verb string, foresee func(context
 func newForget(o *onNode) *cobra.Command {
 	f := &founding{onNode: o}
 	var of bootstrap.Forgetting
+	var by *byAgent
 	cmd := &cobra.Command{
 		Use:   "forget NODE...",
 		Short: "Remove nodes that have left from the configuration of the others",
@@ -368,9 +369,18 @@ configuration. Run it as root, on one node. Each further node needs the new coro
 thalassa cluster sync on it gets it. Nodes that are off for good go together.
 
 Without quorum, or for a node that was not fenced, it needs --down: your word that the nodes
-are off. If one of them runs, both sides may run the same resources.`,
+are off. If one of them runs, both sides may run the same resources.
+
+With --agent, an agent of the cluster does it, and the agents of the other nodes get the new
+corosync.conf, if thalassa-membership.socket is enabled on all nodes that stay.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if by.isAsked(cmd) {
+				if err := local(cmd, "tools", "port"); err != nil {
+					return err
+				}
+				return by.forget(cmd.Context(), args, of.Down)
+			}
 			of.Nodes = args
 			return f.change(cmd.Context(), "forget "+strings.Join(args, ", "),
 				func(ctx context.Context, cfg bootstrap.Config) (bootstrap.Outlook, error) {
@@ -384,5 +394,6 @@ are off. If one of them runs, both sides may run the same resources.`,
 	f.flags(cmd)
 	cmd.Flags().BoolVar(&of.Down, "down", false, "confirm that the nodes are off, also without quorum")
 	portFlag(cmd, &of.Port)
+	by = f.remotely(cmd)
 	return cmd
 }

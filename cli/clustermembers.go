@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,7 +144,16 @@ func stepRows(w io.Writer, steps []cluster.MembershipStep) {
 
 // leave has a node leave by a job.
 func (r *byAgent) leave(ctx context.Context, node string) error {
-	a := cluster.Action{Kind: cluster.Leave, Node: node, Wait: nodesWait}
+	return r.remove(ctx, cluster.Action{Kind: cluster.Leave, Node: node, Wait: nodesWait}, "take node "+node+" out of the cluster")
+}
+
+// forget has nodes that are gone forgotten by a job.
+func (r *byAgent) forget(ctx context.Context, nodes []string, down bool) error {
+	return r.remove(ctx, cluster.Action{Kind: cluster.Forget, Nodes: nodes, Down: down, Wait: nodesWait}, "forget "+strings.Join(nodes, ", "))
+}
+
+// remove shows what an action does that takes nodes out, asks, and has it carried out.
+func (r *byAgent) remove(ctx context.Context, a cluster.Action, verb string) error {
 	agent, err := r.agent(ctx)
 	if err != nil {
 		return err
@@ -160,7 +170,7 @@ func (r *byAgent) leave(ctx context.Context, node string) error {
 			fmt.Fprintln(r.env.Stdout, line)
 		}
 	}
-	if err := r.permit("take node " + node + " out of the cluster"); err != nil {
+	if err := r.permit(verb); err != nil {
 		return err
 	}
 	return r.carryOutOnNodes(ctx, agent, a)

@@ -37,6 +37,10 @@ func TestMembershipByAnAgent(t *testing.T) {
 	run(cli.ExitOK, "job", "leave n2 --agent URL --yes")
 	run(cli.ExitUsage, "--yes", "leave n2")
 	run(cli.ExitOK, "", "leave n2 --dry-run")
+	run(cli.ExitOK, "job", "forget n2 n3 --down --agent URL --yes")
+	run(cli.ExitUsage, "forget n2; expected --yes", "forget n2 --agent URL")
+	run(cli.ExitOK, "", "forget n2 --agent URL --dry-run")
+	run(cli.ExitUsage, "--port: has no meaning with --agent", "forget n2 --agent URL --port 7")
 	for line, words := range map[string]string{
 		"leave --agent URL": "expected NODE", "invite --agent URL --port 7": "--port: has no meaning with --agent", "join SECRET --agent URL --dry-run": "--dry-run",
 		"invite --end": "expected --agent", "join SECRET --agent URL --address nonsense --yes": "addresses[0]",

@@ -43,16 +43,27 @@ func CancelClusterJob(ctx context.Context, c *Client, id string) (cluster.Job, e
 // BeginClusterAction asks for an action on the cluster, and returns its job when that has
 // begun. The same key again, a random text of 8 to 200 letters, is the same job.
 func BeginClusterAction(ctx context.Context, c *Client, a cluster.Action, key string) (cluster.Job, error) {
-	body := map[string]string{}
+	return beginJob(ctx, c, "/cluster/actions/"+url.PathEscape(a.Kind), actionBody(a), key, nil)
+}
+
+// actionBody is an action as the API takes it.
+func actionBody(a cluster.Action) map[string]any {
+	body := map[string]any{}
 	for name, value := range map[string]string{"node": a.Node, "resource": a.Resource, "ticket": a.Ticket} {
 		if value != "" {
 			body[name] = value
 		}
 	}
+	if len(a.Nodes) > 0 {
+		body["nodes"] = a.Nodes
+	}
+	if a.Down {
+		body["down"] = true
+	}
 	if a.Wait > 0 {
 		body["wait"] = a.Wait.String()
 	}
-	return beginJob(ctx, c, "/cluster/actions/"+url.PathEscape(a.Kind), body, key, nil)
+	return body
 }
 
 // beginJob asks for a job under a condition, and returns it when it has begun.
@@ -120,10 +131,8 @@ func ClusterStatus(ctx context.Context, c *Client) (cluster.Status, error) {
 
 // PredictClusterAction is what an action on the cluster would do.
 func PredictClusterAction(ctx context.Context, c *Client, a cluster.Action) (cluster.Consequences, error) {
-	body := map[string]string{}
-	if a.Node != "" {
-		body["node"] = a.Node
-	}
+	body := actionBody(a)
+	delete(body, "wait")
 	var out cluster.Consequences
 	answer, err := c.transport.do(ctx, call{method: http.MethodPost, path: "/cluster/simulate/" + url.PathEscape(a.Kind), body: body, wait: settleTime})
 	if err != nil {

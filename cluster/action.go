@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ const (
 	Startup          = "startup"     // starts corosync and Pacemaker on all nodes, or on Node
 	Shutdown         = "shutdown"    // stops them
 	Leave            = "leave"       // takes Node out of the cluster; one that is gone already is forgotten
+	Forget           = "forget"      // takes Nodes out of it that are gone
 )
 
 // An Action is an action on a cluster.
@@ -44,6 +46,9 @@ type Action struct {
 	Node     string // see the kinds; empty if the kind has none
 	Resource string // also the id of a tag, which stands for what it names
 	Ticket   string
+	// Nodes are those that Forget is about. Down: the author has made sure that they are off.
+	Nodes []string `json:",omitzero"`
+	Down  bool     `json:",omitzero"`
 	// Wait limits the time for the cluster to settle (2 min).
 	Wait time.Duration
 	// Author is who requests it.
@@ -65,15 +70,19 @@ type Action struct {
 // ParseAction parses the JSON body of an action. An empty body has no fields. The
 // error is an *lb.InvalidError.
 func ParseAction(kind string, data []byte) (a Action, err error) {
-	var body struct{ Node, Resource, Ticket, Wait string }
+	var body struct {
+		Node, Resource, Ticket, Wait string
+		Nodes                        []string
+		Down                         bool
+	}
 	if len(strings.TrimSpace(string(data))) > 0 {
 		decoder := json.NewDecoder(strings.NewReader(string(data)))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&body); err != nil {
-			return a, bodyError(err)
+			return a, bodyError(kind, err)
 		}
 	}
-	a = Action{Kind: kind, Node: body.Node, Resource: body.Resource, Ticket: body.Ticket}
+	a = Action{Kind: kind, Node: body.Node, Resource: body.Resource, Ticket: body.Ticket, Nodes: body.Nodes, Down: body.Down}
 	if body.Wait != "" {
 		if a.Wait, err = time.ParseDuration(body.Wait); err != nil || a.Wait <= 0 || a.Wait > 10*time.Minute {
 			return a, invalidAction("wait", "is not a valid duration", `a duration up to 10m, e.g. "30s"`)
@@ -83,7 +92,10 @@ func ParseAction(kind string, data []byte) (a Action, err error) {
 }
 
 // bodyError names the unknown field, as for other documents.
-func bodyError(err error) error {
+func bodyError(kind string, err error) error {
+	if kind == Forget {
+		return invalidAction("body", "is not an action", "an object with the list nodes, the bool down and the string wait")
+	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return invalidAction(strings.Trim(field, `"`), "is not a field of an action", "node, resource, ticket or wait")
 	}
@@ -94,12 +106,23 @@ func bodyError(err error) error {
 func ActionKinds() []string {
 	return []string{
 		Standby, Online, Move, KeepOff, Clear, StartMaintenance, EndMaintenance, Manage, Unmanage, Cleanup, Refresh,
-		Start, Stop, Restart, Promote, Demote, Fence, ClearState, Grant, Revoke, Activate, Startup, Shutdown, Leave,
+		Start, Stop, Restart, Promote, Demote, Fence, ClearState, Grant, Revoke, Activate, Startup, Shutdown, Leave, Forget,
 	}
 }
 
 // IsOfNodes reports whether the agents carry out the action on their nodes, and not Pacemaker.
-func (a Action) IsOfNodes() bool { return a.Kind == Startup || a.Kind == Shutdown || a.Kind == Leave }
+func (a Action) IsOfNodes() bool {
+	return a.Kind == Startup || a.Kind == Shutdown || IsOfMembers(a.Kind)
+}
+
+// IsOfMembers reports whether actions of a kind change which nodes the cluster has. They need the role
+// admin.
+func IsOfMembers(kind string) bool { return kind == Leave || kind == Forget }
+
+// TakesOut reports whether the action takes a node out of the cluster.
+func (a Action) TakesOut(node string) bool {
+	return a.Kind == Leave && a.Node == node || a.Kind == Forget && slices.Contains(a.Nodes, node)
+}
 
 // Until is when the time of an action of the nodes is over that was begun then: 5 minutes later,
 // unless the request says.
@@ -121,6 +144,35 @@ func (a Action) Check() error {
 			return invalidAction(f.name, "is not a name", "letters, digits and . _ : - not beginning with -")
 		}
 	}
+	return a.checkNodes()
+}
+
+// maxForgotten bounds Nodes: corosync has no more than 32.
+const maxForgotten = 31
+
+// checkNodes checks Nodes and Down.
+func (a Action) checkNodes() error {
+	switch {
+	case a.Kind != Forget && len(a.Nodes) > 0:
+		return invalidAction("nodes", "has no meaning for "+a.Kind, "no value")
+	case a.Kind != Forget && a.Down:
+		return invalidAction("down", "has no meaning for "+a.Kind, "no value")
+	case a.Kind != Forget:
+		return nil
+	case len(a.Nodes) == 0:
+		return invalidAction("nodes", "is missing", "the names of nodes that are gone")
+	case len(a.Nodes) > maxForgotten:
+		return invalidAction("nodes", "has too many", "at most "+strconv.Itoa(maxForgotten))
+	}
+	for i, name := range a.Nodes {
+		field := "nodes[" + strconv.Itoa(i) + "]"
+		if !isName(name) {
+			return invalidAction(field, "is not a name", "letters, digits and . _ : - not beginning with -")
+		}
+		if slices.Contains(a.Nodes[:i], name) {
+			return invalidAction(field, "is set twice", "each node once")
+		}
+	}
 	return nil
 }
 
@@ -137,6 +189,8 @@ func (a Action) fields() (needs, takes string, known bool) {
 		return "n", "", true
 	case Startup, Shutdown:
 		return "", "n", true
+	case Forget:
+		return "", "", true
 	case Move:
 		return "n", "r", true
 	case KeepOff:
@@ -164,6 +218,8 @@ func (a Action) Object() string {
 		return "resource/" + a.Resource
 	case a.Node != "":
 		return "node/" + a.Node
+	case len(a.Nodes) == 1:
+		return "node/" + a.Nodes[0]
 	}
 	return "cluster"
 }

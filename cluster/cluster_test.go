@@ -88,6 +88,7 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 		{Kind: cluster.Startup},
 		{Kind: cluster.Shutdown, Node: "n1"},
 		{Kind: cluster.Leave, Node: "n1"},
+		{Kind: cluster.Forget, Nodes: []string{"n1", "n2"}, Down: true},
 	}
 	kinds := map[string]bool{}
 	for _, a := range sound {
@@ -106,6 +107,11 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 		"node":      {Kind: cluster.Standby},
 		"resource":  {Kind: cluster.Stop},
 		"node ":     {Kind: cluster.Stop, Resource: "vip", Node: "n1"},
+		"nodes":     {Kind: cluster.Forget},
+		"nodes ":    {Kind: cluster.Leave, Node: "n1", Nodes: []string{"n2"}},
+		"nodes[1]":  {Kind: cluster.Forget, Nodes: []string{"n1", "n1"}},
+		"nodes[0]":  {Kind: cluster.Forget, Nodes: []string{"-n1"}},
+		"down":      {Kind: cluster.Shutdown, Down: true},
 		"node  ":    {Kind: cluster.Move, Node: "-n"},
 		"node   ":   {Kind: cluster.Move, Node: "a b"},
 		"node    ":  {Kind: cluster.Standby, Node: "n1", Ticket: "T"},

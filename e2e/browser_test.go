@@ -321,7 +321,7 @@ func (p *page) shot(name string) {
 		p.tb.Logf("no screenshot %s: %v", name, err)
 		return
 	}
-	if err := os.WriteFile(filepath.Join(p.tb.ArtifactDir(), strings.ReplaceAll(p.tb.Name(), "/", "-")+"-"+name+".png"), data, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(testkit.Artifacts(p.tb), strings.ReplaceAll(p.tb.Name(), "/", "-")+"-"+name+".png"), data, 0o600); err != nil {
 		p.tb.Error(err)
 	}
 }

@@ -227,7 +227,9 @@ func noCanaryStored(t *testing.T, n *cluster.Node) {
 		}
 		if data, err := os.ReadFile(path); err == nil {
 			names = append(names, d.Name())
-			noCanary(t, path+" on "+n.Name, string(data))
+			if i := strings.Index(string(data), canaryInCIB); i >= 0 {
+				t.Errorf("%s on %s has a secret: %q", path, n.Name, data[max(0, i-150):i])
+			}
 		}
 		return nil
 	})

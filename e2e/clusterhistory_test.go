@@ -79,9 +79,15 @@ func (s *clusterFixture) history(t *testing.T, seen effect, since time.Time) {
 		t.Errorf("the decisions in %s were %+v, %v", id, p, err)
 	}
 	var e failover.Explanation
-	if err := s.past(dc, "/"+id+"/explanation", &e); err != nil || e.Kind != failover.KindLoss || e.Node != lost {
-		t.Errorf("%s was explained as %+v, %v", id, e, err)
-	}
+	testkit.Eventually(t, time.Minute, func() error { // the results come with the status of the cluster
+		if err := s.past(dc, "/"+id+"/explanation", &e); err != nil || e.Kind != failover.KindLoss || e.Node != lost {
+			t.Fatalf("%s was explained as %+v, %v", id, e, err)
+		}
+		if !slices.ContainsFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseAddress && p.Node == seen.to }) {
+			return fmt.Errorf("%s has no start of the address on %s: %+v", id, seen.to, e)
+		}
+		return nil
+	})
 	for _, phase := range e.Phases {
 		t.Logf("%s %s %s: %+v", phase.Name, phase.Resource, phase.Node, phase.Took)
 	}

@@ -382,7 +382,7 @@ func (w *writers) check(patience time.Duration) {
 	}
 	var page bytes.Buffer
 	if err := errors.Join(w.record.Check(patience, &page), w.record.CheckRevisions()); err != nil {
-		path := filepath.Join(w.ArtifactDir(), "history.html")
+		path := filepath.Join(testkit.Artifacts(w), "history.html")
 		w.Errorf("%v; see %s", errors.Join(err, os.WriteFile(path, page.Bytes(), 0o600)), path)
 	}
 	w.checkStored()

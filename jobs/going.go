@@ -64,12 +64,11 @@ func (c carrier) spares(rec record, others []record) error {
 }
 
 // mayAsk reports whether a job may ask nodes for something, or has: nobody refuses it any more.
-func (r record) mayAsk() bool {
-	return r.Written > 0 && (r.Passed || !r.takesDown())
-}
+func (r record) mayAsk() bool { return r.Written > 0 && r.Passed }
 
-// pass lets a job ask the nodes. One that takes a node down counts the jobs of the others first,
-// and notes that it has: whoever goes on with a job that has not done so does it then.
+// pass lets a job ask the nodes. It looks for what must not come together with it, now that others
+// can see it, and one that takes a node down counts the jobs of the others. It notes that it has:
+// whoever goes on with a job that has not done so does it then.
 func (c carrier) pass(ctx context.Context, t *task) error {
 	if t.resumed && t.rec.mayAsk() {
 		t.wrote = true
@@ -82,14 +81,14 @@ func (c carrier) pass(ctx context.Context, t *task) error {
 		}
 		err = c.turn(ctx, t.rec)
 	}
+	if err == nil {
+		err = c.cfg.Nodes.Apart(ctx, t.rec.action(), t.rec.ID)
+	}
 	if err = cmp.Or(err, permit.Check(ctx), context.Cause(ctx)); err != nil {
 		t.rec.Written = 0
 		return err
 	}
 	t.wrote = true
-	if !t.rec.takesDown() {
-		return nil
-	}
 	t.rec.Passed = true
 	t.rec.Version++
 	if err := c.ledger.save(ctx, []record{t.rec}); err != nil {

@@ -20,6 +20,9 @@ func (t *task) isOfNodes() bool { return t.rec.isOfNodes() }
 
 func (r record) isOfNodes() bool { return r.Action != nil && r.action().IsOfNodes() }
 
+// isService reports whether the job is a startup or shutdown.
+func (r record) isService() bool { return r.isOfNodes() && !cluster.IsOfMembers(r.Kind) }
+
 // until is when the time of a startup or shutdown is over. Nothing is started or stopped after
 // it, whoever goes on with the job: a cluster that was down for a day is not shut down again for
 // a job that somebody has left.
@@ -118,11 +121,11 @@ func (l *ledger) superseded(rec record) error {
 	return nil
 }
 
-// laterOfNodes is a startup or shutdown that was begun after a job, and was not refused; empty:
-// there is none.
+// laterOfNodes is a startup or shutdown that was begun after another one, and was not refused; empty:
+// there is none. A leaving is not followed by them: they are refused while it goes on.
 func (l *ledger) laterOfNodes(than record) string {
 	for _, rec := range l.filter(func(rec record) bool {
-		return rec.isOfNodes() && rec.mayAsk() && rec.ID != than.ID && rec.Begun.After(than.Begun) && (rec.Action.Node == "" || than.Action.Node == "" || rec.Action.Node == than.Action.Node)
+		return rec.isService() && than.isService() && rec.mayAsk() && rec.ID != than.ID && rec.Begun.After(than.Begun) && (rec.Action.Node == "" || than.Action.Node == "" || rec.Action.Node == than.Action.Node)
 	}) {
 		return rec.ID
 	}
@@ -162,7 +165,7 @@ func (r *Runner) inherits(ctx context.Context, rec record, self string) bool {
 	if r.silent[rec.ID]++; r.silent[rec.ID] < carrierSilence {
 		return false
 	}
-	if rec.Kind == cluster.Leave && rec.Action.Node == self { // it is the one that goes
+	if rec.action().TakesOut(self) { // it is the one that goes
 		return false
 	}
 	return !slices.ContainsFunc(rec.ahead(self, r.cfg.Nodes.Names()), func(node string) bool { return r.cfg.Nodes.Answers(ctx, node) })
@@ -171,7 +174,7 @@ func (r *Runner) inherits(ctx context.Context, rec record, self string) bool {
 // ahead are the nodes that go on with a job before one of all nodes does: those that are known to
 // have it, by their names.
 func (r record) ahead(self string, all []string) []string {
-	isCarrier := func(node string) bool { return node == r.Node || r.Kind == cluster.Leave && node == r.Action.Node }
+	isCarrier := func(node string) bool { return node == r.Node || r.action().TakesOut(node) }
 	list := slices.DeleteFunc(slices.Clone(r.Kept), isCarrier)
 	if len(list) == 0 {
 		list = slices.DeleteFunc(slices.Clone(all), isCarrier)
@@ -188,7 +191,7 @@ func (r record) ahead(self string, all []string) []string {
 func (r *Runner) ShutDown(node string) *cluster.ShutDown {
 	var last record
 	for _, rec := range r.ledger.filter(func(rec record) bool {
-		return rec.isOfNodes() && rec.Kind != cluster.Leave && rec.Written > 0 && (rec.Kind == cluster.Startup || !rec.Over() || rec.State == cluster.JobDone) && (rec.Action.Node == "" || rec.Action.Node == node)
+		return rec.isService() && rec.Written > 0 && (rec.Kind == cluster.Startup || !rec.Over() || rec.State == cluster.JobDone) && (rec.Action.Node == "" || rec.Action.Node == node)
 	}) {
 		if rec.Begun.After(last.Begun) {
 			last = rec

@@ -25,8 +25,9 @@ type nodesOf struct {
 	asked   []string
 	hangs   bool // what is asked for does not come about
 	refused error
-	silent  bool   // the agents of other nodes do not answer
-	lost    string // nor does that of this node
+	silent  bool                   // the agents of other nodes do not answer
+	lost    string                 // nor does that of this node
+	apart   func(job string) error // nil: nothing is in the way
 
 	quorum *quorum // of which each node that goes down takes one; nil: nobody counts
 }
@@ -77,6 +78,15 @@ func (n *nodesOf) Check(context.Context, cluster.Action) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.refused
+}
+
+func (n *nodesOf) Apart(_ context.Context, _ cluster.Action, job string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.apart == nil {
+		return nil
+	}
+	return n.apart(job)
 }
 
 func (n *nodesOf) Carry(ctx context.Context, a cluster.Action, _ cluster.Job) (cluster.Status, error) {

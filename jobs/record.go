@@ -46,8 +46,9 @@ type record struct {
 	// Taken: another node than that of the job has gone on with a startup or shutdown, which the
 	// first may have ended without being heard.
 	Taken bool `json:"taken,omitempty"`
-	// Passed: the job that takes a node down has counted those of other nodes, see carrier.pass.
-	// Until then, it has asked no node for anything.
+	// Passed: the job of nodes has counted those that take others down, and has found nothing under
+	// way that must not come together with it, see carrier.pass. Until then, it has asked no node
+	// for anything.
 	Passed bool `json:"passed,omitempty"`
 }
 
@@ -56,12 +57,16 @@ type target struct {
 	Node     string `json:"node,omitempty"`
 	Resource string `json:"resource,omitempty"`
 	Ticket   string `json:"ticket,omitempty"`
+	// Nodes and Down are of a forget.
+	Nodes []string `json:"nodes,omitempty"`
+	Down  bool     `json:"down,omitempty"`
 }
 
 // action is what the job is to do, if it is an action: Action is not nil.
 func (r record) action() cluster.Action {
 	return cluster.Action{
-		Kind: r.Kind, Node: r.Action.Node, Resource: r.Action.Resource, Ticket: r.Action.Ticket, Wait: r.WaitFor, Author: r.Author,
+		Kind: r.Kind, Node: r.Action.Node, Resource: r.Action.Resource, Ticket: r.Action.Ticket, Nodes: r.Action.Nodes, Down: r.Action.Down,
+		Wait: r.WaitFor, Author: r.Author,
 	}
 }
 

@@ -39,6 +39,9 @@ type Nodes interface {
 	Spares(node string, going []string) error
 	// Check refuses an action that cannot be carried out.
 	Check(ctx context.Context, a cluster.Action) error
+	// Apart refuses an action while something else is under way that must not come together with
+	// it: a node joins or leaves while others are started or stopped. job is that of the action.
+	Apart(ctx context.Context, a cluster.Action, job string) error
 	// Carry carries out an action until the deadline of ctx, and returns when each node is as
 	// asked. It may be called again.
 	Carry(ctx context.Context, a cluster.Action, j cluster.Job) (cluster.Status, error)
@@ -143,7 +146,7 @@ func actionTask(ctx context.Context, a cluster.Action, o cluster.Order) *task {
 	t := newTask(ctx, o)
 	t.asked = &a
 	t.rec.Kind, t.rec.Object, t.rec.WaitFor = a.Kind, a.Object(), a.Wait
-	t.rec.Action = &target{Node: a.Node, Resource: a.Resource, Ticket: a.Ticket}
+	t.rec.Action = &target{Node: a.Node, Resource: a.Resource, Ticket: a.Ticket, Nodes: a.Nodes, Down: a.Down}
 	return t
 }
 
@@ -235,10 +238,8 @@ func (r record) refusal() error {
 
 // loaded waits until the stored jobs have been read. The error is an *lb.UnavailableError.
 func (r *Runner) loaded(ctx context.Context) error {
-	select {
-	case <-r.ready:
+	if isClosed(r.ready) {
 		return nil
-	default:
 	}
 	select {
 	case <-r.ready:
@@ -255,6 +256,32 @@ func (r *Runner) Jobs(ctx context.Context, q cluster.JobQuery) ([]cluster.Job, e
 		return nil, err
 	}
 	return r.ledger.list(q), nil
+}
+
+// OfNodes are the jobs that start, stop or take out nodes now, as far as this node knows, without the
+// status of other nodes: theirs may have ended. The error is an *lb.UnavailableError until the stored
+// ones have been read.
+func (r *Runner) OfNodes() ([]cluster.Job, error) {
+	if !isClosed(r.ready) {
+		return nil, &lb.UnavailableError{What: "the stored jobs of the cluster have not been read yet"}
+	}
+	now := r.cfg.Now()
+	var out []cluster.Job
+	for _, rec := range r.ledger.filter(func(rec record) bool {
+		return rec.isOfNodes() && rec.Written > 0 && !rec.Over() && now.Before(rec.until())
+	}) {
+		out = append(out, rec.Job)
+	}
+	return out, nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // Known is a job as it is now; false: it is not known.

@@ -85,7 +85,8 @@ func TestHostileQuestions(t *testing.T) {
 		`{"verb":"invite","for":900}` + "\n":               "nodes",
 		`{"verb":"invite","nodes":1}` + "\n":               "for",
 		`{"verb":"join","node":"n2"}` + "\n":               "code",
-		`{"verb":"forget"}` + "\n":                         "node",
+		`{"verb":"forget"}` + "\n":                         "gone",
+		`{"verb":"leave","down":true}` + "\n":              "down",
 		`[]` + "\n":                                        "object",
 		`{"verb":"join","code":7}` + "\n":                  "code",
 		"\x00\xff\n":                                       "JSON",
@@ -141,8 +142,8 @@ func TestAnswers(t *testing.T) {
 	testkit.NeedsRoot(t)
 	long := strings.Repeat("ä\n", 1<<20)
 	path, _ := serve(t, "nobody", func(_ context.Context, q membership.Question, tell func(membership.Event)) error {
-		tell(membership.Event{Step: "corosync", State: "failed", Node: q.Node, Text: long})
-		switch q.Node {
+		tell(membership.Event{Step: "corosync", State: "failed", Node: strings.Join(q.Gone, ","), Text: long})
+		switch q.Gone[0] {
 		case "taken":
 			return &bootstrap.ConflictError{Problem: "node taken is online"}
 		case "broken":
@@ -163,14 +164,14 @@ func TestAnswers(t *testing.T) {
 		"long":   func(err error) bool { return err != nil && len(err.Error()) < 5000 },
 	} {
 		var events []membership.Event
-		err := root.Do(t.Context(), membership.Question{Verb: membership.VerbForget, Node: node}, func(e membership.Event) { events = append(events, e) })
+		err := root.Do(t.Context(), membership.Question{Verb: membership.VerbForget, Gone: []string{node}}, func(e membership.Event) { events = append(events, e) })
 		if !is(err) || len(events) != 1 || events[0].Node != node || len(events[0].Text) > 5<<10 {
 			t.Errorf("%s: %v, %d events", node, err, len(events))
 		}
 	}
 	err := root.Do(t.Context(), membership.Question{Verb: membership.VerbForget}, nil)
-	if invalid := (*lb.InvalidError)(nil); !errors.As(err, &invalid) || invalid.Fields[0].Path != "node" {
-		t.Errorf("without node: %v", err)
+	if invalid := (*lb.InvalidError)(nil); !errors.As(err, &invalid) || invalid.Fields[0].Path != "gone" {
+		t.Errorf("without nodes: %v", err)
 	}
 }
 
@@ -199,7 +200,7 @@ func TestWhatEndsWithTheConnection(t *testing.T) {
 		case membership.VerbJoin:
 			q = membership.Question{Verb: verb, Code: "x"}
 		case membership.VerbForget:
-			q = membership.Question{Verb: verb, Node: "n3"}
+			q = membership.Question{Verb: verb, Gone: []string{"n3"}}
 		}
 		err := membership.NewRoot(path).Do(ctx, q, func(e membership.Event) {
 			if e.Code == "SECRET" {
@@ -248,7 +249,7 @@ func TestManyEvents(t *testing.T) {
 		return nil
 	})
 	steps := map[string]int{}
-	err := membership.NewRoot(path).Do(t.Context(), membership.Question{Verb: membership.VerbForget, Node: "n3"}, func(e membership.Event) { steps[e.Step]++ })
+	err := membership.NewRoot(path).Do(t.Context(), membership.Question{Verb: membership.VerbForget, Gone: []string{"n3"}}, func(e membership.Event) { steps[e.Step]++ })
 	if err != nil || steps["authkey"] != 10000 || steps["sync"] != 1 || steps["node"] != 1 {
 		t.Errorf("%v, %v", steps, err)
 	}

@@ -16,7 +16,7 @@ const (
 	VerbJoin   = "join"   // this node joins with Code, as Node (its host name) with Addresses (the one towards the other node)
 	VerbSync   = "sync"   // gets new corosync.confs from the node that invites or forgets, until the connection ends
 	VerbLeave  = "leave"  // this node leaves; one that is in no cluster has left
-	VerbForget = "forget" // Node, which has left or is off, is removed from all others; ends with the connection, and may be repeated
+	VerbForget = "forget" // Gone, which have left or are off, are removed from all others; ends with the connection, and may be repeated
 )
 
 // A Question is what the agent wants.
@@ -29,6 +29,9 @@ type Question struct {
 	Code      string   `json:"code,omitempty"`
 	Node      string   `json:"node,omitempty"`
 	Addresses []string `json:"addresses,omitempty"`
+	// Gone are nodes. Down: somebody has made sure that they are off.
+	Gone []string `json:"gone,omitempty"`
+	Down bool     `json:"down,omitempty"`
 }
 
 // An Event is what bootstrap tells.
@@ -75,14 +78,14 @@ type field struct {
 }
 
 func (q Question) fields() []field {
-	return []field{{"for", q.For != 0}, {"nodes", q.Nodes != 0}, {"code", q.Code != ""}, {"node", q.Node != ""}, {"addresses", len(q.Addresses) > 0}}
+	return []field{{"for", q.For != 0}, {"nodes", q.Nodes != 0}, {"code", q.Code != ""}, {"node", q.Node != ""}, {"addresses", len(q.Addresses) > 0}, {"gone", len(q.Gone) > 0}, {"down", q.Down}}
 }
 
 // check refuses questions with fields that are missing, or have no meaning. Values are checked by
 // package bootstrap. The error is an *lb.InvalidError.
 func (q Question) check() error {
 	needs, known := map[string][]string{
-		VerbCheck: nil, VerbInvite: {"for", "nodes"}, VerbJoin: {"code"}, VerbSync: nil, VerbLeave: nil, VerbForget: {"node"},
+		VerbCheck: nil, VerbInvite: {"for", "nodes"}, VerbJoin: {"code"}, VerbSync: nil, VerbLeave: nil, VerbForget: {"gone"},
 	}[q.Verb]
 	if !known {
 		return invalid("verb", "is not known", "check, invite, join, sync, leave or forget")
@@ -90,6 +93,9 @@ func (q Question) check() error {
 	takes := slices.Clone(needs)
 	if q.Verb == VerbJoin {
 		takes = append(takes, "node", "addresses")
+	}
+	if q.Verb == VerbForget {
+		takes = append(takes, "down")
 	}
 	for _, f := range q.fields() {
 		if slices.Contains(needs, f.name) && !f.isGiven {

@@ -167,7 +167,7 @@ func Carry(cfg bootstrap.Config) Work {
 		case VerbLeave:
 			return leave(ctx, cfg)
 		case VerbForget:
-			return bootstrap.Forget(ctx, cfg, bootstrap.Forgetting{Nodes: []string{q.Node}, Port: bootstrap.DefaultPort})
+			return bootstrap.Forget(ctx, cfg, bootstrap.Forgetting{Nodes: q.Gone, Down: q.Down, Port: bootstrap.DefaultPort})
 		}
 		return q.check()
 	}

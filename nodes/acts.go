@@ -18,15 +18,18 @@ type Root interface {
 
 // A Membership is what a node does about its membership.
 type Membership struct {
-	// Doing is leave or sync while it is under way.
+	// Doing is the verb of membership that is under way for an agent; not check.
 	Doing string `json:"doing,omitempty"`
 	// Job is that of the last leave. Left: the node is in no cluster any more. Failed is why it has
 	// not left.
 	Job    string `json:"job,omitempty"`
 	Left   bool   `json:"left,omitempty"`
 	Failed string `json:"failed,omitempty"`
-	// Problem is why root cannot be asked; empty: it can.
+	// Problem is why root cannot be asked; empty: it can. Busy: root is at work, for whomever.
 	Problem string `json:"problem,omitempty"`
+	Busy    bool   `json:"busy,omitempty"`
+	// Jobs are those that this node knows to start, stop or take out nodes now, in answers to look.
+	Jobs []Going `json:"jobs,omitempty"`
 }
 
 // acts are what root does on this node for agents of other nodes, one at a time. Methods may be
@@ -71,7 +74,7 @@ func (a *acts) look(ctx context.Context) Report {
 	r := a.report()
 	if r.Membership.Doing == "" {
 		if err := a.root.Do(ctx, membership.Question{Verb: membership.VerbCheck}, func(membership.Event) {}); err != nil {
-			r.Membership.Problem = err.Error()
+			r.Membership.Problem, r.Membership.Busy = err.Error(), isBusy(err)
 		}
 	}
 	return r
@@ -117,19 +120,19 @@ func (a *acts) leave(ctx context.Context, by, job string) Report {
 	return a.shown()
 }
 
-// serve notes that a join goes on as a sync, which the inviting node looks for, unless something else
-// is under way. The function notes its end.
-func (a *acts) serve() (end func()) {
+// note notes what root is asked for by this agent itself, unless something else is under way. The
+// function notes what it has become; empty: its end.
+func (a *acts) note(verb string) (become func(verb string)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.now.Doing != "" {
-		return func() {}
+		return func(string) {}
 	}
-	a.now.Doing = membership.VerbSync
-	return func() {
+	a.now.Doing = verb
+	return func(verb string) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.now.Doing = ""
+		a.now.Doing = verb
 	}
 }
 

@@ -85,12 +85,28 @@ func (c *Crew) targets(a cluster.Action) ([]string, error) {
 	return []string{a.Node}, nil
 }
 
-// Foresee is what a startup or shutdown will do, and which commands do the same on each node. It
-// changes nothing. Errors: *lb.NotFoundError, *lb.ConflictError, *lb.UnavailableError.
+// Foresee is what a startup, a shutdown or a change of the members will do, and which commands do the same on each node.
+// It changes nothing. Errors: *lb.NotFoundError, *lb.ConflictError, *lb.UnavailableError.
 func (c *Crew) Foresee(ctx context.Context, a cluster.Action) (out cluster.Consequences, commands []string, err error) {
-	if a.Kind == cluster.Leave {
-		return c.departure(a).foresee(ctx)
+	switch a.Kind {
+	case cluster.Leave:
+		out, commands, err = c.departure(a).foresee(ctx)
+	case cluster.Forget:
+		out, commands, err = c.forgetting(a).foresee(ctx)
+	default:
+		out, commands, err = c.foresee(ctx, a)
 	}
+	if err == nil {
+		err = c.Apart(ctx, a, "")
+	}
+	if err != nil {
+		return cluster.Consequences{}, nil, err
+	}
+	return out, commands, nil
+}
+
+// foresee is Foresee of a startup or shutdown.
+func (c *Crew) foresee(ctx context.Context, a cluster.Action) (out cluster.Consequences, commands []string, err error) {
 	targets, err := c.targets(a)
 	if err != nil {
 		return out, nil, err
@@ -179,8 +195,11 @@ func stops(v cluster.Status) []cluster.Consequence {
 // Check refuses an action unless the agent of each of its nodes answers. Nothing has changed
 // then.
 func (c *Crew) Check(ctx context.Context, a cluster.Action) error {
-	if a.Kind == cluster.Leave {
+	switch a.Kind {
+	case cluster.Leave:
 		return c.departure(a).check(ctx)
+	case cluster.Forget:
+		return c.forgetting(a).check(ctx)
 	}
 	if _, err := c.cfg.Local.Key(ctx); err != nil {
 		return &lb.UnavailableError{What: "this node cannot start or stop services: " + err.Error()}
@@ -234,15 +253,18 @@ func isAsWanted(v cluster.Status, a cluster.Action, node string) bool {
 	return v.Nodes[i].State == "offline"
 }
 
-// Carry carries out a startup, shutdown or leaving, and returns when each of its nodes is as asked. It may
-// be called again for the same action, also by another node. After a startup, or where the
+// Carry carries out a startup, a shutdown or a change of the members, and returns when each of its nodes
+// is as asked. It may be called again for the same action, also by another node. After a startup, or where the
 // cluster still runs, the status is that of the cluster. The error is a *cluster.Error of kind
 // KindTimedOut that names the nodes that are not as asked, or an *lb.ConflictError if a node has
 // heard of a later job; then no node is asked for anything any more.
 func (c *Crew) Carry(ctx context.Context, a cluster.Action, j cluster.Job) (cluster.Status, error) {
 	q := Question{By: a.Author, Job: j.ID, Begun: j.Begun.UnixMilli(), Until: a.Until(j.Begun).UnixMilli()}
-	if a.Kind == cluster.Leave {
+	switch a.Kind {
+	case cluster.Leave:
 		return c.departure(a).carry(ctx, q)
+	case cluster.Forget:
+		return c.forgetting(a).carry(ctx, q)
 	}
 	targets, err := c.targets(a)
 	if err != nil {
@@ -334,11 +356,11 @@ func (c *Crew) awaitOffline(ctx context.Context) {
 // Look returns nil if the services of each node are as an action asks, and changes nothing. The
 // error is as that of Carry.
 func (c *Crew) Look(ctx context.Context, a cluster.Action) error {
-	if a.Kind == cluster.Leave {
-		if d := c.departure(a); !d.isGone() {
-			return &cluster.Error{Tool: "node " + a.Node, Kind: cluster.KindTimedOut, Said: "the cluster still has it"}
-		}
-		return nil
+	switch a.Kind {
+	case cluster.Leave:
+		return c.departure(a).look()
+	case cluster.Forget:
+		return c.forgetting(a).look()
 	}
 	targets, err := c.targets(a)
 	if err != nil {

@@ -133,7 +133,7 @@ func (f *fleet) view(self string) cluster.Status {
 	if v.State == cluster.StateOffline {
 		return v // it sees nobody
 	}
-	v.Quorum = true
+	v.Quorum = !f.all.is(f.all.forgotten, "quorum")
 	for _, name := range []string{"n1", "n2", "n3"} {
 		m := f.machines[name]
 		if f.all.is(f.all.forgotten, name) {
@@ -141,7 +141,10 @@ func (f *fleet) view(self string) cluster.Status {
 		}
 		m.mu.Lock()
 		state := "offline"
-		if m.running[services.Pacemaker] {
+		if m.unclean {
+			state = "unclean"
+		}
+		if m.running[services.Pacemaker] && !m.unseen {
 			state = "online"
 		}
 		m.mu.Unlock()

@@ -30,24 +30,17 @@ const (
 
 // A departure is the leaving of a node, carried out by the agent of another one.
 type departure struct {
-	*Crew
+	removal
 
 	node string
 }
 
-func (c *Crew) departure(a cluster.Action) departure { return departure{c, a.Node} }
-
-// state is what the cluster says of the node; empty: it does not know it.
-func (d departure) state() string {
-	v := d.cfg.View()
-	if i := slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == d.node }); i >= 0 {
-		return v.Nodes[i].State
-	}
-	return ""
+func (c *Crew) departure(a cluster.Action) departure {
+	return departure{removal{Crew: c, nodes: []string{a.Node}, object: a.Object()}, a.Node}
 }
 
-// isGone reports whether the cluster runs here and does not know the node.
-func (d departure) isGone() bool { return isRunning(d.cfg.View()) && d.state() == "" }
+// state is what the cluster says of the node; empty: it does not know it.
+func (d departure) state() string { return stateOf(d.cfg.View(), d.node) }
 
 // foresee refuses what would take the quorum from the others, or could not be ended.
 func (d departure) foresee(ctx context.Context) (out cluster.Consequences, commands []string, err error) {
@@ -61,9 +54,9 @@ func (d departure) foresee(ctx context.Context) (out cluster.Consequences, comma
 	case d.node == d.Self():
 		return out, nil, &lb.ConflictError{ID: id, Reason: d.notHere(v)}
 	case d.state() == "unclean":
-		return out, nil, &lb.ConflictError{ID: id, Reason: "it is unclean: it may have resources until it was fenced"}
+		return out, nil, &lb.ConflictError{ID: id, Reason: "it is unclean: it may have resources until it was fenced. If it is off, forget it with down (thalassa cluster forget " + d.node + " --down --agent …)"}
 	case !v.Quorum:
-		return out, nil, &lb.ConflictError{ID: id, Reason: "this part of the cluster has no quorum, and other nodes may run without this one"}
+		return out, nil, &lb.ConflictError{ID: id, Reason: "this part of the cluster has no quorum, and other nodes may run without this one. If they are off, forget them with down (thalassa cluster forget … --down --agent …)"}
 	}
 	if err := d.othersAreThere(v); err != nil {
 		return out, nil, err
@@ -99,26 +92,6 @@ func (d departure) notHere(v cluster.Status) string {
 	return "it is the last node of the cluster that is online; " + command
 }
 
-// others are the members that stay, without this node.
-func (d departure) others(v cluster.Status) []string {
-	return slices.DeleteFunc(namesOf(members(v)), func(node string) bool { return node == d.node || node == d.Self() })
-}
-
-// othersAreThere refuses while a node that stays cannot get the new corosync.conf.
-func (d departure) othersAreThere(v cluster.Status) error {
-	off := slices.DeleteFunc(offline(v), func(node string) bool { return node == d.node })
-	if len(off) == 0 {
-		return nil
-	}
-	reason := "every node that stays needs the new corosync.conf, and this is not online: " + strings.Join(off, ", ")
-	if d.state() == "offline" {
-		reason += "; start it, or forget all that are gone together, as root on this node: thalassa cluster forget " + strings.Join(append([]string{d.node}, off...), " ")
-	} else {
-		reason += "; start it, or have it leave first"
-	}
-	return &lb.ConflictError{ID: "node/" + d.node, Reason: reason}
-}
-
 // hasToLeave reports whether the node is asked to leave before it is forgotten: it is there, or its
 // agent is and root can be asked.
 func (d departure) hasToLeave(ctx context.Context) bool {
@@ -134,57 +107,10 @@ func (d departure) check(ctx context.Context) error {
 	if d.isGone() {
 		return nil
 	}
-	if _, err := d.cfg.Local.Key(ctx); err != nil {
-		return &lb.UnavailableError{What: "this node's agent cannot ask those of other nodes, which takes the key of the cluster from thalassa-node.socket: " + err.Error()}
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkWithin)
-	defer cancel()
-	v := d.cfg.View()
-	asked := append([]string{d.Self()}, d.others(v)...)
 	if d.state() != "offline" {
-		asked = append(asked, d.node)
+		return d.stayersCan(ctx, d.node)
 	}
-	return d.canChange(ctx, asked, false)
-}
-
-// canChange refuses unless root can be asked on each of the nodes, and is not at work there. syncs: a
-// sync is no such work. The error is an *lb.ConflictError that names those others.
-func (c *Crew) canChange(ctx context.Context, asked []string, syncs bool) error {
-	problems := make([]string, len(asked))
-	var all sync.WaitGroup
-	for i, node := range asked {
-		all.Go(func() {
-			if err := c.idle(ctx, node, syncs); err != nil {
-				problems[i] = node + ": " + err.Error()
-			}
-		})
-	}
-	all.Wait()
-	problems = slices.DeleteFunc(problems, func(text string) bool { return text == "" })
-	if len(problems) == 0 {
-		return nil
-	}
-	return &lb.ConflictError{ID: "cluster", Reason: "nothing was changed, because not every node can change its membership (" + strings.Join(problems, "; ") + ")"}
-}
-
-// idle is why root on a node cannot do something now. A sync may end in a moment. syncs: it may also go
-// on.
-func (c *Crew) idle(ctx context.Context, node string, syncs bool) error {
-	limited, cancel := context.WithTimeout(ctx, doneWithin)
-	defer cancel()
-	for {
-		m, err := c.askMember(ctx, node, Look, Question{})
-		switch {
-		case err != nil:
-			return err
-		case m.Problem != "":
-			return errors.New(m.Problem)
-		case m.Doing == "", syncs && m.Doing == membership.VerbSync:
-			return nil
-		case m.Doing != membership.VerbSync || wake.Pause(limited, pollEvery) != nil:
-			return errors.New("it is at work: " + m.Doing)
-		}
-	}
+	return d.stayersCan(ctx)
 }
 
 // askMember asks a node about its membership.
@@ -217,30 +143,11 @@ func (d departure) carry(ctx context.Context, q Question) (cluster.Status, error
 		if err := d.out(ctx, q); err != nil {
 			return cluster.Status{}, d.timedOut(ctx, err)
 		}
-		if err := d.forget(ctx, q); err != nil {
+		if err := d.forget(ctx, q, "it has left, and the others have not forgotten it"); err != nil {
 			return cluster.Status{}, d.timedOut(ctx, err)
 		}
 	}
-	for !d.isGone() {
-		if wake.Pause(ctx, lookAgain) != nil {
-			return cluster.Status{}, d.timedOut(ctx, errors.New("the cluster still shows it"))
-		}
-	}
-	within := DefaultWait
-	if at, ok := ctx.Deadline(); ok {
-		within = time.Until(at)
-	}
-	return d.cfg.Settled(ctx, max(within, time.Second))
-}
-
-// timedOut is an error, as one about the time if that is over.
-func (d departure) timedOut(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); errors.Is(cause, context.DeadlineExceeded) {
-		return &cluster.Error{Tool: "node " + d.node, Kind: cluster.KindTimedOut, Said: err.Error()}
-	} else if cause != nil {
-		return cause
-	}
-	return err
+	return d.settled(ctx)
 }
 
 // out returns when the node has left, or is off and it, or root there, cannot be asked.
@@ -286,27 +193,6 @@ func (d departure) awaitOff(ctx context.Context) error {
 	return nil
 }
 
-// forget has root on this node forget it, and the agents of the others get the new corosync.conf.
-func (d departure) forget(ctx context.Context, q Question) error {
-	var err error
-	var silent reasons
-	for failures := 0; failures < forgetTries && !d.isGone(); {
-		err = d.withSync(ctx, membership.Question{Verb: membership.VerbForget, Node: d.node}, q.By, d.node, silent.note)
-		pause := pollEvery // root may be at what an agent has asked for before it started again
-		if !isBusy(err) {
-			failures++
-			pause = againAfter
-		}
-		if err == nil || ctx.Err() != nil || wake.Pause(ctx, pause) != nil {
-			break
-		}
-	}
-	if err != nil && !d.isGone() {
-		return &lb.ConflictError{ID: "node/" + d.node, Reason: "it has left, and the others have not forgotten it: " + err.Error() + silent.String() + "; send the request again"}
-	}
-	return nil
-}
-
 // reasons are why nodes do not get the new corosync.conf. Methods may be called concurrently.
 type reasons struct {
 	mu sync.Mutex
@@ -342,9 +228,9 @@ func (r *reasons) String() string {
 }
 
 // withSync asks root, and once that waits for other nodes, has their agents get the new corosync.conf
-// until it has ended. One node is left out. It tells the events of root, and why a node does not get
+// until it has ended. Some nodes are left out. It tells the events of root, and why a node does not get
 // the file; this may be at the same time.
-func (c *Crew) withSync(ctx context.Context, q membership.Question, by, without string, tell func(membership.Event)) error {
+func (c *Crew) withSync(ctx context.Context, q membership.Question, by string, without []string, tell func(membership.Event)) error {
 	syncing, cancel := context.WithCancel(ctx)
 	waits := wake.NewPoke()
 	done := make(chan struct{})
@@ -356,12 +242,14 @@ func (c *Crew) withSync(ctx context.Context, q membership.Question, by, without 
 			c.syncOthers(syncing, by, without, tell)
 		}
 	}()
+	become := c.cfg.Local.acts.note(q.Verb)
 	err := c.cfg.Local.acts.root.Do(ctx, q, func(e membership.Event) {
 		if e.Step == "sync" && e.State == "waiting" {
 			waits.Send()
 		}
 		tell(e)
 	})
+	become("")
 	cancel()
 	<-done
 	return err
@@ -370,12 +258,12 @@ func (c *Crew) withSync(ctx context.Context, q membership.Question, by, without 
 // syncOthers has all other nodes get new corosync.confs, and again what has ended too early, until
 // ctx ends. It tells, as the step sync of that node, that one does not get it, and why, and that it
 // does later.
-func (c *Crew) syncOthers(ctx context.Context, by, without string, tell func(membership.Event)) {
+func (c *Crew) syncOthers(ctx context.Context, by string, without []string, tell func(membership.Event)) {
 	q := Question{By: by}
 	said := map[string]string{}
 	for ctx.Err() == nil {
 		for _, node := range c.cfg.Roster.Nodes() {
-			if node == c.Self() || node == without {
+			if node == c.Self() || slices.Contains(without, node) {
 				continue
 			}
 			m, err := c.askMember(ctx, node, Look, q)
@@ -386,7 +274,7 @@ func (c *Crew) syncOthers(ctx context.Context, by, without string, tell func(mem
 			case err == nil && m.Problem != "":
 				err = errors.New(m.Problem)
 			case err == nil && m.Doing != "" && m.Doing != membership.VerbSync:
-				err = errors.New("it is at work: " + m.Doing)
+				err = errors.New(m.work())
 			}
 			switch {
 			case ctx.Err() != nil:

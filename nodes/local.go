@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/strictjson"
 	"thalassa/lb"
 	"thalassa/services"
@@ -73,7 +74,8 @@ type Local struct {
 	acts       *acts
 
 	mu      sync.Mutex
-	base    context.Context //nolint:containedctx // of Run, for what is under way
+	jobs    func() ([]cluster.Job, error) // nil: there are none
+	base    context.Context               //nolint:containedctx // of Run, for what is under way
 	running sync.WaitGroup
 	doing   string
 	failed  string
@@ -93,6 +95,14 @@ func NewLocal(s Services, root Root, self func() string, now func() time.Time, l
 	l := &Local{services: s, acts: &acts{root: root, log: log}, self: self, now: now, log: log, challenges: newChallenges(now)}
 	l.acts.hasLeft = l.forgetKey
 	return l
+}
+
+// Knows sets what tells the jobs that start, stop or take out nodes now. Its error says that they are
+// not known yet.
+func (l *Local) Knows(jobs func() ([]cluster.Job, error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.jobs = jobs
 }
 
 // Run lets services be started and stopped until ctx ends, which is no error. What root has been
@@ -151,7 +161,7 @@ func (l *Local) Obey(ctx context.Context, verb, by string, q Question) (Report, 
 	var err error
 	switch {
 	case verb == Look:
-		return l.acts.look(ctx), nil
+		return l.look(ctx)
 	case verb == Sync:
 		return l.acts.sync(ctx, by), nil
 	case verb == Leave:

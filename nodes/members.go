@@ -161,7 +161,9 @@ func (m *Members) othersCanSync(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
-	return c.canChange(ctx, slices.DeleteFunc(slices.Clone(others), func(node string) bool { return node == c.Self() }), true)
+	return c.canChange(ctx, change{
+		kind: membership.VerbInvite, asked: slices.DeleteFunc(slices.Clone(others), func(node string) bool { return node == c.Self() }), syncs: true,
+	})
 }
 
 // beginInviting begins an invitation, or finds the one with the same Idempotency-Key.
@@ -195,7 +197,7 @@ func (m *Members) beginInviting(i cluster.Inviting, o cluster.Order) (known clus
 		defer cancel(nil)
 		err := m.othersCanSync(ctx)
 		if err == nil {
-			err = m.crew.withSync(ctx, q, o.Author, "", func(e membership.Event) { m.invited(t, e) })
+			err = m.crew.withSync(ctx, q, o.Author, nil, func(e membership.Event) { m.invited(t, e) })
 		}
 		m.endInviting(ctx, t, err)
 	})
@@ -363,15 +365,14 @@ func (m *Members) askToJoin(t *joining, q membership.Question) error {
 	limited, cancel := context.WithTimeout(m.base, joinAgain)
 	defer cancel()
 	for {
-		served := func() {}
+		become := m.crew.cfg.Local.acts.note(q.Verb)
 		err := m.crew.cfg.Local.acts.root.Do(m.base, q, func(e membership.Event) {
 			if m.joined(t, e) {
-				served()
-				served = m.crew.cfg.Local.acts.serve()
+				become(membership.VerbSync) // which the inviting node looks for
 				m.endJoining(t, nil)
 			}
 		})
-		served()
+		become("")
 		if !isBusy(err) || m.isInviting() || wake.Pause(limited, pollEvery) != nil {
 			return err
 		}

@@ -21,6 +21,8 @@ import (
 type membershipOf struct {
 	off     bool
 	atWork  int                                                                                 // how many leaves, forgets and joins find root at work
+	unseen  bool                                                                                // the others see it as off, though Pacemaker runs
+	unclean bool                                                                                // as the others see it while Pacemaker does not run there
 	busy    bool                                                                                // as while an invitation is open
 	refuses error                                                                               // of leave and forget
 	joins   func(ctx context.Context, q membership.Question, tell func(membership.Event)) error // also invites
@@ -68,7 +70,11 @@ func (m *machine) Do(ctx context.Context, q membership.Question, tell func(membe
 	if q.Verb != membership.VerbSync && of.atWork > 0 {
 		return atWork()
 	}
-	m.all.note(m.name + " " + q.Verb + " " + q.Node)
+	note := m.name + " " + q.Verb + " " + strings.Join(q.Gone, " ")
+	if q.Down {
+		note += " down"
+	}
+	m.all.note(note)
 	switch q.Verb {
 	case membership.VerbLeave, membership.VerbForget:
 		if of.refuses != nil {
@@ -101,14 +107,16 @@ func (m *machine) forget(ctx context.Context, q membership.Question, tell func(m
 	m.all.put(m.all.syncing, serves, true)
 	defer m.all.put(m.all.syncing, serves, false)
 	tell(membership.Event{Step: "sync", State: "waiting", Node: m.name})
-	for !m.all.is(m.all.syncing, "n2") {
+	for !slices.Contains(q.Gone, "n2") && !m.all.is(m.all.syncing, "n2") {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(time.Millisecond):
 		}
 	}
-	m.all.put(m.all.forgotten, q.Node, true)
+	for _, node := range q.Gone {
+		m.all.put(m.all.forgotten, node, true)
+	}
 	return nil
 }
 
@@ -496,7 +504,7 @@ func TestOfflineNodeWithoutRoot(t *testing.T) {
 	}
 }
 
-// Two nodes that are gone are forgotten together, which takes root.
+// Two nodes that are gone keep each other from leaving. They are forgotten together.
 func TestTwoAreGone(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
@@ -506,7 +514,7 @@ func TestTwoAreGone(t *testing.T) {
 		}
 	}
 	_, _, err := f.crews["n1"].Foresee(t.Context(), cluster.Action{Kind: cluster.Leave, Node: "n3"})
-	if err == nil || !strings.Contains(err.Error(), "as root on this node: thalassa cluster forget n3 n2") {
+	if err == nil || !strings.Contains(err.Error(), "thalassa cluster forget n3 n2 --agent") {
 		t.Error(err)
 	}
 }

@@ -16,7 +16,7 @@ func checkAction(cib *CIB, v cluster.Status, a cluster.Action) error {
 	}
 	n := nodeNamed(v, a.Node)
 	switch a.Kind {
-	case cluster.Startup, cluster.Shutdown, cluster.Leave:
+	case cluster.Startup, cluster.Shutdown, cluster.Leave, cluster.Forget:
 		return &lb.ConflictError{ID: "cluster", Reason: "Pacemaker cannot " + a.Kind + " nodes; the agents do that"}
 	case cluster.Fence:
 		if !v.Fencing.Works() {

@@ -7,14 +7,19 @@ import (
 
 // Forms in which Pacemaker logs values of the CIB, as its own sources have them: elements and changed
 // attributes (pacemaker-based), attributes of nodes (pacemaker-attrd), and what has ended a transition
-// (pacemaker-controld). A line may have been cut anywhere.
+// or is the recipient of an alert (pacemaker-controld). A line may have been cut anywhere.
 var (
 	loggedElement   = regexp.MustCompile(`<([\w-]+)((?:\s+[\w:-]+="[^"]*(?:"|$))+)`)
 	loggedAttribute = regexp.MustCompile(`([\w:-]+)="([^"]*)`)
 	loggedChange    = regexp.MustCompile(`/([\w-]+)(?:\[@[^\]]*\])?:\s+@[\w:-]+=`)
 	changedName     = regexp.MustCompile(`\s@([\w:-]+)=`)
-	loggedSetting   = regexp.MustCompile(`^(Setting ([^\[\]]+)\[[^\]]*\][^:]*: )(.*) -> (.*?)( \| from |$)`)
 	loggedReason    = regexp.MustCompile(`( doing (?:create|modify|delete|move) ([^=\s]+)=)(.*?)(: [A-Z]|$)`)
+	// The first group of these is the name of a node's attribute, the others are its values.
+	loggedSetting = regexp.MustCompile(`^Setting ([^\[\]]+)\[[^\]]*\][^:]*: (.*) -> (.*?)(?: \| from |$)`)
+	loggedWriting = regexp.MustCompile(`^(?:\* )?(?:Wrote|Cannot write|Couldn't add) ([^\[\]]+)\[[^\]]*\]=(.*?)(?: to CIB |$)`)
+	loggedKeeping = regexp.MustCompile(`^([^\[\]]+)\[[^\]]*\]: local value (.*) takes priority over (.*) from `)
+	loggedRule    = regexp.MustCompile(`node attribute ([\w.#-]+)=(.*)$`)
+	loggedAlert   = regexp.MustCompile(`^()Sending \w+ alert via .+? to (.+)$`)
 )
 
 // MaskLog masks values of the CIB in a line of Pacemaker's log that may be secrets by their names and
@@ -26,9 +31,8 @@ func MaskLog(text string) string {
 	if m := loggedChange.FindStringSubmatchIndex(text); m != nil {
 		text = maskChange(&Element{Name: text[m[2]:m[3]]}, text, m[3])
 	}
-	if m := loggedSetting.FindStringSubmatchIndex(text); m != nil {
-		name := text[m[4]:m[5]]
-		text = text[:m[3]] + shownLogged(name, text[m[6]:m[7]], "transient_attributes") + " -> " + shownLogged(name, text[m[8]:m[9]], "transient_attributes") + text[m[10]:]
+	for _, form := range []*regexp.Regexp{loggedSetting, loggedWriting, loggedKeeping, loggedRule, loggedAlert} {
+		text = maskNamed(form, text)
 	}
 	if strings.Contains(text, " doing ") {
 		text = loggedReason.ReplaceAllStringFunc(text, func(all string) string {
@@ -37,6 +41,20 @@ func MaskLog(text string) string {
 		})
 	}
 	return text
+}
+
+// maskNamed masks values of the attribute of a node that a line names.
+func maskNamed(form *regexp.Regexp, text string) string {
+	m := form.FindStringSubmatchIndex(text)
+	if m == nil {
+		return text
+	}
+	out, end := "", 0
+	for i := 4; i < len(m); i += 2 {
+		value := strings.Trim(text[m[i]:m[i+1]], "'")
+		out, end = out+text[end:m[i]]+shownLogged(text[m[2]:m[3]], value, "transient_attributes"), m[i+1]
+	}
+	return out + text[end:]
 }
 
 // maskElement masks values in the start tag of an element.

@@ -23,7 +23,10 @@ type Case struct {
 	Results []cluster.OperationResult
 	// After is the time of the transition after the run, whose input has results of it; zero:
 	// there is none yet.
-	After    time.Time
+	After time.Time
+	// Live: there is no transition after the run yet; After is now, and the last results are those that
+	// the cluster has.
+	Live     bool
 	Settings Settings
 	Totem    Totem
 	Jobs     []cluster.Job // that made the run's changes

@@ -244,7 +244,11 @@ func (s *story) lacks() {
 		return
 	}
 	if missing := s.unrecorded(); !s.After.IsZero() && len(missing) > 0 {
-		s.Notes = append(s.Notes, "These starts were decided, and Pacemaker has no result of them: "+strings.Join(missing, ", ")+".")
+		yet := ""
+		if s.Live {
+			yet = " yet"
+		}
+		s.Notes = append(s.Notes, "These starts were decided, and Pacemaker has no result of them"+yet+": "+strings.Join(missing, ", ")+".")
 	}
 	if s.After.IsZero() {
 		s.Notes = append(s.Notes, "There is no later transition yet: what was done after the last one is known with the next.")

@@ -32,7 +32,8 @@ func (s *story) loss() []*Phase {
 	}
 	if l := lastOf(s.lines(tokenTimedOut, from, to)); l != nil {
 		s.token = l
-		detection.Begin, detection.End = exactly(l.Time.Add(-l.ms(1))), exactly(l.Time)
+		seen := l.Time.Add(-l.ms(1))
+		detection.Begin, detection.End = Instant{seen, seen.Add(held(l.ms(1)))}, exactly(l.Time)
 		detection.Recorded = true
 	} else if l := lastOf(s.lines(processorLost, from, to)); l != nil {
 		detection.End = exactly(l.Time)
@@ -49,6 +50,13 @@ func (s *story) loss() []*Phase {
 		phases = append(phases, p)
 	}
 	return phases
+}
+
+// held is how long an idle ring keeps the token at one node: so long after the token came by, the node
+// that passed it on may still have been there. It is corosync's default of totem.hold (totemconfig.c),
+// from that of four retransmissions before a loss.
+func held(token time.Duration) time.Duration {
+	return max(0, time.Duration(float64(token)/4.2*0.8)-10*time.Millisecond)
 }
 
 // lastOf is the last of some lines; nil: there is none.

@@ -71,6 +71,13 @@ func openPast(ctx context.Context, n node, p parts) (past *history.Recorder, pee
 	}
 	p.past = past
 	past.Past.Nodes = func() (string, []string) { return othersOf(p.watcher.View()) }
+	past.Past.Live = func() ([]cluster.OperationResult, time.Time) {
+		results, err := p.watcher.Operations()
+		if err != nil {
+			return nil, time.Time{} // the cluster is not known at present
+		}
+		return results, n.now()
+	}
 	if peers = newPeers(ctx, n, p); peers != nil {
 		past.Past.Others = peers.Between
 	}

@@ -126,6 +126,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.cluster, p.watcher = n.cluster(); p.watcher != nil {
 		p.roster, p.local = n.peersOfCluster(ctx, p)
 		p.changes = n.clusterChanges(p)
+		p.local.Knows(p.changes.OfNodes)
 		p.members = nodes.NewMembers(p.changes.crew)
 		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
 		p.past, p.peers = openPast(ctx, n, p)

@@ -89,6 +89,9 @@ func (p Past) caseOf(ctx context.Context, id string) (failover.Case, error) {
 		if cib := p.cibOf(all[to].ID); cib != nil {
 			c.Results = append(c.Results, cib.Operations()...)
 		}
+	} else if p.Live != nil {
+		results, at := p.Live()
+		c.Results, c.After, c.Live = append(c.Results, results...), at, !at.IsZero()
 	}
 	return c, nil
 }

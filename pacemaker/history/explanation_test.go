@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/cluster/failover"
 )
 
@@ -71,6 +72,19 @@ func TestExplainALossByTheRecord(t *testing.T) {
 // and is away was lost, whatever else has failed.
 func TestExplainALossWithoutBefore(t *testing.T) {
 	p := past(t)
+	only := add(t, p.Archive, "pe-warn-1.bz2", withoutN1(t))
+	e, err := p.Explain(t.Context(), only.ID)
+	if err != nil || e.Kind != failover.KindLoss || e.Node != "n1" || !strings.Contains(strings.Join(e.Notes, " "), "No transition before these is known") {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if i := slices.IndexFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseFencing }); i < 0 || e.Phases[i].Recorded {
+		t.Errorf("phases %+v", e.Phases)
+	}
+}
+
+// withoutN1 is an input in which the node with the address is lost and to be fenced.
+func withoutN1(t *testing.T) []byte {
+	t.Helper()
 	data := input(noon, 1, true, "0s")
 	for _, change := range [][2]string{
 		{`uname="n1" in_ccm="true" crmd="online" join="member"`, `uname="n1" in_ccm="false" crmd="offline" join="down"`},
@@ -81,12 +95,24 @@ func TestExplainALossWithoutBefore(t *testing.T) {
 		}
 		data = bytes.Replace(data, []byte(change[0]), []byte(change[1]), 1)
 	}
-	only := add(t, p.Archive, "pe-warn-1.bz2", data)
-	e, err := p.Explain(t.Context(), only.ID)
-	if err != nil || e.Kind != failover.KindLoss || e.Node != "n1" || !strings.Contains(strings.Join(e.Notes, " "), "No transition before these is known") {
-		t.Errorf("%+v, %v", e, err)
-	}
-	if i := slices.IndexFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseFencing }); i < 0 || e.Phases[i].Recorded {
-		t.Errorf("phases %+v", e.Phases)
+	return data
+}
+
+// Of the latest transition, the results are those that the cluster has.
+func TestExplainWithTheStatus(t *testing.T) {
+	p := past(t)
+	only := add(t, p.Archive, "pe-warn-1.bz2", withoutN1(t))
+	for _, at := range []time.Time{{}, noon.Add(20 * time.Second)} {
+		p.Live = func() (results []cluster.OperationResult, now time.Time) {
+			if at.IsZero() {
+				return nil, at
+			}
+			return []cluster.OperationResult{{Node: "n2", Resource: "vip", Name: "start", Time: noon.Add(3 * time.Second), DurationMS: 40, Call: 99}}, at
+		}
+		e, err := p.Explain(t.Context(), only.ID)
+		came := slices.ContainsFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseAddress && p.Node == "n2" })
+		if lacks := strings.Contains(strings.Join(e.Notes, " "), "no later transition yet"); err != nil || lacks != at.IsZero() || came != !at.IsZero() {
+			t.Errorf("with the status at %s: %+v, %v", at, e, err)
+		}
 	}
 }

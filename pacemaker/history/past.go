@@ -31,6 +31,9 @@ type Past struct {
 	// Events are what the agent of this node has noted of HAProxy in an interval, the
 	// earliest first; nil: nothing is known.
 	Events func(ctx context.Context, from, to time.Time) []failover.Source
+	// Live are the results of operations that the cluster has now, and when that is; zero: nothing is
+	// known of it. nil: it is not to be asked.
+	Live func() (results []cluster.OperationResult, at time.Time)
 	// Others tells what was logged on the other nodes in an interval, as Peers.Between does;
 	// nil: nothing is known of it.
 	Others func(ctx context.Context, from, to time.Time, ask bool) cluster.Logged

@@ -39,6 +39,7 @@ export function actionOf(kind, { node, resource }) {
     case "startup": return { ...of, label: "Start", title: `Start ${it}?`, done: `${node ?? "The cluster"} is online.` };
     case "shutdown": return { ...of, label: "Shut down", title: `Shut down ${it}?`, done: `${node ?? "The cluster"} is shut down. The agents stay up, and start it again.`, danger: node ? `What runs on ${node} moves to other nodes.` : "All nodes stop Pacemaker and corosync. Nothing in the cluster serves anybody until it is started again." };
     case "leave": return { ...of, label: "Leave the cluster", title: `Let ${it} leave the cluster?`, done: `${it} has left the cluster.`, danger: `What runs on ${it} moves to other nodes. The others forget it.` };
+    case "forget": return { ...of, label: "Forget", title: `Forget ${it}?`, done: `The cluster does not know ${it} any more.`, danger: `Only if ${it} is gone for good. A node that comes back must be reinstalled, or leave by its own agent.` };
     case "move":
       if (at) return { ...of, label: "Move here", title: `Move ${it} to ${node}?`, done: `${it} is moved to ${node}.` };
       return { ...of, label: "Move", title: `Move ${it}?`, done: `${it} is moved.`, choose: "node" };

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"thalassa/internal/testkit"
 )
 
 // tell logs what became of a fixture whose test has failed, the most telling last: of a
@@ -61,7 +63,7 @@ func (n *Node) condition() string {
 
 // keepLogs puts the nodes' /var/log among the test's artifacts.
 func (l *Fixture) keepLogs() {
-	dir := l.tb.ArtifactDir()
+	dir := testkit.Artifacts(l.tb)
 	for _, n := range l.Nodes {
 		if err := os.CopyFS(filepath.Join(dir, n.Name), os.DirFS(n.disk("var/log"))); err != nil {
 			l.tb.Logf("keeping the logs of %s: %v", n.Name, err)

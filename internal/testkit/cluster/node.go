@@ -79,7 +79,7 @@ func (n *Node) Boot() {
 		if !n.fixture.isDeeper(p.first()) {
 			return errors.New("it has no first process yet")
 		}
-		_, err := os.Stat(n.Path("/etc/corosync/fixture"))
+		_, err := os.Stat(n.Path("/run/booted"))
 		return err
 	})
 }

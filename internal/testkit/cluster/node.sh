@@ -45,6 +45,7 @@ exec chroot "$root" /bin/sh -c '
   fi
   [ ! -e /run/fixture/setup ] || sh -e /run/fixture/setup
   mkdir -p /run/crm && chown hacluster:haclient /run/crm
+  : >/run/booted # everything is in its place; what starts now are services
   ulimit -c 0
   # What systemd would do: start the units, and again what has ended.
   for unit in /run/fixture/units/*; do

@@ -1,0 +1,172 @@
+package nodes_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+	"thalassa/membership"
+	"thalassa/nodes"
+)
+
+// knows lets the agent of a node know jobs.
+func (f *fleet) knows(name string, list ...cluster.Job) {
+	f.locals[name].Knows(func() ([]cluster.Job, error) { return list, nil })
+}
+
+// startsAndStops are startups and shutdowns of all nodes and of one.
+func startsAndStops() []cluster.Action {
+	return []cluster.Action{
+		{Kind: cluster.Shutdown}, {Kind: cluster.Startup}, {Kind: cluster.Shutdown, Node: "n3"}, {Kind: cluster.Startup, Node: "n3"},
+	}
+}
+
+// refuses checks that actions are refused at each agent, and that it names what is under way.
+func (f *fleet) refuses(t *testing.T, list []cluster.Action, words ...string) {
+	t.Helper()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, a := range list {
+		for name, crew := range f.crews {
+			if a.Kind == cluster.Leave && name == a.Node {
+				continue
+			}
+			all.Go(func() {
+				_, _, foreseen := crew.Foresee(t.Context(), a)
+				for _, err := range []error{foreseen, crew.Apart(t.Context(), a, "its own job")} {
+					for _, word := range words {
+						if !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), word) {
+							t.Errorf("%s %s at %s: %v, expected %q", a.Kind, a.Node, name, err, word)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// Nothing is started or stopped while a node joins or leaves, whichever agent is asked, and also if an
+// agent has started again since, which does not know what root is at.
+func TestNothingStartsWhileTheMembersChange(t *testing.T) {
+	t.Parallel()
+	leaving := cluster.Job{ID: "aaaaaaaaaaaaaaaaaaaa", Kind: cluster.Leave, Object: "node/n3", Author: "ann", Node: "n2"}
+	for name, c := range map[string]struct {
+		change func(f *fleet)
+		words  []string
+	}{
+		"a job at its agent":      {func(f *fleet) { f.knows("n2", leaving) }, []string{"node n3 is leaving the cluster (job aaaaaaaaaaaaaaaaaaaa of ann at n2)"}},
+		"a job of a silent agent": {func(f *fleet) { f.servers["n2"].Close(); f.knows("n1", leaving); f.knows("n3", leaving) }, []string{"node n3 is leaving"}},
+		"root is at work":         {func(f *fleet) { f.change("n2", func(m *machine) { m.busy = true }) }, []string{"n2: ", "another command sets up the cluster"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t)
+			c.change(f)
+			if name == "a job of a silent agent" {
+				delete(f.crews, "n2") // its own agent would know that it is over
+			}
+			f.refuses(t, startsAndStops(), c.words...)
+			if err := f.crews["n1"].Apart(t.Context(), cluster.Action{Kind: cluster.Leave, Node: "n3"}, leaving.ID); name != "root is at work" && err != nil {
+				t.Errorf("the job itself: %v", err)
+			}
+		})
+	}
+}
+
+// An agent says what it has asked root for: an invitation, a join, and the sync that follows.
+func TestNothingStartsWhileANodeJoins(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	release := make(chan struct{})
+	f.inviting("n2", ended)
+	inviting := f.members(t, "n2")
+	if _, err := inviting.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{}); err != nil {
+		t.Fatal(err)
+	}
+	f.refuses(t, startsAndStops(), "n2: an invitation is open", "thalassa cluster invite --end")
+	if _, err := inviting.EndInvitation(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range startsAndStops() {
+		if err := f.crews["n1"].Apart(t.Context(), a, ""); err != nil {
+			t.Errorf("after its end: %v", err)
+		}
+	}
+
+	f = newFleet(t)
+	f.change("n2", func(m *machine) {
+		m.joins = func(ctx context.Context, q membership.Question, tell func(membership.Event)) error {
+			if q.Code == "" { // the probe
+				return failed()
+			}
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return failed()
+		}
+	})
+	m := f.members(t, "n2")
+	var all sync.WaitGroup
+	all.Go(func() {
+		testkit.Eventually(t, 5*time.Second, func() error { // the probe may not have ended
+			_, err := m.Join(t.Context(), cluster.Joining{Code: "x"}, cluster.Order{})
+			if errors.As(err, new(*lb.ConflictError)) {
+				return err
+			}
+			return nil
+		})
+	})
+	testkit.Eventually(t, 5*time.Second, func() error {
+		r, err := f.locals["n2"].Obey(t.Context(), nodes.Look, "", nodes.Question{})
+		if err == nil && r.Membership.Doing != membership.VerbJoin {
+			err = errors.New("it does not join yet")
+		}
+		return err
+	})
+	f.refuses(t, []cluster.Action{{Kind: cluster.Shutdown}}, "n2: it is joining a cluster")
+	close(release)
+	all.Wait()
+}
+
+// No node leaves, and none is invited, while nodes are started or stopped, or another one leaves. What
+// the agent of a job does not confirm is over, whatever others have heard last.
+func TestNoNodeLeavesWhileOthersAreStopped(t *testing.T) {
+	t.Parallel()
+	for kind, words := range map[string]string{
+		cluster.Shutdown: "the cluster is being shut down (job aaaaaaaaaaaaaaaaaaaa of ann at n2)", cluster.Startup: "the cluster is being started (job", cluster.Leave: "node n2 is leaving",
+	} {
+		f := newFleet(t)
+		j := cluster.Job{ID: "aaaaaaaaaaaaaaaaaaaa", Kind: kind, Object: "cluster", Author: "ann", Node: "n2"}
+		if kind == cluster.Leave {
+			j.Object = "node/n2"
+		}
+		f.knows("n2", j)
+		f.refuses(t, []cluster.Action{{Kind: cluster.Leave, Node: "n3"}}, words)
+		f.inviting("n1", ended)
+		m := f.members(t, "n1")
+		if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{}); !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), words) {
+			t.Errorf("an invitation: %v, expected %q", err, words)
+		}
+		if kind != cluster.Leave {
+			if err := f.crews["n1"].Apart(t.Context(), cluster.Action{Kind: cluster.Startup}, "bbbb"); err != nil {
+				t.Errorf("a startup, which ends a shutdown: %v", err)
+			}
+		}
+		f.knows("n2")
+		f.knows("n3", j)
+		if err := f.crews["n1"].Apart(t.Context(), cluster.Action{Kind: cluster.Leave, Node: "n3"}, "bbbb"); err != nil {
+			t.Errorf("after its end: %v", err)
+		}
+		f.knows("n1", cluster.Job{ID: j.ID, Kind: kind, Object: j.Object, Author: "ann", Node: "n1"}) // also by its own agent
+		if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{}); !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), "aaaaaaaaaaaaaaaaaaaa") {
+			t.Errorf("an invitation at the agent of the job: %v", err)
+		}
+	}
+}
