@@ -63,6 +63,8 @@ type Error struct {
 	Kind ErrorKind
 	Code int    // exit code; 0: it did not exit by itself
 	Said string // the tool's message, without secrets; may be empty
+	// Nodes are those that are not as an action of the nodes wants them; none: that is not known.
+	Nodes []string
 }
 
 // Error returns the tool, the meaning of the failure, and the tool's message.

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -99,6 +99,22 @@ func (f membersFixture) answers(t *testing.T) {
 	}
 }
 
+// online waits until the nodes are online, and their agents have seen that.
+func (f membersFixture) online(t *testing.T, nodes ...*cluster.Node) {
+	t.Helper()
+	f.clusterFixture.online(t, nodes...)
+	for _, n := range nodes {
+		testkit.Eventually(t, time.Minute, func() error {
+			var v clusterstatus.Status
+			err := f.ask(n, http.MethodGet, "/cluster", "", &v)
+			if err == nil && (!v.Quorum || len(v.Nodes) != len(nodes) || slices.ContainsFunc(v.Nodes, func(n clusterstatus.Node) bool { return n.State != "online" })) {
+				err = fmt.Errorf("the agent of %s sees quorum %t and %+v", n.Name, v.Quorum, v.Nodes)
+			}
+			return err
+		})
+	}
+}
+
 // invite makes a code on a node.
 func (f membersFixture) invite(t *testing.T, n *cluster.Node) string {
 	t.Helper()
@@ -134,14 +150,19 @@ func (f membersFixture) killRoot(t *testing.T, n *cluster.Node) {
 		if err != nil || !bytes.Contains(journal, []byte(`"pacemaker"`)) { // that it begins with
 			return fmt.Errorf("Pacemaker has not begun to start; the journal is %s", journal)
 		}
-		for _, pid := range n.PIDs("thalassa") {
-			line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-			if err == nil && bytes.Contains(line, []byte("membership-service")) {
-				return syscall.Kill(pid, syscall.SIGKILL)
-			}
-		}
-		return errors.New("nothing is at work")
+		return killCommand(n, "membership-service")
 	})
+}
+
+// killCommand kills a command of thalassa on a node.
+func killCommand(n *cluster.Node, name string) error {
+	for _, pid := range n.PIDs("thalassa") {
+		line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+		if words := strings.Split(string(line), "\x00"); err == nil && len(words) > 1 && words[1] == name {
+			return syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	return fmt.Errorf("thalassa %s does not run on %s", name, n.Name)
 }
 
 // Nodes join by requests to their agents alone, also after a crash in the middle, and one leaves by a
@@ -181,6 +202,10 @@ func TestClusterMembershipByTheAPI(t *testing.T) {
 	// The third one needs a new corosync.conf on n2, which its agent gets. Root of n3 is killed.
 	f.known(t, n1, n2)
 	code = f.invite(t, n1)
+	for _, kind := range []string{"startup", "shutdown"} { // over another agent
+		f.wants(t, n2, "/cluster/actions/"+kind, "", http.StatusConflict, "n1: an invitation is open")
+		f.wants(t, n2, "/cluster/actions/"+kind, `{"node":"n1"}`, http.StatusConflict, "n1: an invitation is open")
+	}
 	first := make(chan string, 1)
 	go func() {
 		status, text := f.request(n3, http.MethodPost, "/cluster/join", joinBody(code, n3))
@@ -206,6 +231,7 @@ func TestClusterMembershipByTheAPI(t *testing.T) {
 		t.Errorf("fenced: %v", fenced)
 	}
 	f.keepsSecrets(t, code)
+	f.forgets(t, n1, n2)
 }
 
 // known waits until agents know where the others are.
@@ -242,7 +268,12 @@ func (f membersFixture) leaves(t *testing.T, n1, n2, n3 *cluster.Node) {
 	}
 	f.enable(t, n3)
 	begun := time.Now()
-	code, text := f.command(n1, "leave", "n3", "--yes")
+	ended := make(chan struct{})
+	var code int
+	var text string
+	go func() { defer close(ended); code, text = f.command(n1, "leave", "n3", "--yes") }()
+	f.keepsApart(t, n1, n2, "leave")
+	<-ended
 	if code != 0 || !strings.Contains(text, "will take out node n3") || !strings.Contains(text, "done") {
 		t.Fatalf("leave n3: %d %s", code, text)
 	}
@@ -260,6 +291,77 @@ func (f membersFixture) leaves(t *testing.T, n1, n2, n3 *cluster.Node) {
 		t.Errorf("left behind: %s", out)
 	}
 	f.wants(t, n1, "/cluster/actions/leave", `{"node":"n3"}`, http.StatusNotFound, "node/n3")
+}
+
+// keepsApart checks that n2 refuses to stop the cluster while n1 has a node leave, also if the agent of n1
+// is killed then.
+func (f membersFixture) keepsApart(t *testing.T, n1, n2 *cluster.Node, kind string) {
+	t.Helper()
+	var running clusterstatus.Job
+	testkit.Eventually(t, time.Minute, func() error {
+		var list []clusterstatus.Job
+		err := f.ask(n1, http.MethodGet, "/cluster/jobs?state=running", "", &list)
+		if err == nil && (len(list) != 1 || list[0].Kind != kind) {
+			err = fmt.Errorf("%+v", list)
+		}
+		if err == nil {
+			running = list[0]
+		}
+		return err
+	})
+	words := "node n3 is leaving the cluster (job " + running.ID + " of node at n1)"
+	f.wants(t, n2, "/cluster/actions/shutdown", "", http.StatusConflict, words)
+	f.wants(t, n2, "/cluster/invitations", "", http.StatusConflict, "nothing was changed")
+	if err := killCommand(n1, "agent"); err != nil { // not the command of the leave, which waits for it
+		t.Fatal(err)
+	}
+	for _, path := range []string{"shutdown", "startup"} { // previews: should the job have ended, nothing happens
+		status, text := f.request(n2, http.MethodPost, "/cluster/simulate/"+path, "")
+		if strings.Contains(text, words) && status == http.StatusConflict {
+			continue
+		}
+		var now clusterstatus.Job
+		if err := f.ask(n2, http.MethodGet, "/cluster/jobs/"+running.ID, "", &now); err != nil || !now.Over() {
+			t.Errorf("%s when the agent of the job was killed: %d %s; the job is %s, %v", path, status, text, now.State, err)
+		}
+	}
+}
+
+// forgets has n1 forget n2, which has lost its power, and was not fenced.
+func (f membersFixture) forgets(t *testing.T, n1, n2 *cluster.Node) {
+	t.Helper()
+	f.wants(t, n1, "/cluster/actions/forget", `{"nodes":["n2"],"down":true}`, http.StatusConflict, "it is online")
+	n2.Kill()
+	state := ""
+	testkit.Eventually(t, time.Minute, func() error {
+		var v clusterstatus.Status
+		if err := f.ask(n1, http.MethodGet, "/cluster", "", &v); err != nil {
+			return err
+		}
+		for _, n := range v.Nodes {
+			if n.Name == "n2" {
+				state = n.State
+			}
+		}
+		if state != "unclean" && state != "offline" {
+			return fmt.Errorf("n2 is %s", state)
+		}
+		return nil
+	})
+	if state == "unclean" {
+		f.wants(t, n1, "/cluster/actions/forget", `{"nodes":["n2"]}`, http.StatusConflict, "confirm that with down")
+	}
+	begun := time.Now()
+	code, text := f.command(n1, "forget", "n2", "--down", "--agent", "https://127.0.0.1:10000", "--yes")
+	if code != 0 || !strings.Contains(text, "relies on your word that n2 is off") || !strings.Contains(text, "will take out node n2") {
+		t.Fatalf("forget n2, which is %s: %d %s", state, code, text)
+	}
+	t.Logf("n2 was %s, and forgotten after %.1f s", state, time.Since(begun).Seconds())
+	f.online(t, n1)
+	if conf := n1.Run("cat", "/etc/corosync/corosync.conf"); strings.Contains(conf, "n2") || strings.Contains(conf, "two_node: 1") {
+		t.Errorf("corosync.conf:\n%s", conf)
+	}
+	f.wants(t, n1, "/cluster/actions/forget", `{"nodes":["n2"],"down":true}`, http.StatusNotFound, "forgotten already")
 }
 
 // keepsSecrets looks for a code where it must not be.

@@ -354,6 +354,7 @@ func (c carrier) fail(t *task, err error) {
 		t.err = &lb.ConflictError{ID: "job/" + rec.ID, Reason: "it was canceled by " + rec.CanceledBy}
 	case pacemaker.IsTimeout(err) && rec.Written > 0 && !undone:
 		rec.State = cluster.JobTimedOut
+		rec.Missing = missingOf(err)
 	}
 	rec.Result = err.Error()
 	if refused, ok := errors.AsType[*lb.RefusedError](err); ok && !undone {
@@ -370,6 +371,14 @@ func (c carrier) fail(t *task, err error) {
 	case rec.State == cluster.JobCanceled && !undone:
 		rec.Result += "; the change has been made"
 	}
+}
+
+// missingOf are the nodes that an error says are not as asked.
+func missingOf(err error) []string {
+	if e, ok := errors.AsType[*cluster.Error](err); ok {
+		return slices.Clone(e.Nodes)
+	}
+	return nil
 }
 
 // compare notes what has happened, and where it is not what was foretold.

@@ -186,12 +186,17 @@ func (r record) ahead(self string, all []string) []string {
 	return list
 }
 
-// ShutDown is the shutdown of a node that no startup has followed; nil: there is none. One that
-// has ended otherwise than done does not count: the node may have gone on running.
+// hasStopped reports whether a node is as a shutdown wants it, or is to be: one that has ended
+// otherwise than done may go on running, unless others alone were not as asked when the time was over.
+func (r record) hasStopped(node string) bool {
+	return !r.Over() || r.State == cluster.JobDone || r.State == cluster.JobTimedOut && len(r.Missing) > 0 && !slices.Contains(r.Missing, node)
+}
+
+// ShutDown is the shutdown of a node that no startup has followed; nil: there is none.
 func (r *Runner) ShutDown(node string) *cluster.ShutDown {
 	var last record
 	for _, rec := range r.ledger.filter(func(rec record) bool {
-		return rec.isService() && rec.Written > 0 && (rec.Kind == cluster.Startup || !rec.Over() || rec.State == cluster.JobDone) && (rec.Action.Node == "" || rec.Action.Node == node)
+		return rec.isService() && rec.Written > 0 && (rec.Kind == cluster.Startup || rec.hasStopped(node)) && (rec.Action.Node == "" || rec.Action.Node == node)
 	}) {
 		if rec.Begun.After(last.Begun) {
 			last = rec

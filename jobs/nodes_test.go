@@ -104,7 +104,7 @@ func (n *nodesOf) Carry(ctx context.Context, a cluster.Action, _ cluster.Job) (c
 		if err := context.Cause(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			return cluster.Status{}, err
 		}
-		return cluster.Status{}, &cluster.Error{Tool: "the nodes", Kind: cluster.KindTimedOut, Said: "not as asked: n2"}
+		return cluster.Status{}, &cluster.Error{Tool: "the nodes", Kind: cluster.KindTimedOut, Nodes: []string{"n2"}, Said: "not as asked: n2"}
 	}
 	return cluster.Status{}, nil
 }
@@ -372,9 +372,9 @@ func TestOneAgentGoesOnWithAShutdown(t *testing.T) {
 func TestShutdownThatHasNotComeAbout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		n := &nodesOf{hangs: true}
-		r, stop := runnerOf(t, "n1", cluster.StateOffline, &disk{docs: map[string][]byte{}}, &board{texts: map[string]string{}, rings: map[string]string{}}, n)
-		defer stop()
+		n, kept, others := &nodesOf{hangs: true}, &disk{docs: map[string][]byte{}}, &board{texts: map[string]string{}, rings: map[string]string{}}
+		r, stop := runnerOf(t, "n1", cluster.StateOffline, kept, others, n)
+		defer func() { stop() }()
 		a, o := shutdown()
 		j, err := r.Begin(t.Context(), a, o)
 		if err != nil {
@@ -386,8 +386,18 @@ func TestShutdownThatHasNotComeAbout(t *testing.T) {
 		if j, err = r.Job(t.Context(), j.ID); err != nil || j.State != cluster.JobTimedOut {
 			t.Fatalf("%+v, %v", j, err)
 		}
-		if down := r.ShutDown("n2"); down != nil {
-			t.Errorf("after it was timed-out: %+v", down)
+		for _, again := range []string{"", " after a restart"} {
+			if down := r.ShutDown("n2"); down != nil {
+				t.Errorf("the node that was not as asked%s: %+v", again, down)
+			}
+			if down := r.ShutDown("n1"); down == nil || down.Job != j.ID {
+				t.Errorf("a node that was%s: %+v", again, down)
+			}
+			if again == "" {
+				stop()
+				r, stop = runnerOf(t, "n1", cluster.StateOffline, kept, others, n)
+				synctest.Wait()
+			}
 		}
 	})
 }

@@ -50,6 +50,8 @@ type record struct {
 	// way that must not come together with it, see carrier.pass. Until then, it has asked no node
 	// for anything.
 	Passed bool `json:"passed,omitempty"`
+	// Missing are the nodes that were not as asked when the time of a startup or shutdown was over.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // A target is what an action is about.

@@ -82,27 +82,16 @@ func (r *Root) Do(ctx context.Context, q Question, tell func(Event)) error {
 	return err
 }
 
-// dial connects to the socket, if it belongs to root.
+// dial connects to the socket.
 func (r *Root) dial(ctx context.Context) (*net.UnixConn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", r.socket)
+	conn, err := peer.DialRoot(ctx, r.socket)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, ErrOff
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asking thalassa-membership: %w", err)
 	}
-	who, err := peer.Of(conn)
-	if err == nil && who.Uid != 0 {
-		err = fmt.Errorf("%s belongs to user %d, expected root", r.socket, who.Uid)
-	}
-	socket, isSocket := conn.(*net.UnixConn)
-	if err == nil && !isSocket {
-		err = errors.New("it is no unix socket")
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("asking thalassa-membership: %w", err), conn.Close())
-	}
-	return socket, nil
+	return conn, nil
 }
 
 // read reads an answer, of lines of at most maxLine bytes.

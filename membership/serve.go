@@ -1,7 +1,6 @@
 package membership
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -34,8 +33,7 @@ func Serve(ctx context.Context, conn net.Conn, caller string, work Work) error {
 	if err := conn.SetReadDeadline(time.Now().Add(readWithin)); err != nil {
 		return err
 	}
-	in := bufio.NewReader(io.LimitReader(conn, maxQuestion))
-	q, err := readQuestion(in)
+	q, err := readQuestion(conn)
 	out := &answer{conn: conn}
 	if err == nil {
 		err = out.during(ctx, q, work)
@@ -44,10 +42,10 @@ func Serve(ctx context.Context, conn net.Conn, caller string, work Work) error {
 }
 
 // readQuestion reads a question, which has at most maxQuestion bytes.
-func readQuestion(in *bufio.Reader) (q Question, err error) {
-	text, err := in.ReadBytes('\n')
-	if errors.Is(err, io.EOF) {
-		return q, invalid("question", "is not a line", fmt.Sprintf("one of at most %d bytes", maxQuestion))
+func readQuestion(in io.Reader) (q Question, err error) {
+	text, err := peer.ReadLine(in, maxQuestion)
+	if long, isLong := errors.AsType[*peer.LineError](err); isLong {
+		return q, invalid("question", "is not a line", fmt.Sprintf("one of at most %d bytes", long.Max))
 	}
 	if err == nil {
 		err = strictjson.Decode(text, &q)

@@ -173,7 +173,9 @@ func (c *Crew) Apart(ctx context.Context, a cluster.Action, job string) error {
 	if v := c.cfg.View(); isRunning(v) {
 		names = namesOf(members(v))
 	}
-	all := lookAll(ctx, c, names, false)
+	limited, cancel := context.WithTimeout(ctx, reachWithin) // of which a node that is at work needs half
+	defer cancel()
+	all := lookAll(limited, c, names, false)
 	found := opposed(all, a.Kind, job)
 	for node, s := range all {
 		if text := s.work(); s.err == nil && text != "" {

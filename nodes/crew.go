@@ -308,7 +308,7 @@ func (c *Crew) startUp(ctx context.Context, a cluster.Action, targets []string, 
 			if context.Cause(ctx) != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 				return cluster.Status{}, context.Cause(ctx)
 			}
-			return cluster.Status{}, &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: "the services run, but the cluster does not show these nodes online: " + strings.Join(missing, ", ")}
+			return cluster.Status{}, &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Nodes: missing, Said: "the services run, but the cluster does not show these nodes online: " + strings.Join(missing, ", ")}
 		}
 	}
 	within := DefaultWait
@@ -383,10 +383,10 @@ func (c *Crew) late(ctx context.Context, a cluster.Action, targets []string, lef
 		return err
 	}
 	v := c.cfg.View()
-	var missing []string
+	var missing, names []string
 	for _, node := range targets {
 		if err := left[node]; err != nil && !isAsWanted(v, a, node) {
-			missing = append(missing, fmt.Sprintf("%s: %v", node, err))
+			missing, names = append(missing, fmt.Sprintf("%s: %v", node, err)), append(names, node)
 		}
 	}
 	if len(missing) == 0 {
@@ -395,7 +395,10 @@ func (c *Crew) late(ctx context.Context, a cluster.Action, targets []string, lef
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}
-	return &cluster.Error{Tool: "the nodes", Kind: cluster.KindTimedOut, Said: fmt.Sprintf("not as asked: %s; on such a node type %q", strings.Join(missing, "; "), Command(a.Kind))}
+	return &cluster.Error{
+		Tool: "the nodes", Kind: cluster.KindTimedOut, Nodes: names,
+		Said: fmt.Sprintf("not as asked: %s; on such a node type %q", strings.Join(missing, "; "), Command(a.Kind)),
+	}
 }
 
 // superseded is the error about a job that a node has heard a later one than.

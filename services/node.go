@@ -87,21 +87,17 @@ func (n *Node) ask(ctx context.Context, q question) (a answer, err error) {
 	return a, err
 }
 
-// dial asks through the socket, if it belongs to root.
+// dial asks through the socket.
 func (n *Node) dial(ctx context.Context, q question) ([]byte, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", n.socket)
-	if err != nil {
+	conn, err := peer.DialRoot(ctx, n.socket)
+	if _, isDial := errors.AsType[*net.OpError](err); isDial {
 		return nil, fmt.Errorf("%w (systemctl enable --now thalassa-node.socket makes it)", err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	peer, err := peer.Of(conn)
 	if err != nil {
 		return nil, err
 	}
-	if peer.Uid != 0 {
-		return nil, fmt.Errorf("%s belongs to user %d, expected root", n.socket, peer.Uid)
-	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	line, err := json.Marshal(q)
 	if err != nil {
 		return nil, err

@@ -1,12 +1,10 @@
 package services
 
 import (
-	"bufio"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"time"
@@ -76,10 +74,7 @@ func Serve(ctx context.Context, conn net.Conn, caller string, c Control) error {
 
 // readQuestion reads a question, which has at most maxQuestion bytes.
 func readQuestion(in io.Reader) (q question, err error) {
-	line, err := bufio.NewReader(io.LimitReader(in, maxQuestion)).ReadBytes('\n')
-	if errors.Is(err, io.EOF) {
-		return q, fmt.Errorf("the question is not a line of at most %d bytes", maxQuestion)
-	}
+	line, err := peer.ReadLine(in, maxQuestion)
 	if err == nil {
 		err = strictjson.Decode(line, &q)
 	}

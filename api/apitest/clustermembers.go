@@ -82,3 +82,10 @@ func (m *ClusterMembers) Join(_ context.Context, j cluster.Joining, _ cluster.Or
 	m.Joins = append(m.Joins, j)
 	return cluster.Membership{Node: j.Node, Steps: []cluster.MembershipStep{{Node: j.Node, Step: "member", State: "done", Text: "wait until the node is online and has quorum"}}}, nil
 }
+
+// Refuse sets Off, also while requests come.
+func (m *ClusterMembers) Refuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Off = err
+}

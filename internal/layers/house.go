@@ -60,7 +60,7 @@ func House() Rules {
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
 		Clocks:   clocks(),
-		Dialers:  []string{"statsock", "consul", "auth/pam", "services", "membership", "cmd/thalassa"}, // the others: Consul's own, those of thalassa-pam, thalassa-node and thalassa-membership, systemd's
+		Dialers:  []string{"statsock", "consul", "auth/pam", "internal/peer", "cmd/thalassa"}, // the others: Consul's own, those of thalassa-pam, thalassa-node and thalassa-membership, systemd's
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
 		Stems:    []string{"util", "utils", "common", "helper", "helpers", "misc"},

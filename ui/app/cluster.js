@@ -4,6 +4,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { CellMenu, useCells } from "./cellmenu.js";
 import { ActionDialog } from "./clusteraction.js";
 import { NodeLink, ResourceLink } from "./clusterdetail.js";
+import { MembersPanel } from "./clustermembers.js";
 import { actionOf, kindOf } from "./clusterwords.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
@@ -50,6 +51,7 @@ export function ClusterPage() {
     <${Matrix} cluster=${c} onAction=${setAction} />
     ${seesNode() && html`<${LossPanel} epoch=${c.epoch.split(":").slice(0, 2).join(":") + c.nodes.map((n) => n.state).join()} nodes=${c.nodes.filter((n) => n.state === "online" && (n.type ?? "member") === "member").map((n) => n.name)} />`}
     ${c.failures.length > 0 && html`<${Failures} cluster=${c} onAction=${setAction} />`}
+    ${seesNode() && html`<${MembersPanel} cluster=${c} onAction=${setAction} />`}
     ${dialog}`;
 }
 

@@ -1,7 +1,7 @@
 // The dialog of an action on the cluster.
 
 import { useEffect, useState } from "preact/hooks";
-import { Field } from "./fields.js";
+import { Choice, Field } from "./fields.js";
 import { html } from "./html.js";
 import { Button, Dialog, Loading, Problem, toast } from "./parts.js";
 import { call } from "./rest.js";
@@ -16,7 +16,8 @@ export function ActionDialog({ action, nodes = [], onClose }) {
   const [prediction, setPrediction] = useState(/** @type {string[]|null} */ (null));
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
-  const body = { ...(node ? { node } : {}), ...(resource ? { resource } : {}) };
+  const [down, setDown] = useState(false);
+  const body = kind === "forget" ? { nodes: [node], ...(down ? { down } : {}) } : { ...(node ? { node } : {}), ...(resource ? { resource } : {}) };
   const lacks = action.choose === "node" && node === "";
   useEffect(() => {
     if (lacks) return undefined;
@@ -28,7 +29,7 @@ export function ActionDialog({ action, nodes = [], onClose }) {
       (failure) => stop.signal.aborted || setError(failure),
     );
     return () => stop.abort();
-  }, [node]);
+  }, [node, down]);
   const confirm = async () => {
     setBusy(true);
     try {
@@ -40,18 +41,20 @@ export function ActionDialog({ action, nodes = [], onClose }) {
       setBusy(false);
     }
   };
-  const says = kind === "startup" || kind === "shutdown" ? "This will happen:" : "Pacemaker predicts:";
+  const says = ["startup", "shutdown", "leave", "forget"].includes(kind) ? "This will happen:" : "Pacemaker predicts:";
   const options = /** @type {[string, string][]} */ ([["", action.choose === "node" ? "choose…" : "all nodes"], ...nodes.map((n) => [n, n])]);
   return html`<${Dialog} title=${action.title} busy=${busy} onClose=${onClose}>
     <div class="body">
       ${action.danger && html`<p><b>${action.danger}</b></p>`}
-      ${action.choose && html`<${Field} path="node" label="Node" value=${node} options=${options} disabled=${busy} errors=${[]} onChange=${setNode} />`}
+      ${action.choose === "down" && html`<${Choice} path="down" label=${`I have seen that ${node} is off`} checked=${down} errors=${[]} onChange=${setDown}
+        hint="Needed if it was not fenced, or the cluster has no quorum. If it runs, the cluster may run a resource twice and damage data." />`}
+      ${(action.choose === "node" || action.choose === "any node") && html`<${Field} path="node" label="Node" value=${node} options=${options} disabled=${busy} errors=${[]} onChange=${setNode} />`}
       ${lacks ? null : prediction === null ? !error && html`<${Loading} lines=${2} />` : prediction.length === 0 ? html`<p>Pacemaker predicts: no resource starts, stops or moves.</p>`
         : html`<p class="muted">${says}</p><ul class="consequences">${prediction.map((s) => html`<li key=${s}>${s}</li>`)}</ul>`}
       <${Problem} error=${error} />
       ${busy && html`<p role="status" class="muted">Waiting for the cluster to settle…</p>`}
     </div>
     <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-      <${Button} kind=${action.danger ? "primary danger" : "primary"} role="operate" busy=${busy} disabled=${lacks || prediction === null} onClick=${confirm}>${action.label}</${Button}></footer>
+      <${Button} kind=${action.danger ? "primary danger" : "primary"} role=${action.role ?? "operate"} busy=${busy} disabled=${lacks || prediction === null} onClick=${confirm}>${action.label}</${Button}></footer>
   </${Dialog}>`;
 }

@@ -55,3 +55,10 @@ test("the pages of another cluster are below its name", () => {
   assert.equal(resourcePath("a b", baseOf("paris")), "/clusters/paris/resources/a%20b");
   assert.equal(nodePath("n1"), "/cluster/nodes/n1");
 });
+
+test("who takes a node out needs the role admin, and is asked whether a gone one is off", () => {
+  const [leave, forget] = ["leave", "forget"].map((kind) => actionOf(kind, { node: "n1" }));
+  assert.deepEqual([leave.role, leave.choose, forget.role, forget.choose], ["admin", undefined, "admin", "down"]);
+  assert.ok(leave.danger && forget.danger);
+  assert.equal(actionOf("shutdown", { node: "n1" }).role, undefined);
+});
