@@ -73,23 +73,25 @@ func maskElement(text string) string {
 // as long as there is no other.
 func maskChange(e *Element, text string, from int) string {
 	names := changedName.FindAllStringSubmatchIndex(text[from:], -1)
-	out := text[:from]
+	var out strings.Builder
+	out.WriteString(text[:from])
 	for i, m := range names {
 		end := len(text)
 		if i+1 < len(names) {
 			end = from + names[i+1][0]
 		}
 		value := text[from+m[1] : end]
-		separator := ""
-		if i+1 < len(names) && strings.HasSuffix(value, ",") {
-			value, separator = value[:len(value)-1], ","
-		}
 		if i == 0 {
-			out += text[from : from+m[0]]
+			out.WriteString(text[from : from+m[0]])
 		}
-		out += text[from+m[0]:from+m[1]] + shownAttribute(e, text[from+m[2]:from+m[3]], value) + separator
+		out.WriteString(text[from+m[0] : from+m[1]])
+		separated := i+1 < len(names) && strings.HasSuffix(value, ",")
+		out.WriteString(shownAttribute(e, text[from+m[2]:from+m[3]], strings.TrimSuffix(value, ",")))
+		if separated {
+			out.WriteString(",")
+		}
 	}
-	return out
+	return out.String()
 }
 
 // shownAttribute is the value of an attribute as it is shown. The set that a pair is in is not logged
