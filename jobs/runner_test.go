@@ -26,9 +26,11 @@ import (
 type disk struct {
 	mu   sync.Mutex
 	docs map[string][]byte
+	slow time.Duration // of each Save
 }
 
 func (m *disk) Save(_ context.Context, docs map[string][]byte, remove []string) error {
+	time.Sleep(m.slow)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.Copy(m.docs, docs)
