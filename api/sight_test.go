@@ -23,8 +23,8 @@ var blind = []string{apitest.BlindReadToken, apitest.BlindDeployToken, apitest.B
 // exists that is not seen.
 func TestNothingLeaks(t *testing.T) {
 	authority := apitest.Limited(t)
+	z := newZoo(t, authority)
 	for _, r := range routesOf(t) {
-		z := newZoo(t, authority)
 		for _, token := range blind {
 			if r.Method == http.MethodGet {
 				w := asked(z.handler, r.Method, r.path(false), "", token)
@@ -49,6 +49,9 @@ func TestNothingLeaks(t *testing.T) {
 			b := asked(z.handler, r.Method, nowhere, strings.ReplaceAll(r.body(there), "zebra", "nobody"), token)
 			if got, want := a.Body.String(), strings.ReplaceAll(b.Body.String(), "nobody", "zebra"); a.Code != b.Code || got != want || header(a.Header()) != header(b.Header()) {
 				t.Errorf("%s with %s of what exists: %d %s%s, of what does not: %d %s%s", r, token, a.Code, header(a.Header()), got, b.Code, header(b.Header()), want)
+			}
+			if r.Method != http.MethodGet && (a.Code < 300 || b.Code < 300) { // something has changed
+				z = newZoo(t, authority)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -238,11 +239,11 @@ func sums(records map[string]record) string {
 	for id, r := range records {
 		all[bucketOf(id)] ^= r.sum()
 	}
-	out := make([]byte, 0, 4*buckets)
+	low := make([]byte, 0, 2*buckets)
 	for _, n := range all {
-		out = fmt.Appendf(out, "%04x", n&0xffff)
+		low = binary.BigEndian.AppendUint16(low, uint16(n&0xffff))
 	}
-	return string(out)
+	return hex.EncodeToString(low)
 }
 
 func bucketOf(id string) int {

@@ -176,7 +176,7 @@ func fieldsOf(k Kind) *shape {
 		attributes: words("id-ref sequential require-all ordering action role score kind"),
 		refs:       []refsField{{name: "resources", elements: []string{"resource_ref"}}},
 	}}
-	rules := listField{name: "rules", shape: ruleShape(3)}
+	rules := func() listField { return listField{name: "rules", shape: ruleShape(3)} } // made where it is needed: it is large
 	ops := listField{name: "ops", inside: "operations", shape: &shape{
 		elements: []string{"op"},
 		attributes: words(`name interval description timeout start-delay interval-origin enabled record-pending role requires
@@ -197,9 +197,9 @@ func fieldsOf(k Kind) *shape {
 	case Bundles:
 		return bundleShape(params, meta)
 	case Locations:
-		return &shape{attributes: words("rsc rsc-pattern role node score resource-discovery"), lists: []listField{sets, rules}}
+		return &shape{attributes: words("rsc rsc-pattern role node score resource-discovery"), lists: []listField{sets, rules()}}
 	case Colocations:
-		return &shape{attributes: words("rsc rsc-role rsc-instance with-rsc with-rsc-role with-rsc-instance score score-attribute score-attribute-mangle node-attribute influence symmetrical"), lists: []listField{sets, rules}}
+		return &shape{attributes: words("rsc rsc-role rsc-instance with-rsc with-rsc-role with-rsc-instance score score-attribute score-attribute-mangle node-attribute influence symmetrical"), lists: []listField{sets, rules()}}
 	case Orders:
 		return &shape{attributes: words("first first-action first-instance then then-action then-instance kind score symmetrical require-all"), lists: []listField{sets}}
 	case Tickets:

@@ -4,6 +4,7 @@
 package safefile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -130,12 +131,18 @@ func open(path string, flags int, mode os.FileMode) (*os.File, *syscall.Stat_t, 
 
 // readAll reads an open file of at most limit bytes.
 func readAll(f *os.File, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// The whole file at once: it is not copied while memory for it is found.
+	data := bytes.NewBuffer(make([]byte, 0, max(0, min(info.Size(), limit))+bytes.MinRead))
+	_, err = data.ReadFrom(io.LimitReader(f, limit+1))
 	switch {
 	case err != nil:
 		return nil, err
-	case int64(len(data)) > limit:
+	case int64(data.Len()) > limit:
 		return nil, fmt.Errorf("%s: is larger than %d bytes", f.Name(), limit)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,18 +29,29 @@ const (
 
 // elements are those of a JSON text: each object and array, and what a comma separates.
 func elements(text []byte) (n int) {
-	inString := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case !inString && (c == '{' || c == '[' || c == ','):
-			n++
+	for len(text) > 0 {
+		plain, rest, _ := bytes.Cut(text, []byte(`"`))
+		for _, sign := range []string{"{", "[", ","} {
+			n += bytes.Count(plain, []byte(sign))
 		}
+		text = afterString(rest)
 	}
 	return n
+}
+
+// afterString is what follows the string that a text begins within.
+func afterString(text []byte) []byte {
+	for {
+		end := bytes.IndexByte(text, '"')
+		if end < 0 {
+			return nil
+		}
+		escape := bytes.IndexByte(text[:end], '\\')
+		if escape < 0 {
+			return text[end+1:]
+		}
+		text = text[escape+2:]
+	}
 }
 
 // weightOf is how many bytes a value may take in memory that a JSON text of this agent's has.

@@ -36,13 +36,15 @@ const (
 
 // A collector keeps what of a file is needed in a folder that is being made.
 type collector struct {
-	dir   string
-	room  int64 // bytes that it may still write
-	all   int64 // bytes that the folder may have
-	xml   int64 // bytes that inputs may still have when they are expanded
-	kept  int64 // bytes that are in memory while the import is open, see weightOf
-	about cluster.ImportedHistory
-	token string // of corosync.conf
+	dir  string
+	room int64 // bytes that it may still write
+	all  int64 // bytes that the folder may have
+	xml  int64 // bytes that inputs may still have when they are expanded
+	// beside is how many bytes jobs may have, and events.
+	beside int64
+	kept   int64 // bytes that are in memory while the import is open, see weightOf
+	about  cluster.ImportedHistory
+	token  string // of corosync.conf
 
 	seal    *seal // of an export; nil: it is none
 	records map[string]*entry
@@ -54,9 +56,9 @@ type collector struct {
 	lacking map[string]bool // nodes of whose logs lines are not there
 }
 
-func newCollector(dir string, room, expanded int64) *collector {
+func newCollector(dir string, room, expanded, beside int64) *collector {
 	return &collector{
-		dir: dir, room: room, all: room, xml: expanded, about: cluster.ImportedHistory{Kind: cluster.ImportOfReport, Notes: []string{}},
+		dir: dir, room: room, all: room, xml: expanded, beside: beside, about: cluster.ImportedHistory{Kind: cluster.ImportOfReport, Notes: []string{}},
 		records: map[string]*entry{}, nodes: map[string]bool{}, lacking: map[string]bool{},
 	}
 }

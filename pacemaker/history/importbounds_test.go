@@ -75,11 +75,14 @@ func TestValuesInAnExport(t *testing.T) {
 		"has more than 4194304 bytes":     sealedFile(t, folder+"record.json", many("dc", strings.Repeat(" ", 5<<20), 1)),
 		folder + "state.json: has 20000":  sealedFile(t, folder+"state.json", many("nodes", "{}", 1_000_000)),
 		folder + "log.json: has 20000":    sealedFile(t, folder+"log.json", many("lines", "{}", 1_000_000)),
-		"jobs.jsonl: has more than":       sealedFile(t, "jobs.jsonl", strings.Repeat("{}\n", 1_000_000)),
-		"events.jsonl: has more than":     sealedFile(t, "events.jsonl", strings.Repeat("{}\n", 2_000_000)),
 		"events.jsonl: has 20000":         sealedFile(t, "events.jsonl", "["+strings.Repeat("{},", 1_000_000)+"{}]"),
 	} {
 		isRefused(t, data, history.ImportBounds{}, says, 512<<20)
+	}
+	for _, name := range []string{"jobs.jsonl", "events.jsonl"} {
+		data := sealedFile(t, name, strings.Repeat("{}\n", 300_000))
+		isRefused(t, data, history.ImportBounds{Beside: 2 << 20}, name+": has more than 2097152 bytes with all its fields", 64<<20)
+		isRefused(t, data, history.ImportBounds{Beside: 500_000}, name+": has more than 500000 bytes, expected", 64<<20)
 	}
 	var parts []string
 	for n := range 200 { // each within its bounds

@@ -196,7 +196,7 @@ func keepJSON[T any](k *collector, name string, content io.Reader) error {
 // keepLines keeps the values of a type that an entry has, one a line. A line that has none is passed
 // over.
 func keepLines[T any](k *collector, name string, content io.Reader) error {
-	data, err := readEntry(content, maxBeside)
+	data, err := readEntry(content, k.beside)
 	if err != nil {
 		return err
 	}
@@ -213,8 +213,8 @@ func keepLines[T any](k *collector, name string, content io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("importing a history: %w", err)
 		}
-		if out = append(append(out, text...), '\n'); len(out) > maxBeside {
-			return &contentError{fmt.Sprintf("has more than %d bytes with all its fields", maxBeside), "less"}
+		if out = append(append(out, text...), '\n'); int64(len(out)) > k.beside {
+			return &contentError{fmt.Sprintf("has more than %d bytes with all its fields", k.beside), "less"}
 		}
 		if err := k.retain(text); err != nil {
 			return err

@@ -33,6 +33,9 @@ type ImportBounds struct {
 	// Expanded is how much of a file is expanded, in bytes (1 GiB). Its compressed inputs may have
 	// as much when they are expanded.
 	Expanded int64
+	// Beside is how many bytes the jobs of an export have, and its events: at most 16 MiB, which is
+	// the default.
+	Beside int64
 }
 
 func (b ImportBounds) withDefaults() ImportBounds {
@@ -50,6 +53,9 @@ func (b ImportBounds) withDefaults() ImportBounds {
 	}
 	if b.Expanded <= 0 {
 		b.Expanded = 1 << 30
+	}
+	if b.Beside <= 0 || b.Beside > maxBeside {
+		b.Beside = maxBeside
 	}
 	return b
 }
@@ -266,7 +272,7 @@ func (s *Imports) Add(ctx context.Context, file io.Reader, by string) (about clu
 		}
 	}()
 	sum := sha256.New()
-	k := newCollector(dir, room, s.bounds.Expanded)
+	k := newCollector(dir, room, s.bounds.Expanded, s.bounds.Beside)
 	if err := errors.Join(readTarball(ctx, io.TeeReader(file, sum), s.bounds.Expanded, k.entry), k.closeLog()); err != nil {
 		return about, false, err
 	}

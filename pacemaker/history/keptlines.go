@@ -163,53 +163,77 @@ func (k *KeptLines) nodes() []string {
 // ends are the ends of the interval of a line of a file, which are at its beginning: most lines need not
 // be read whole. Both are zero in another line.
 func ends(line []byte) (from, to time.Time) {
-	in := json.NewDecoder(bytes.NewReader(line))
-	var at [5]json.Token // {"From":"…","To":"…"
-	for i := range at {
-		token, err := in.Token()
-		if err != nil {
-			return time.Time{}, time.Time{}
-		}
-		at[i] = token
-	}
-	begin, _ := at[2].(string)
-	end, _ := at[4].(string)
-	from, fromErr := time.Parse(time.RFC3339Nano, begin)
-	to, toErr := time.Parse(time.RFC3339Nano, end)
-	if at[1] != "From" || at[3] != "To" || fromErr != nil || toErr != nil {
+	begin, rest := timeAfter(line, `{"From":"`)
+	end, _ := timeAfter(rest, `,"To":"`)
+	if begin.IsZero() || end.IsZero() {
 		return time.Time{}, time.Time{}
 	}
-	return from, to
+	return begin, end
 }
 
-// between are the lines of a node in an interval, and the intervals that it has told of. What was
-// told twice is there once. more: there are others.
-func (k *KeptLines) between(node string, from, to time.Time) (lines []cluster.LogLine, known spans, more bool) {
+// timeAfter is the time in a JSON string that follows a prefix, and what is after that; zero: there is
+// none.
+func timeAfter(line []byte, prefix string) (at time.Time, rest []byte) {
+	line, ok := bytes.CutPrefix(line, []byte(prefix))
+	text, _, closed := bytes.Cut(line[:min(len(line), 64)], []byte(`"`))
+	if !ok || !closed {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil {
+		return time.Time{}, nil
+	}
+	return at, line[len(text)+1:]
+}
+
+// eachTold calls yield with the ends of the intervals that a node has told of and that overlap one, and
+// the lines of its files that have them. A crash may have cut one off.
+func (k *KeptLines) eachTold(node string, from, to time.Time, yield func(span, []byte)) {
 	if !isFileName(node) {
-		return nil, nil, false
+		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var taken spans // whose lines are there
 	for _, end := range []string{olderSuffix, keptSuffix} {
 		data, err := safefile.Read(filepath.Join(k.dir, node+end), maxKeptFile+maxSpanLine)
 		if err != nil {
 			continue // there is none, or it cannot be read: then nothing is known
 		}
 		for line := range bytes.Lines(data) {
-			var t toldSpan
-			if t.From, t.To = ends(line); t.To.Before(from) || t.From.After(to) || json.Unmarshal(line, &t) != nil {
-				continue
+			if begin, end := ends(line); !end.Before(from) && !begin.After(to) {
+				yield(span{begin, end}, line)
 			}
-			known = append(known, span{t.From, t.To})
-			for _, l := range t.Lines {
-				if !l.Time.Before(from) && !l.Time.After(to) && !taken.has(l.Time) {
-					l.Node = node
-					lines = append(lines, l)
-				}
-			}
-			taken, more = append(taken, t.has()), more || t.More
 		}
 	}
+}
+
+// known are the intervals that a node has told of and that overlap one.
+func (k *KeptLines) known(node string, from, to time.Time) (known spans) {
+	k.eachTold(node, from, to, func(s span, line []byte) {
+		if json.Valid(line) {
+			known = append(known, s)
+		}
+	})
+	return known
+}
+
+// between are the lines of a node in an interval, and the intervals that it has told of. What was
+// told twice is there once. more: there are others.
+func (k *KeptLines) between(node string, from, to time.Time) (lines []cluster.LogLine, known spans, more bool) {
+	var taken spans // whose lines are there
+	k.eachTold(node, from, to, func(s span, line []byte) {
+		var t toldSpan
+		if json.Unmarshal(line, &t) != nil {
+			return
+		}
+		known = append(known, s)
+		for _, l := range t.Lines {
+			if !l.Time.Before(from) && !l.Time.After(to) && !taken.has(l.Time) {
+				l.Node = node
+				lines = append(lines, l)
+			}
+		}
+		taken, more = append(taken, t.has()), more || t.More
+	})
 	return lines, known, more
 }

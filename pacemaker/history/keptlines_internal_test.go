@@ -145,7 +145,10 @@ func TestTornLineOfKeptLines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	lines, _, _ := k.between("n2", begin, begin.Add(time.Hour))
+	lines, ofLines, _ := k.between("n2", begin, begin.Add(time.Hour))
+	if known := k.known("n2", begin, begin.Add(time.Hour)); len(known) != 2 || !slices.Equal(known, ofLines) {
+		t.Errorf("known are %v, of lines %v", known, ofLines)
+	}
 	if len(lines) != 2 || lines[0].Text != "0" || lines[1].Text != "2" {
 		t.Errorf("left are %+v", lines)
 	}

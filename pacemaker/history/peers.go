@@ -376,7 +376,7 @@ func (p *Peers) Between(ctx context.Context, from, to time.Time, ask bool) clust
 	lacking := func() []string {
 		var list []string
 		for node := range online {
-			if _, known, _ := p.cfg.Kept.between(node, from, end); from.Before(end) && !known.cover(from, end) {
+			if from.Before(end) && !p.cfg.Kept.known(node, from, end).cover(from, end) {
 				list = append(list, node)
 			}
 		}
@@ -465,7 +465,7 @@ func (k *KeptLines) keepNew(node string, t toldSpan) error {
 	if t.To.Before(t.From) {
 		return nil
 	}
-	if _, known, _ := k.between(node, t.From, t.To); slices.Contains(known, span{t.From, t.To}) {
+	if slices.Contains(k.known(node, t.From, t.To), span{t.From, t.To}) {
 		return nil
 	}
 	for i := range t.Lines {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -165,7 +167,8 @@ func (x *town) breaks(node string) bool {
 func (x *town) noise(at time.Time) string {
 	var b strings.Builder
 	for n := 0; b.Len() < x.loud; n++ {
-		fmt.Fprintf(&b, " %x", sha256.Sum256(fmt.Append(nil, at, n)))
+		sum := sha256.Sum256([]byte(strconv.FormatInt(at.UnixNano()+int64(n), 10)))
+		b.WriteString(" " + hex.EncodeToString(sum[:]))
 	}
 	return b.String()
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"thalassa/auth"
@@ -56,65 +57,66 @@ func (e exchange) Heard(context.Context) (map[string]string, error) {
 // What one node has seen is on the other one, too, also when the first attempt to tell it
 // fails, and whatever a third node says.
 func TestNodesShareTheirHistory(t *testing.T) {
-	t.Parallel()
-	all := &texts{said: map[string]string{"n3": "garbage", "n4": base64.StdEncoding.EncodeToString(make([]byte, 100))}, fail: true}
-	ctx, cancel := context.WithCancel(t.Context())
-	var ended sync.WaitGroup
-	defer ended.Wait()
-	defer cancel()
-	dirs, archives := map[string]string{}, map[string]*history.Archive{}
-	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	key, err := auth.ReadClusterKey(file, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, node := range []string{"n1", "n2"} {
-		dirs[node], archives[node] = t.TempDir(), open(t, t.TempDir(), history.Bounds{})
-		r := history.NewRecorder(history.Past{Archive: archives[node]}, dirs[node], func() time.Time { return noon }, slog.New(slog.DiscardHandler))
-		s := &history.Sharer{Recorder: r, Exchange: all.on(node), Key: key, Changed: func() <-chan struct{} {
-			soon := make(chan struct{})
-			time.AfterFunc(100*time.Millisecond, func() { close(soon) })
-			return soon
-		}, Logger: slog.New(slog.DiscardHandler)}
-		for _, run := range []func(context.Context) error{r.Run, s.Run} {
-			ended.Go(func() {
-				if err := run(ctx); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
-	put := func(name string, data []byte) {
-		path := filepath.Join(dirs["n1"], name)
-		if err := os.WriteFile(path, data, 0o600); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		all := &texts{said: map[string]string{"n3": "garbage", "n4": base64.StdEncoding.EncodeToString(make([]byte, 100))}, fail: true}
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		defer ended.Wait()
+		defer cancel()
+		dirs, archives := map[string]string{}, map[string]*history.Archive{}
+		file := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(file, []byte("abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(path, noon, noon); err != nil {
+		key, err := auth.ReadClusterKey(file, "test")
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	put("pe-input-1.bz2", input(noon.Add(-time.Minute), 1, false, "0s"))
-	put("pe-warn-1.bz2", input(noon, 2, true, "0s"))
-	put("pe-input-2.bz2", bytes.Replace(input(noon, 3, true, "0s"), []byte("<constraints/>"), append([]byte("<constraints/><!--"), append(bytes.Repeat([]byte("x"), 200<<10), "-->"...)...), 1)) // too large
-	testkit.Eventually(t, 30*time.Second, func() error {
-		first, second := found(archives["n1"], cluster.HistoryFilter{}), found(archives["n2"], cluster.HistoryFilter{})
-		if len(first) != 3 || len(second) != 2 || !slices.Contains(first, second[0]) || !slices.Contains(first, second[1]) {
-			return fmt.Errorf("n1 has %v, n2 has %v", first, second)
+		for _, node := range []string{"n1", "n2"} {
+			dirs[node], archives[node] = t.TempDir(), open(t, t.TempDir(), history.Bounds{})
+			r := history.NewRecorder(history.Past{Archive: archives[node]}, dirs[node], func() time.Time { return noon }, slog.New(slog.DiscardHandler))
+			s := &history.Sharer{Recorder: r, Exchange: all.on(node), Key: key, Changed: func() <-chan struct{} {
+				soon := make(chan struct{})
+				time.AfterFunc(100*time.Millisecond, func() { close(soon) })
+				return soon
+			}, Logger: slog.New(slog.DiscardHandler)}
+			for _, run := range []func(context.Context) error{r.Run, s.Run} {
+				ended.Go(func() {
+					if err := run(ctx); err != nil {
+						t.Error(err)
+					}
+				})
+			}
 		}
-		return nil
-	})
-	// A failover has more of them within the pause between two talks.
-	const more = 12
-	for i := range more {
-		put(fmt.Sprintf("pe-input-%d.bz2", 3+i), input(noon.Add(time.Duration(i)*time.Second), 4+i, true, "0s"))
-	}
-	testkit.Eventually(t, 30*time.Second, func() error {
-		if first, second := found(archives["n1"], cluster.HistoryFilter{}), found(archives["n2"], cluster.HistoryFilter{}); len(first) != 3+more || len(second) != 2+more {
-			return fmt.Errorf("n1 has %v, n2 has %v", first, second)
+		put := func(name string, data []byte) {
+			path := filepath.Join(dirs["n1"], name)
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(path, noon, noon); err != nil {
+				t.Fatal(err)
+			}
 		}
-		return nil
+		put("pe-input-1.bz2", input(noon.Add(-time.Minute), 1, false, "0s"))
+		put("pe-warn-1.bz2", input(noon, 2, true, "0s"))
+		put("pe-input-2.bz2", bytes.Replace(input(noon, 3, true, "0s"), []byte("<constraints/>"), append([]byte("<constraints/><!--"), append(bytes.Repeat([]byte("x"), 200<<10), "-->"...)...), 1)) // too large
+		testkit.Eventually(t, 30*time.Second, func() error {
+			first, second := found(archives["n1"], cluster.HistoryFilter{}), found(archives["n2"], cluster.HistoryFilter{})
+			if len(first) != 3 || len(second) != 2 || !slices.Contains(first, second[0]) || !slices.Contains(first, second[1]) {
+				return fmt.Errorf("n1 has %v, n2 has %v", first, second)
+			}
+			return nil
+		})
+		// A failover has more of them within the pause between two talks.
+		const more = 12
+		for i := range more {
+			put(fmt.Sprintf("pe-input-%d.bz2", 3+i), input(noon.Add(time.Duration(i)*time.Second), 4+i, true, "0s"))
+		}
+		testkit.Eventually(t, 30*time.Second, func() error {
+			if first, second := found(archives["n1"], cluster.HistoryFilter{}), found(archives["n2"], cluster.HistoryFilter{}); len(first) != 3+more || len(second) != 2+more {
+				return fmt.Errorf("n1 has %v, n2 has %v", first, second)
+			}
+			return nil
+		})
 	})
 }
