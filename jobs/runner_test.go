@@ -29,8 +29,13 @@ type disk struct {
 	slow time.Duration // of each Save
 }
 
-func (m *disk) Save(_ context.Context, docs map[string][]byte, remove []string) error {
-	time.Sleep(m.slow)
+func (m *disk) Save(ctx context.Context, docs map[string][]byte, remove []string) error {
+	if m.slow > 0 {
+		select {
+		case <-time.After(m.slow):
+		case <-ctx.Done():
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.Copy(m.docs, docs)
