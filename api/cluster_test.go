@@ -1,8 +1,12 @@
 package api_test
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -251,4 +255,59 @@ func TestClusterTopic(t *testing.T) {
 	p.wait("cluster", "cluster", func(v map[string]any) bool { return v["epoch"] == "0:12:34" && v["role"] == "active" })
 	c.Change(func(v *cluster.Status) { v.Epoch.Updates, v.DC = 35, "n2" })
 	p.wait("cluster", "cluster", func(v map[string]any) bool { return v["epoch"] == "0:12:35" && v["dc"] == "n2" })
+}
+
+// In parts, the cluster is the same; of a change, clients get only what is different.
+func TestClusterParts(t *testing.T) {
+	c := apitest.NewCluster()
+	s := streamingFixture(t, inCluster(c))
+	p := s.subscriber(t)
+	p.say(`{"type":"subscribe","topics":["clusterparts"]}`)
+	is := func(m message) bool {
+		return m.Topic == "clusterparts" && len(m.Objects)+len(m.Changed)+len(m.Removed) > 0
+	}
+	p.until(is)
+	same := func() {
+		t.Helper()
+		parts := p.known["clusterparts"]
+		order := parts["order"]
+		whole := maps.Clone(parts["state"]["cluster"].(map[string]any))
+		for list, kind := range map[string]string{"nodes": "node", "resources": "resource"} {
+			if _, has := whole[list]; has {
+				t.Errorf("the state has its %s", list)
+			}
+			all := []any{}
+			for _, id := range order[list].([]any) {
+				all = append(all, parts[kind+"/"+id.(string)][kind])
+			}
+			whole[list] = all
+		}
+		var want map[string]any
+		s.get("/cluster").wants(t, 200, &want)
+		if got, _ := json.Marshal(whole); len(parts) != 2+len(order["nodes"].([]any))+len(order["resources"].([]any)) || !reflect.DeepEqual(whole, want) {
+			t.Errorf("%d parts: %s, expected %v", len(parts), got, want)
+		}
+	}
+	same()
+	changed := func(change func(v *cluster.Status)) (ids, removed []string) {
+		t.Helper()
+		c.Change(change)
+		m := p.until(is)
+		for _, o := range m.Changed {
+			ids = append(ids, o["id"].(string))
+		}
+		same()
+		return ids, m.Removed
+	}
+	if ids, _ := changed(func(v *cluster.Status) { v.Epoch.Updates, v.Resources[1].State = 35, "failed" }); !slices.Equal(ids, []string{"state", "resource/vip"}) {
+		t.Errorf("a failed resource: %q", ids)
+	}
+	ids, removed := changed(func(v *cluster.Status) { v.Epoch.Updates, v.Resources = 36, v.Resources[:1] })
+	if !slices.Equal(ids, []string{"state", "order"}) || !slices.Equal(removed, []string{"resource/vip"}) {
+		t.Errorf("one resource less: %q, without %q", ids, removed)
+	}
+	c.Change(func(v *cluster.Status) { v.State = cluster.StateNone })
+	if p.until(is); len(p.known["clusterparts"]) != 0 {
+		t.Errorf("in no cluster: %v", p.known)
+	}
 }

@@ -41,7 +41,7 @@ func newPublisher(cfg Config, agent *Agent, count func(activity.Event)) *publish
 		p.stats = newStatsPublisher(cfg.Hub, cfg.Sampler, statusChanged)
 	}
 	if cfg.Cluster != nil {
-		p.cluster = &clusterPublisher{view: cfg.Cluster, topic: cfg.Hub.Set("cluster", false)}
+		p.cluster = newClusterPublisher(cfg.Hub, cfg.Cluster)
 	}
 	if cfg.Canaries != nil {
 		p.canaries = &canaryPublisher{view: cfg.Canaries, topic: cfg.Hub.Set("canaries", true)}

@@ -326,6 +326,57 @@ func TestShownPlansAreBound(t *testing.T) {
 	}
 }
 
+// Without an agent, too, a rollout carries out the plan that was shown, and no other: also where the
+// cluster changes after the plan was compared with it.
+func TestRolloutsWithoutAnAgentAreBound(t *testing.T) {
+	testkit.Needs(t, "Pacemaker")
+	if _, err := os.Stat("/usr/sbin/crm_mon"); err != nil {
+		testkit.Missing(t, "crm_mon is not installed; make setup installs it")
+	}
+	t.Parallel()
+	for name, disturbed := range map[string]bool{"as it was": false, "another plan": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, path := toolsOn(t)
+			armed := filepath.Join(dir, "armed")
+			// The nodes answer at once. A node leaves while they are asked, if the test wants that.
+			script := `exec 9>` + dir + `/lock; flock 9
+while [ $# -gt 0 ]; do case $1 in -N) node=$2; shift;; -U) value=$2; shift;; -n) name=$2; shift;; esac; shift; done
+[ "$name" = thalassa-validate ] && [ -n "$value" ] || exit 0
+` + dir + `/crm_attribute -t status -N "$node" -n thalassa-validated -v "$value ok"
+[ -e ` + armed + ` ] && rm ` + armed + ` && ` + dir + `/crm_attribute -t nodes -N n3 -n standby -v on
+exit 0`
+			if err := os.WriteFile(filepath.Join(dir, "attrd_updater"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+				t.Fatal(err)
+			}
+			agent := &jobAgent{node: "other"}
+			_, out, words := carriedOut(t, agent, dir, "rollout --restart --dry-run -o json")
+			var shown struct{ Tag string }
+			if err := json.Unmarshal([]byte(out), &shown); err != nil || len(shown.Tag) != 16 {
+				t.Fatalf("tag %q, %v: %s%s", shown.Tag, err, out, words)
+			}
+			if disturbed {
+				if err := os.WriteFile(armed, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// In a file nothing is reloaded: what was written is taken back after a second.
+			code, out, words := carriedOut(t, agent, dir, "rollout --restart --wait 1s --plan "+shown.Tag)
+			wrote, refused := strings.Contains(words, "reverted to generation"), strings.Contains(words, "the plan has changed since it was shown; nothing was done")
+			if code != cli.ExitConflict || wrote == disturbed || refused != disturbed {
+				t.Errorf("exit code %d: %s%s", code, out, words)
+			}
+			after, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left := strings.Contains(string(after), `name="standby" value="on"`); left != disturbed {
+				t.Errorf("the node has left: %t", left)
+			}
+		})
+	}
+}
+
 // A rollout that nodes refuse shows which, and what was planned.
 func TestRefusedRolloutsAreShown(t *testing.T) {
 	testkit.Needs(t, "Pacemaker")

@@ -112,12 +112,7 @@ func (e refusedNodesError) Unwrap() error { return e.RefusedError }
 // rollout rolls out, as a job if the agent of this node answers.
 func (o *onNode) rollout(ctx context.Context, c *pacemaker.Cluster, a cluster.Action) (done pacemaker.RolledOut, err error) {
 	v, j, err := o.carryOut(ctx, c, a, func() (cluster.Status, error) {
-		if len(a.IfMatch) > 0 {
-			if _, err := c.PlanHAProxy(ctx, a); err != nil {
-				return cluster.Status{}, err
-			}
-		}
-		done, err = c.Rollout(ctx, pacemaker.Rollout{Resource: a.Resource, Validate: a.Validate, Wait: a.Wait, Restart: a.Restart})
+		done, err = c.Rollout(ctx, a)
 		return done.Cluster, err
 	})
 	if j.Rollout != nil {

@@ -424,34 +424,48 @@ func (s commandCluster) testRollout(t *testing.T) {
 	if at := s.holder(); at == "" {
 		t.Error("the address is gone")
 	}
+	// Where the agent does not carry it out, the command does, in the same way.
+	alone := func() string {
+		t.Helper()
+		out, err := s.Any().Command(t.Context(), "env", "THALASSA_AGENT=http://127.0.0.1:9", "/run/fixture/thalassa", "cluster", "rollout").CombinedOutput()
+		t.Logf("rollout without an agent: %v\n%s", err, out)
+		return string(out)
+	}
+	s.wants(alone(), "not among the jobs of the cluster", "generation 2 -> 3", "reloaded on n1, n2, n3 after", "settled after")
+	for _, n := range s.Nodes {
+		if got := strings.TrimSpace(n.Run("cat", "/run/stand-in")); got != "3" {
+			t.Errorf("%s runs generation %s", n.Name, got)
+		}
+	}
 	// One node does not want it: nobody gets it.
 	s.Node("n3").Run("touch", "/etc/refuse")
 	out, words := s.call(5, "rollout")
 	s.wants(words, "n3", "this node takes nothing", "nothing has changed")
-	s.wants(out, "n1    valid", "n2    valid", "n3    ", "this node takes nothing", "generation 2 unchanged: n3 refused 3")
+	s.wants(out, "n1    valid", "n2    valid", "n3    ", "this node takes nothing", "generation 3 unchanged: n3 refused 4")
+	s.wants(alone(), "this node takes nothing", "generation 3 unchanged: n3 refused 4")
 	var refused struct {
 		Planned string
 		Nodes   []cluster.NodeAnswer
 	}
 	out, _ = s.call(5, "rollout", "-o", "json")
-	if err := json.Unmarshal([]byte(out), &refused); err != nil || refused.Planned != "3" || len(refused.Nodes) != 3 || refused.Nodes[2].Valid || refused.Nodes[2].Reason == "" {
+	if err := json.Unmarshal([]byte(out), &refused); err != nil || refused.Planned != "4" || len(refused.Nodes) != 3 || refused.Nodes[2].Valid || refused.Nodes[2].Reason == "" {
 		t.Errorf("%v: %s", err, out)
 	}
-	if g := s.generation(); g != "2" {
+	if g := s.generation(); g != "3" {
 		t.Errorf("generation %s", g)
 	}
 	s.Node("n3").Run("rm", "/etc/refuse")
 	// One node cannot: everybody goes back.
 	s.Node("n2").Run("touch", "/etc/reload-fails")
 	_, words = s.call(4, "rollout")
-	s.wants(words, "this node does not want to", "reverted to generation 2")
+	s.wants(words, "this node does not want to", "reverted to generation 3")
 	s.Node("n2").Run("rm", "/etc/reload-fails")
-	if g := s.generation(); g != "2" {
+	if g := s.generation(); g != "3" {
 		t.Errorf("generation %s", g)
 	}
 	s.call(0, "cleanup")
 	for _, n := range s.Nodes {
-		if got := strings.TrimSpace(n.Run("cat", "/run/stand-in")); got != "2" {
+		if got := strings.TrimSpace(n.Run("cat", "/run/stand-in")); got != "3" {
 			t.Errorf("%s runs generation %s after going back", n.Name, got)
 		}
 	}

@@ -48,12 +48,13 @@ func BenchmarkLargeCluster(b *testing.B) {
 		}
 		p.ask(`(() => { window.delays = []; new MutationObserver(() => { const at = /changed at (\d+)/.exec(document.querySelector(".notices")?.innerText ?? "");
 			if (at && at[1] !== window.seen) { window.seen = at[1]; window.delays.push(Date.now() - Number(at[1])); } }).observe(document.body, {subtree: true, childList: true, characterData: true}); })()`, new(any))
-		const changes = 100
+		const changes = 300
 		for i := range changes {
 			c.Change(func(v *cluster.Status) {
 				v.Epoch.Updates++
-				v.Resources[i*5].State = "failed"
-				v.State, v.Reasons = cluster.StateErrors, []string{fmt.Sprintf("web-%d changed at %d", i*5, time.Now().UnixMilli())}
+				at := i * 5 % len(v.Resources)
+				v.Resources[at].State = []string{"failed", "blocked", "started"}[i*5/len(v.Resources)]
+				v.State, v.Reasons = cluster.StateErrors, []string{fmt.Sprintf("web-%d changed at %d", at, time.Now().UnixMilli())}
 			})
 			<-time.After(time.Duration(150+i%7*20) * time.Millisecond)
 		}

@@ -217,3 +217,44 @@ func served(tb testing.TB, cfg api.Config) *node {
 	})
 	return &node{tb: tb, api: server.Listener.Addr().(*net.TCPAddr).Port}
 }
+
+// A large cluster has thousands of cells: rows that cannot be seen are not drawn, but they are there
+// for the keyboard, for readers and for searches, below the heads of their columns.
+func TestLargeClusterPage(t *testing.T) {
+	t.Parallel()
+	c := apitest.NewCluster()
+	n := inMemory(t, c)
+	c.Change(func(v *cluster.Status) { largeStatus(v); v.Resources = v.Resources[:70] })
+	p := openPage(t, n, "/cluster", look{})
+	p.sees(`document.querySelectorAll(".matrix.large tbody tr").length === 70`)
+	p.shot("large")
+	p.barriers(axe(t), "a large cluster", allRules)
+	c.Change(largeStatus)
+	p.sees(`document.querySelectorAll(".matrix tbody tr").length === 500 && document.querySelectorAll(".matrix tbody td").length === 16000`)
+	p.sees(`getComputedStyle(document.querySelector(".matrix tbody tr")).contentVisibility === "auto"`)
+	const below = `(row, column) => { const head = document.querySelectorAll(".matrix thead th")[column].getBoundingClientRect(),
+		cell = document.querySelectorAll(".matrix tbody tr")[row].children[column].getBoundingClientRect();
+		return head.width > 100 && Math.abs(head.left - cell.left) < 1 && Math.abs(head.right - cell.right) < 1; }`
+	for _, cell := range []string{"0, 0", "0, 1", "0, 32", "17, 20", "499, 0", "499, 32"} {
+		p.sees("(" + below + ")(" + cell + ")")
+	}
+	p.sees("document.documentElement.scrollWidth <= innerWidth")
+
+	// The keyboard goes to a row that was not drawn.
+	p.ask(`(c => { c.tabIndex = 0; c.focus(); })(document.querySelector(".matrix tbody tr:nth-child(300) td"))`, new(any))
+	p.press(kb.ArrowDown)
+	p.press(kb.End)
+	p.sees(`(e => e === document.querySelector(".matrix tbody tr:nth-child(301) td:last-child") && e.getBoundingClientRect().top > 0 && e.getBoundingClientRect().bottom < innerHeight)(document.activeElement)`)
+
+	// One row changes, and no other element.
+	p.ask(`(() => { window.changed = new Set(); new MutationObserver(all => all.forEach(m => window.changed.add((m.target.nodeType === 1 ? m.target : m.target.parentElement).closest("tr"))))
+		.observe(document.querySelector(".matrix tbody"), {subtree: true, childList: true, characterData: true, attributes: true}); })()`, new(any))
+	c.Change(func(v *cluster.Status) {
+		v.Epoch.Updates++
+		v.Resources[450].State, v.Resources[450].Places = "failed", []cluster.Placement{{Node: "n3", State: "failed"}}
+	})
+	p.sees(`document.querySelector(".matrix tbody tr:nth-child(451)").textContent.includes("failed") && document.querySelector(".matrix tbody tr:nth-child(451) td:nth-child(4) .badge.bad")`)
+	p.sees(`window.changed.size === 1 && window.changed.has(document.querySelector(".matrix tbody tr:nth-child(451)"))`)
+	c.Change(func(v *cluster.Status) { v.Epoch.Updates++; v.Resources = v.Resources[:499] })
+	p.sees(`document.querySelectorAll(".matrix tbody tr").length === 499`)
+}

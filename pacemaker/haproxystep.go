@@ -364,7 +364,7 @@ func (s Steps) settleRollout(ctx context.Context, g Stage, st *Step, begun time.
 		before = failedBefore(v, begun)
 	} else {
 		done, r.where, before = st.Rollout, st.where, st.Before
-		v, err = r.awaitReloadNow(ctx, operationsOf(st.from, r.Resource).newestCalls(), done)
+		v, err = r.awaitReload(ctx, operationsOf(st.from, r.Resource).newestCalls(), done)
 	}
 	if bad := failedSince(before, v, r.Resource); len(bad) > 0 {
 		return v, done, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "the reload failed: " + strings.Join(bad, "; ")}

@@ -74,24 +74,11 @@ func (a reloading) setGeneration(generation string) call {
 	return call{tool: "crm_resource", args: []string{"-r", a.Resource, "-p", "generation", "-v", generation}}
 }
 
-// reload sets the generation, and waits as awaitReload does.
-func (a reloading) reload(ctx context.Context, generation string, out *RolledOut) (cluster.Status, error) {
-	c := a.cluster
-	cib, err := c.Query(ctx)
-	if err != nil {
-		return cluster.Status{}, err
-	}
-	before, begun := operationsOf(cib, a.Resource).newestCalls(), time.Now()
-	if _, err := c.run(ctx, a.setGeneration(generation)); err != nil {
-		return cluster.Status{}, fmt.Errorf("setting the generation: %w", err)
-	}
-	return a.awaitReload(ctx, before, begun, &out.RolledOut)
-}
-
 // awaitReload waits until HAProxy has reloaded on the nodes, its monitors have run there, and the
-// cluster has settled. before are the numbers of the last operations before the generation was set.
-func (a reloading) awaitReload(ctx context.Context, before map[string]int, begun time.Time, out *cluster.RolledOut) (cluster.Status, error) {
-	c := a.cluster
+// cluster has settled. The generation was set a moment ago, and before are the numbers of the last
+// operations before that.
+func (a reloading) awaitReload(ctx context.Context, before map[string]int, out *cluster.RolledOut) (cluster.Status, error) {
+	c, begun := a.cluster, time.Now()
 	limited, cancel := context.WithTimeout(ctx, a.Wait)
 	defer cancel()
 	reloaded := func(now *CIB) bool {
@@ -107,11 +94,6 @@ func (a reloading) awaitReload(ctx context.Context, before map[string]int, begun
 	v, err := c.Settled(ctx, a.Wait)
 	out.SettleMs = time.Since(begun).Milliseconds()
 	return v, err
-}
-
-// awaitReloadNow is awaitReload for a generation that was set a moment ago.
-func (a reloading) awaitReloadNow(ctx context.Context, before map[string]int, out *cluster.RolledOut) (cluster.Status, error) {
-	return a.awaitReload(ctx, before, time.Now(), out)
 }
 
 // awaitMonitors waits for the first monitors after a reload. Without all of them, their results

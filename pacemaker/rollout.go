@@ -28,54 +28,81 @@ type RolledOut struct {
 	Cluster cluster.Status `json:"cluster,omitzero"`
 }
 
+// maxTries is how often a write of a rollout is computed again because somebody else has changed
+// the configuration meanwhile.
+const maxTries = 10
+
 // Rollout asks the agent of every running node that may run HAProxy to validate its
 // configuration. Then it increases the resource's parameter "generation", and Pacemaker
-// reloads HAProxy wherever it runs. It changes nothing if a node refuses (*cluster.RolloutRefusedError), or if
-// Pacemaker would restart HAProxy instead (*lb.ConflictError). If a reload fails, it
-// restores the previous generation, and the error is an *lb.ConflictError.
-func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
-	if err := c.checkLive(cluster.Action{Kind: "rollout"}); err != nil {
-		return RolledOut{}, err
+// reloads HAProxy wherever it runs. It changes nothing if a node refuses (*cluster.RolloutRefusedError), if
+// Pacemaker would restart HAProxy instead (*lb.ConflictError), or if the plan is not that of
+// a.IfMatch (*cluster.PlanChangedError): the generation is written into the configuration from
+// which the plan was made, and into no other. If a reload fails, it restores the previous
+// generation, and the error is an *lb.ConflictError.
+func (c *Cluster) Rollout(ctx context.Context, a cluster.Action) (RolledOut, error) {
+	s := Steps{c}
+	st, tried, err := s.writeRollout(ctx, Stage{Action: a})
+	switch {
+	case err != nil && !tried:
+		return st.rolledOut(), err
+	case err != nil: // Pacemaker may have taken it nevertheless
+		return s.revert(context.WithoutCancel(ctx), a, st.rolledOut(), err)
 	}
-	r = r.withDefaults()
-	cib, err := c.Query(ctx)
-	if err != nil {
-		return RolledOut{}, err
+	v, _, err := s.SettleHAProxy(ctx, Stage{Action: a, Was: st.Was}, &st, time.Time{})
+	out := st.rolledOut()
+	if v.State != "" {
+		out.Cluster = v
 	}
-	before, err := c.View(ctx, cib)
-	if err != nil {
-		return RolledOut{}, err
-	}
-	out := RolledOut{Cluster: before, RolledOut: cluster.RolledOut{Nodes: []cluster.NodeAnswer{}, Reloaded: []string{}}}
-	if out.From, err = cib.generation(r.Resource); err != nil {
-		return out, err
-	}
-	out.To = out.From
-	number, _ := strconv.Atoi(out.From) // generation returns only numbers
-	next := strconv.Itoa(number + 1)
-	a := reloading{cluster: c, Rollout: r}
-	if a.where, err = a.predict(ctx, cib, next); err != nil {
-		return out, err
-	}
-	mayRun, err := c.mayRun(ctx, cib, r.Resource)
-	if err != nil {
-		return out, err
-	}
-	q := question{ask: askAttribute, answer: answerAttribute, nodes: askable(before, mayRun), within: r.Validate}
-	defer c.forget(context.WithoutCancel(ctx), q) // last, because it costs the nodes time during the reload
-	if out.Nodes, err = c.askNodes(ctx, q); err != nil {
-		return out, err
-	}
-	if err := refusal(out.RolledOut, next); err != nil {
-		return out, err
-	}
-	after, err := a.reload(ctx, next, &out)
-	bad := failedSince(before, after, r.Resource)
-	if err == nil && len(bad) == 0 {
-		out.Cluster, out.To = after, next
+	if err == nil {
 		return out, nil
 	}
-	return out, a.revert(ctx, &out, bad, err)
+	return s.revert(context.WithoutCancel(ctx), a, out, err)
+}
+
+// rolledOut is what is known of the rollout before its write, or after it has settled.
+func (st Step) rolledOut() RolledOut {
+	if st.Rollout == nil {
+		return RolledOut{}
+	}
+	return RolledOut{RolledOut: *st.Rollout, Cluster: st.Before}
+}
+
+// writeRollout makes a write of a rollout. If somebody else has changed the configuration
+// meanwhile, the write is computed again, which also asks the nodes again. tried: the error is one
+// of the write, which may have been made.
+func (s Steps) writeRollout(ctx context.Context, g Stage) (st Step, tried bool, err error) {
+	for try := 1; ; try++ {
+		if st, err = s.Plan(ctx, g); err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || st.Nothing {
+			return st, false, err
+		}
+		if err = s.Write(context.WithoutCancel(ctx), st, ""); !IsStale(err) {
+			return st, err != nil, err
+		}
+		if try == maxTries {
+			return st, false, err
+		}
+	}
+}
+
+// revert restores the generation from before a rollout that has failed with cause, and returns the
+// error of the rollout.
+func (s Steps) revert(ctx context.Context, a cluster.Action, out RolledOut, cause error) (RolledOut, error) {
+	g := Stage{Action: a, Was: out.From, Undo: true}
+	st, _, err := s.writeRollout(ctx, g)
+	if err == nil {
+		var v cluster.Status
+		if v, _, err = s.SettleHAProxy(ctx, g, &st, time.Time{}); v.State != "" {
+			out.Cluster = v
+		}
+	}
+	if err != nil {
+		return out, fmt.Errorf("reverting to generation %s after %w: %w", out.From, cause, err)
+	}
+	out.To = out.From
+	return out, &lb.ConflictError{ID: a.Object(), Reason: strings.TrimPrefix(cause.Error(), a.Object()+": ") + "; reverted to generation " + out.From}
 }
 
 func (r Rollout) withDefaults() Rollout {
@@ -89,23 +116,6 @@ func (r Rollout) withDefaults() Rollout {
 		r.Wait = settleWithin
 	}
 	return r
-}
-
-// revert restores the previous generation, and returns the error of the rollout.
-func (a reloading) revert(ctx context.Context, out *RolledOut, bad []string, err error) error {
-	var second RolledOut
-	back, undo := a.reload(context.WithoutCancel(ctx), out.From, &second)
-	if back.Nodes != nil {
-		out.Cluster = back
-	}
-	reason := strings.Join(bad, "; ")
-	if err != nil {
-		reason = strings.TrimPrefix(reason+"; "+err.Error(), "; ")
-	}
-	if undo != nil {
-		return fmt.Errorf("reverting to generation %s after %s: %w", out.From, reason, undo)
-	}
-	return &lb.ConflictError{ID: "resource/" + a.Resource, Reason: "the reload failed, reverted to generation " + out.From + ": " + reason}
 }
 
 // generation returns the parameter "generation" of a resource.

@@ -118,7 +118,7 @@ func follows(before, after cluster.Transition) bool {
 }
 
 // aboutOne is the case without the transitions of other losses than the one that is asked about:
-// its own, or the last one before.
+// its own, or the last one before. What somebody had moved before the first loss is another story.
 func (c Case) aboutOne() Case {
 	indexOf := func(id string) int {
 		return slices.IndexFunc(c.Run, func(t cluster.Transition) bool { return t.ID == id })
@@ -126,7 +126,7 @@ func (c Case) aboutOne() Case {
 	place, from, to := indexOf(c.ID), 0, len(c.Run)
 	for i, l := range c.Lost {
 		switch at := indexOf(l.Transition); {
-		case i == 0 || l.Transition == c.Lost[i-1].Transition: // what led to the first belongs to it
+		case i == 0 && !c.isApart(l, at), i > 0 && l.Transition == c.Lost[i-1].Transition: // what led to the first belongs to it
 		case at <= place:
 			from = at
 		default:
@@ -142,6 +142,17 @@ func (c Case) aboutOne() Case {
 	c.Run = c.Run[from:to]
 	c.Lost = slices.DeleteFunc(slices.Clone(c.Lost), func(l Loss) bool { return indexOf(l.Transition) < 0 })
 	return c
+}
+
+// isApart reports whether a loss, with the transition at a place, has nothing to do with what the run
+// began with: somebody had something moved, and no transition before decided to fence the node.
+func (c Case) isApart(l Loss, at int) bool {
+	if at <= 0 {
+		return false
+	}
+	asked := func(t cluster.Transition) bool { return Interesting(t) && (len(t.Jobs) > 0 || t.Change != nil) }
+	led := func(t cluster.Transition) bool { return Fenced(t) == l.Node }
+	return slices.ContainsFunc(c.Run[:at], asked) && !slices.ContainsFunc(c.Run[:at], led)
 }
 
 // Fenced is the node that a transition decided to fence; empty: none.

@@ -225,6 +225,46 @@ func TestTwoLossesInARun(t *testing.T) {
 	}
 }
 
+// A move that somebody asked for is another story than a loss soon after it, unless the node was
+// lost because the move had it fenced.
+func TestALossSoonAfterAMove(t *testing.T) {
+	moved := cluster.Transition{
+		ID: "moved", Time: after(-1.5), DC: "lb1", File: "pe-input-8.bz2", Known: true, Jobs: []string{"j"},
+		Decisions: []cluster.Consequence{{Action: "move", Resource: "db", From: "lb3", Node: "lb2"}},
+	}
+	job := cluster.Job{ID: "j", Author: "ann", Kind: "move", Object: "resource/db", Node: "lb2", Begun: after(-2)}
+	for name, change := range map[string]func(*cluster.Transition){
+		"by a job": func(*cluster.Transition) {},
+		"by a tool": func(m *cluster.Transition) {
+			m.Jobs, m.Change = nil, &cluster.ConfigurationChange{Time: after(-2), User: "root", Node: "lb2"}
+		},
+		"not by any": func(m *cluster.Transition) { m.Jobs = nil },
+		"and fenced": func(m *cluster.Transition) {
+			m.Decisions = append(m.Decisions, cluster.Consequence{Action: "Fence (reboot)", Node: "lb1"})
+		},
+	} {
+		c, move := killed(), moved
+		move.Decisions = slices.Clone(moved.Decisions)
+		change(&move)
+		c.Run, c.Jobs = slices.Concat([]cluster.Transition{move}, c.Run), []cluster.Job{job}
+		apart := strings.HasPrefix(name, "by a ")
+		e := failover.Explain(c)
+		if e.Kind != failover.KindLoss || e.Node != "lb1" || slices.Contains(e.Transitions, "moved") == apart {
+			t.Errorf("%s, the loss: %s of %s in %q", name, e.Kind, e.Node, e.Transitions)
+		}
+		if apart && told(e) != told(failover.Explain(killed())) {
+			t.Errorf("%s, the loss:\n%s", name, told(e))
+		}
+		c.ID = "moved"
+		switch e := failover.Explain(c); {
+		case apart && (e.Kind != failover.KindMove || e.Node != "lb3" || !slices.Equal(e.Transitions, []string{"moved"})):
+			t.Errorf("%s, the move: %s off %s in %q", name, e.Kind, e.Node, e.Transitions)
+		case !apart && e.Kind != failover.KindLoss:
+			t.Errorf("%s, the move: %s in %q", name, e.Kind, e.Transitions)
+		}
+	}
+}
+
 // An input after the run may have newer results in the place of those of the run.
 func TestAStartWithoutAResult(t *testing.T) {
 	c := killed()

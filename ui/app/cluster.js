@@ -7,7 +7,7 @@ import { NodeLink, ResourceLink } from "./clusterdetail.js";
 import { MembersPanel } from "./clustermembers.js";
 import { actionOf, kindOf } from "./clusterwords.js";
 import * as format from "./format.js";
-import { html } from "./html.js";
+import { classes, html } from "./html.js";
 import { list, now, object } from "./live.js";
 import { LossPanel } from "./losses.js";
 import { Notice } from "./notices.js";
@@ -64,6 +64,13 @@ export function Addresses({ cluster: c }) {
   </section>`;
 }
 
+/** From how many cells on a table is drawn in another way: its rows are no parts of one layout, and those
+ * that cannot be seen are not drawn. Its columns are equally wide. */
+const manyCells = 2000;
+
+/** How many rows are compared at once. */
+const rowsAtOnce = 25;
+
 /** @param {{cluster: Cluster, onAction?: (a: Action) => void}} props without onAction: nothing can be done */
 export function Matrix({ cluster: c, onAction }) {
   const nodes = c.nodes.map((n) => n.name).join(" ");
@@ -76,30 +83,55 @@ export function Matrix({ cluster: c, onAction }) {
     if (r && node) setChosen({ resource: r.id, node, runs: r.places.some((p) => p.node === node), cell });
   };
   const keys = useCells(table, acts ? open : undefined);
+  const large = c.nodes.length * c.resources.length > manyCells;
+  const role = acts ? "grid" : large ? "table" : undefined;
+  /** @type {ClusterResource[][]} */
+  const parts = [];
+  for (let i = 0; i < c.resources.length; i += rowsAtOnce) parts.push(c.resources.slice(i, i + rowsAtOnce));
   return html`<section class="panel" aria-label="Nodes and resources"><h2>Nodes and resources</h2>
     ${acts && html`<p class="muted" id="of-cells">Each cell has a menu of actions: click it, or go there with the arrow keys and press Enter.</p>`}
-    <div class="scroll" tabindex="0" role="region" aria-label="Table of nodes and resources"><table ref=${table} class=${acts ? "matrix cells" : "matrix"} role=${acts ? "grid" : undefined} aria-describedby=${acts ? "of-cells" : undefined} ...${keys}>
-      <thead><tr><th scope="col">Resource</th>${c.nodes.map((n) => html`<th key=${n.name} scope="col"><${NodeHead} cluster=${c} node=${n} onAction=${onAction} /></th>`)}</tr></thead>
-      <tbody>${c.resources.map((r) => html`<${Row} key=${r.id} resource=${r} nodes=${nodes} />`)}</tbody>
+    <div class="scroll" tabindex="0" role="region" aria-label="Table of nodes and resources"><table ref=${table} class=${classes("matrix", acts && "cells", large && "large")} role=${role} style=${large ? `--nodes: ${c.nodes.length}` : undefined} aria-describedby=${acts ? "of-cells" : undefined} ...${keys}>
+      <thead role=${large ? "rowgroup" : undefined}><tr role=${large ? "row" : undefined}><th scope="col" role=${large ? "columnheader" : undefined}>Resource</th>
+        ${c.nodes.map((n) => html`<th key=${n.name} scope="col" role=${large ? "columnheader" : undefined}><${NodeHead} cluster=${c} node=${n} onAction=${onAction} /></th>`)}</tr></thead>
+      <tbody role=${large ? "rowgroup" : undefined}>${parts.map((part, i) => html`<${Rows} key=${i} resources=${part} nodes=${nodes} role=${large ? role : undefined} />`)}</tbody>
     </table></div>
     ${chosen && onAction && html`<${CellMenu} key=${chosen.resource + " " + chosen.node} on=${chosen} onAction=${onAction} onClose=${() => setChosen(null)} />`}
   </section>`;
 }
 
-/** A resource and where it runs. It is drawn again only if it has changed: a large cluster has
+/** The texts of nodes and resources. Those that have not changed are the same objects as before.
+ * @type {WeakMap<object, string>} */
+const texts = new WeakMap();
+
+/** A text of an object that is another one if its values are others.
+ * @param {object} o */
+function textOf(o) {
+  let text = texts.get(o);
+  if (text === undefined) texts.set(o, (text = JSON.stringify(o)));
+  return text;
+}
+
+/** Rows of a table. They are drawn again only if one of them has changed: a large cluster has
  * thousands of cells.
- * @param {{resource: ClusterResource, nodes: string}} props nodes: their names, with blanks between them */
-function Row({ resource: r, nodes }) {
+ * @param {{resources: ClusterResource[], nodes: string, role?: string}} props nodes: their names, with blanks between them; role: of the table, if its parts have to tell theirs */
+function Rows({ resources, nodes, role }) {
+  return useMemo(() => html`${resources.map((r) => html`<${Row} key=${r.id} resource=${r} nodes=${nodes} role=${role} />`)}`,
+    [resources.map(textOf).join(), nodes, role]);
+}
+
+/** A resource and where it runs. It is drawn again only if it has changed.
+ * @param {{resource: ClusterResource, nodes: string, role?: string}} props see Rows */
+function Row({ resource: r, nodes, role }) {
   return useMemo(() => {
     const states = new Map(r.places.map((p) => [p.node, p.state]));
     const cell = (/** @type {string|undefined} */ state) => state === undefined
       ? html`<span class="muted" aria-label="not on this node">·</span>` : html`<${Badge} kind=${kindOf(state)}>${state}</${Badge}>`;
-    return html`<tr>
-      <th scope="row"><b><${ResourceLink} id=${r.id} /></b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
+    return html`<tr role=${role && "row"}>
+      <th scope="row" role=${role && "rowheader"}><b><${ResourceLink} id=${r.id} /></b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
         <span class="sub">${r.agent}</span>${(r.why ?? []).map((w) => html` <span key=${w} class="sub">${sentence(w)}</span>`)}</th>
-      ${nodes.split(" ").map((n) => html`<td key=${n}>${cell(states.get(n))}</td>`)}
+      ${nodes.split(" ").map((n) => html`<td key=${n} role=${role && (role === "grid" ? "gridcell" : "cell")}>${cell(states.get(n))}</td>`)}
     </tr>`;
-  }, [JSON.stringify(r), nodes]);
+  }, [textOf(r), nodes, role]);
 }
 
 /** @param {{cluster: Cluster, node: ClusterNode, onAction?: (a: Action) => void}} props */

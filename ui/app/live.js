@@ -132,7 +132,8 @@ function connect() {
 
 /** @param {string[]} available */
 function wanted(available) {
-  const all = ["status", "frontends", "backends", "services", "canaries", "stat", "activity", "cluster", "clusters"];
+  const cluster = available.includes("clusterparts") ? "clusterparts" : "cluster";
+  const all = ["status", "frontends", "backends", "services", "canaries", "stat", "activity", cluster, "clusters"];
   return all.filter((topic) => available.includes(topic));
 }
 

@@ -25,6 +25,8 @@ export class Model {
     this.topics = new Map();
     /** @type {Map<string, Series>} by id */
     this.series = new Map();
+    /** @type {Map<string, any>} what the object of the topic cluster is made of, by id */
+    this.parts = new Map();
   }
 
   /** @param {string} topic
@@ -55,10 +57,12 @@ export class Model {
         change.hello = true;
         break;
       case "state":
-        this.replace(m, change);
+        if (m.topic === "clusterparts") this.join(m, change);
+        else this.replace(m, change);
         break;
       case "delta":
-        this.merge(m, change);
+        if (m.topic === "clusterparts") this.join(m, change);
+        else this.merge(m, change);
         break;
     }
     this.note(m);
@@ -107,6 +111,31 @@ export class Model {
     }
     this.topics.set(topic, after);
     change.topics.add(topic);
+  }
+
+  /** Makes the object of the topic cluster of its parts. Its nodes and resources that have not changed
+   * are the same objects as before.
+   * @param {Message} m
+   * @param {Change} change */
+  join(m, change) {
+    if (m.type === "state") {
+      this.parts = new Map();
+      change.topics.add("cluster");
+    }
+    for (const o of m.objects ?? m.changed ?? []) this.parts.set(o.id, o);
+    for (const id of m.removed ?? []) this.parts.delete(id);
+    const known = this.objects("cluster"), state = this.parts.get("state"), order = this.parts.get("order");
+    if (this.parts.size === 0) {
+      if (known.delete("cluster")) change.topics.add("cluster");
+      change.ids.add("cluster");
+      return;
+    }
+    const nodes = (order?.nodes ?? []).map((/** @type {string} */ name) => this.parts.get("node/" + name)?.node);
+    const resources = (order?.resources ?? []).map((/** @type {string} */ id) => this.parts.get("resource/" + id)?.resource);
+    if (!state || !order || nodes.includes(undefined) || resources.includes(undefined)) return; // a large state goes on
+    if (!known.has("cluster")) change.topics.add("cluster");
+    known.set("cluster", { id: "cluster", ...state.cluster, nodes, resources });
+    change.ids.add("cluster");
   }
 
   /** @param {string} id

@@ -114,3 +114,33 @@ test("messages of unknown types change nothing", () => {
   const change = feed(m, { type: "surprise", seq: 11 });
   assert.deepEqual([change.ids.size, change.topics.size], [0, 0]);
 });
+
+test("the cluster is made of its parts, and what has not changed is the same object", () => {
+  const m = new Model();
+  const part = (/** @type {string} */ kind, /** @type {string} */ id, /** @type {object} */ extra) => ({ id: `${kind}/${id}`, [kind]: { id, ...extra } });
+  const cluster = () => m.topics.get("cluster")?.get("cluster");
+  feed(m, hello, { type: "state", topic: "clusterparts", seq: 10, time: 1, objects: [{ id: "state", cluster: { state: "ok", epoch: "0:1:1" } },
+    { id: "order", nodes: ["b", "a"], resources: ["vip", "web"] }, part("node", "a", {}), part("node", "b", {}), part("resource", "vip", {})] });
+  assert.equal(cluster(), undefined, "a large state is not whole yet");
+  const whole = feed(m, { type: "delta", topic: "clusterparts", seq: 10, time: 1, changed: [part("resource", "web", { state: "started" })] });
+  assert.ok(whole.ids.has("cluster") && whole.topics.has("cluster"));
+  const before = cluster();
+  assert.deepEqual(before, { id: "cluster", state: "ok", epoch: "0:1:1", nodes: [{ id: "b" }, { id: "a" }], resources: [{ id: "vip" }, { id: "web", state: "started" }] });
+  const change = feed(m, { type: "delta", topic: "clusterparts", seq: 11, time: 2, changed: [{ id: "state", cluster: { state: "errors", epoch: "0:1:2" } }, part("resource", "web", { state: "failed" })] });
+  assert.deepEqual([...change.ids], ["cluster"]);
+  assert.equal(change.topics.size, 0, "there is a cluster, as before");
+  const after = cluster();
+  assert.notEqual(after, before);
+  assert.equal(after.state, "errors");
+  assert.equal(after.resources[0], before.resources[0], "this one has not changed");
+  assert.equal(after.nodes[1], before.nodes[1]);
+  assert.equal(after.resources[1].state, "failed");
+  feed(m, { type: "delta", topic: "clusterparts", seq: 12, time: 3, changed: [{ id: "order", nodes: ["b", "a"], resources: ["web"] }], removed: ["resource/vip"] });
+  assert.deepEqual(cluster().resources, [{ id: "web", state: "failed" }]);
+  const gone = feed(m, { type: "delta", topic: "clusterparts", seq: 13, time: 4, removed: ["state", "order", "node/a", "node/b", "resource/web"] });
+  assert.equal(cluster(), undefined);
+  assert.ok(gone.topics.has("cluster"));
+  const none = new Model();
+  assert.ok(feed(none, hello, { type: "state", topic: "clusterparts", seq: 10, time: 1, objects: [] }).topics.has("cluster"), "that there is no cluster is known");
+  assert.equal(none.topics.get("cluster")?.size, 0);
+});
