@@ -26,9 +26,16 @@ import (
 type disk struct {
 	mu   sync.Mutex
 	docs map[string][]byte
+	slow time.Duration // of each Save
 }
 
-func (m *disk) Save(_ context.Context, docs map[string][]byte, remove []string) error {
+func (m *disk) Save(ctx context.Context, docs map[string][]byte, remove []string) error {
+	if m.slow > 0 {
+		select {
+		case <-time.After(m.slow):
+		case <-ctx.Done():
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.Copy(m.docs, docs)

@@ -113,8 +113,15 @@ func (s sight) problem(syncs bool) error {
 	return errors.New(s.work())
 }
 
-// lookAt looks at a node. A sync may end in a moment, which is waited for unless it may go on.
+// lookAt looks at a node. A sync may end in a moment, which is waited for unless it may go on. One that
+// the cluster shows as gone has less time: it may be without power, and its agent, if it is there, knows
+// what it does.
 func lookAt(ctx context.Context, c *Crew, node string, syncs bool) sight {
+	if v := c.cfg.View(); isRunning(v) && !isOnline(cluster.Node{State: stateOf(v, node)}) {
+		short, cancel := context.WithTimeout(ctx, connectWithin)
+		defer cancel()
+		ctx = short
+	}
 	limited, cancel := context.WithTimeout(ctx, doneWithin)
 	defer cancel()
 	for {

@@ -3,6 +3,8 @@ package nodes_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -168,5 +170,23 @@ func TestNoNodeLeavesWhileOthersAreStopped(t *testing.T) {
 		if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{}); !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), "aaaaaaaaaaaaaaaaaaaa") {
 			t.Errorf("an invitation at the agent of the job: %v", err)
 		}
+	}
+}
+
+// A node without power takes little of the time of others: nothing answers there, not even a refusal.
+func TestADeadNodeIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.kill(t, "n3")
+	release := make(chan struct{})
+	hangs := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	t.Cleanup(func() { close(release); hangs.Close() })
+	f.servers["n3"] = hangs
+	begun := time.Now()
+	if err := f.crews["n1"].Apart(t.Context(), cluster.Action{Kind: cluster.Forget, Nodes: []string{"n3"}}, ""); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 6*time.Second {
+		t.Errorf("it was waited for %s", took)
 	}
 }
