@@ -146,9 +146,9 @@ foretold: ## Act at random on a cluster of three nodes, and compare with what wa
 	@tools/setup haproxy consul pacemaker
 	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_FORETOLD=$(or $(ACTIONS),200) $(WITH) go test -count 1 -v -timeout 2h -run '^TestClusterForetold$$' ./e2e
 
-hundred: ## Kill the node with the management address while a client makes a hundred steps, as root (SEEDS=10 SEED=1)
-	@tools/setup haproxy consul pacemaker
-	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_HUNDRED=$(or $(SEEDS),10) THALASSA_HUNDRED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 8h -run '^TestClusterHundred$$' ./e2e
+hundred: ## Kill the node with the management address while a client makes a hundred steps, as root (SEEDS=10 SEED=1 PACEMAKER=trixie)
+	@tools/setup haproxy consul pacemaker $(if $(PACEMAKER),pacemakers)
+	@CI=true THALASSA_PACEMAKER='$(PACEMAKER)' THALASSA_FIGURES='$(FIGURES)' THALASSA_HUNDRED=$(or $(SEEDS),10) THALASSA_HUNDRED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 8h -run '^TestClusterHundred$$' ./e2e
 
 screenshots: ## Make the pictures of the README from the demo under load
 	@tools/setup haproxy consul chromium

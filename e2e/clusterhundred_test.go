@@ -44,13 +44,31 @@ func TestClusterHundred(t *testing.T) {
 	}
 	done := map[string]int{"steps": 0, "kills": 0, "lost": 0, "repeated": 0, "out of order": 0}
 	figures.Append(t, "hundred", begun, seed, func() map[string]int { return done })
-	s := newManagedFixture(t, func(cfg *cluster.Config) { cfg.Life = 8 * time.Hour })
+	root := releaseRoot(t)
+	s := newManagedFixture(t, func(cfg *cluster.Config) { cfg.Life, cfg.Root = 8*time.Hour, root })
+	t.Logf("%s", s.cluster.Any().Run("pacemakerd", "--version"))
 	s.login()
 	for n := range seeds {
 		if !t.Run(strconv.Itoa(n+1), func(t *testing.T) { s.steps(t, seed+uint64(n), 100, done) }) { //nolint:gosec // a small number
 			return
 		}
 	}
+}
+
+// releaseRoot is the root folder of the release with the Pacemaker that THALASSA_PACEMAKER names; empty:
+// this machine's.
+func releaseRoot(t *testing.T) string {
+	t.Helper()
+	name := os.Getenv("THALASSA_PACEMAKER")
+	if name == "" {
+		return ""
+	}
+	roots := cluster.Roots()
+	i := slices.IndexFunc(roots, func(root string) bool { return filepath.Base(root) == name })
+	if i < 0 {
+		t.Fatalf("THALASSA_PACEMAKER is %q, expected one of %q, which tools/setup pacemakers makes", name, roots)
+	}
+	return roots[i]
 }
 
 // steps has the user carry out steps, and kills the node with the address during a random one

@@ -81,13 +81,16 @@ func ReadLogs(ctx context.Context, cfg Config, files []string, from, to time.Tim
 	return Shown(lines, hide), sources, more
 }
 
+// ofAgents are lines about what agents tell each other, sealed, by attributes of nodes.
+var ofAgents = regexp.MustCompile(`(?:^|\s)thalassa-[\w-]+\[`)
+
 // Shown are lines of logs as they are shown: bounded, and without secrets, which hide removes from
 // a text. The lines themselves are changed.
 func Shown(lines []cluster.LogLine, hide func(string) string) []cluster.LogLine {
 	kept := lines[:0]
 	for _, l := range lines {
-		if strings.HasPrefix(l.Text, "Setting thalassa-") {
-			continue // what agents tell each other, sealed
+		if ofAgents.MatchString(l.Text) {
+			continue
 		}
 		l.Text = strings.ToValidUTF8(cibxml.MaskLog(hide(l.Text)), "?")
 		if len(l.Text) > maxLogLine {

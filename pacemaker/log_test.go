@@ -56,6 +56,7 @@ func TestLogsOfAnInterval(t *testing.T) {
 	writeLog(t, pm, strings.Join([]string{
 		stamp(-3) + ".001 n2 pacemaker-schedulerd[75] (pcmk__log) \tnotice: too early",
 		stamp(1) + ".250 n2 pacemaker-attrd     [79] (update_attr_on_host) \tnotice: Setting thalassa-history[n2]: D95Wx8d0r40BPaoq -> x",
+		stamp(1) + ".260 n2 pacemaker-attrd     [79] (attrd_cib_callback) \tinfo: * thalassa-history[n2]=D95Wx8d0r40BPaoq",
 		stamp(1) + ".500 n2 pacemaker-controld  [76] (do_state_transition) \tnotice: State transition S_IDLE -> S_POLICY_ENGINE",
 		stamp(2) + "  IPaddr2(vip)[215]:    INFO: Bringing device eth0 up",
 		"  a line of its own",

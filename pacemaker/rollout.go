@@ -38,7 +38,8 @@ const maxTries = 10
 // Pacemaker would restart HAProxy instead (*lb.ConflictError), or if the plan is not that of
 // a.IfMatch (*cluster.PlanChangedError): the generation is written into the configuration from
 // which the plan was made, and into no other. If a reload fails, it restores the previous
-// generation, and the error is an *lb.ConflictError.
+// generation, and the error is an *lb.ConflictError. If the generation cannot be written, the error
+// is the reason of that.
 func (c *Cluster) Rollout(ctx context.Context, a cluster.Action) (RolledOut, error) {
 	s := Steps{c}
 	st, tried, err := s.writeRollout(ctx, Stage{Action: a})
@@ -46,7 +47,7 @@ func (c *Cluster) Rollout(ctx context.Context, a cluster.Action) (RolledOut, err
 	case err != nil && !tried:
 		return st.rolledOut(), err
 	case err != nil: // Pacemaker may have taken it nevertheless
-		return s.revert(context.WithoutCancel(ctx), a, st.rolledOut(), err)
+		return s.revert(context.WithoutCancel(ctx), a, st.rolledOut(), err, false)
 	}
 	v, _, err := s.SettleHAProxy(ctx, Stage{Action: a, Was: st.Was}, &st, time.Time{})
 	out := st.rolledOut()
@@ -56,7 +57,7 @@ func (c *Cluster) Rollout(ctx context.Context, a cluster.Action) (RolledOut, err
 	if err == nil {
 		return out, nil
 	}
-	return s.revert(context.WithoutCancel(ctx), a, out, err)
+	return s.revert(context.WithoutCancel(ctx), a, out, err, true)
 }
 
 // rolledOut is what is known of the rollout before its write, or after it has settled.
@@ -88,10 +89,14 @@ func (s Steps) writeRollout(ctx context.Context, g Stage) (st Step, tried bool, 
 }
 
 // revert restores the generation from before a rollout that has failed with cause, and returns the
-// error of the rollout.
-func (s Steps) revert(ctx context.Context, a cluster.Action, out RolledOut, cause error) (RolledOut, error) {
+// error of the rollout. written: it is known that its write was made. If it is not, and was not made
+// either, the error is cause.
+func (s Steps) revert(ctx context.Context, a cluster.Action, out RolledOut, cause error, written bool) (RolledOut, error) {
 	g := Stage{Action: a, Was: out.From, Undo: true}
 	st, _, err := s.writeRollout(ctx, g)
+	if err == nil && st.Nothing && !written {
+		return out, fmt.Errorf("%w; nothing was changed", cause)
+	}
 	if err == nil {
 		var v cluster.Status
 		if v, _, err = s.SettleHAProxy(ctx, g, &st, time.Time{}); v.State != "" {

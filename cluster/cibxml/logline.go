@@ -14,12 +14,15 @@ var (
 	loggedChange    = regexp.MustCompile(`/([\w-]+)(?:\[@[^\]]*\])?:\s+@[\w:-]+=`)
 	changedName     = regexp.MustCompile(`\s@([\w:-]+)=`)
 	loggedReason    = regexp.MustCompile(`( doing (?:create|modify|delete|move) ([^=\s]+)=)(.*?)(: [A-Z]|$)`)
-	// The first group of these is the name of a node's attribute, the others are its values.
-	loggedSetting = regexp.MustCompile(`^Setting ([^\[\]]+)\[[^\]]*\][^:]*: (.*) -> (.*?)(?: \| from |$)`)
-	loggedWriting = regexp.MustCompile(`^(?:\* )?(?:Wrote|Cannot write|Couldn't add) ([^\[\]]+)\[[^\]]*\]=(.*?)(?: to CIB |$)`)
-	loggedKeeping = regexp.MustCompile(`^([^\[\]]+)\[[^\]]*\]: local value (.*) takes priority over (.*) from `)
-	loggedRule    = regexp.MustCompile(`node attribute ([\w.#-]+)=(.*)$`)
-	loggedAlert   = regexp.MustCompile(`^()Sending \w+ alert via .+? to (.+)$`)
+	// The first group of these is the name of a node's attribute, the others are its values, as the
+	// programs of 2.1.5, 3.0.0 and later have them (strings pacemaker-attrd).
+	loggedSetting   = regexp.MustCompile(`^Setting ([^\[\]]+)\[[^\]]*\][^:]*: (.*) -> (.*?)(?: \| from |$)`)
+	loggedValueOf   = regexp.MustCompile(`(?:^|\s)([^\s\[\]=]+)\[[^\[\]]*\] ?= ?(.*?)(?: to CIB| to \S+$| now because| because peer| is local-only| \(|: |$)`)
+	loggedNamed     = regexp.MustCompile(`(?:\battribute|^Expanded|^Added) ([^\s=]+)=(.*?)(?: for | into | in \S+$| to \S+$|$)`)
+	loggedKeeping   = regexp.MustCompile(`^([^\[\]]+)\[[^\]]*\]: local value (.*) takes priority over (.*) from `)
+	loggedAlert     = regexp.MustCompile(`^()Sending \w+ alert via .+? to (.+)$`)
+	loggedRecipient = regexp.MustCompile(`^()Alert .+? has recipient .+? with value (.*) and \d+ envvars`)
+	loggedUnwanted  = regexp.MustCompile(`^()Filtering unwanted .*? ?alert to (.*) via `)
 )
 
 // MaskLog masks values of the CIB in a line of Pacemaker's log that may be secrets by their names and
@@ -31,8 +34,16 @@ func MaskLog(text string) string {
 	if m := loggedChange.FindStringSubmatchIndex(text); m != nil {
 		text = maskChange(&Element{Name: text[m[2]:m[3]]}, text, m[3])
 	}
-	for _, form := range []*regexp.Regexp{loggedSetting, loggedWriting, loggedKeeping, loggedRule, loggedAlert} {
-		text = maskNamed(form, text)
+	for _, f := range []struct {
+		has  string // what each line of the form has
+		form *regexp.Regexp
+	}{
+		{"Setting ", loggedSetting}, {"]=", loggedValueOf}, {"] =", loggedValueOf}, {" local value ", loggedKeeping}, {"attribute ", loggedNamed},
+		{"Expanded ", loggedNamed}, {"Added ", loggedNamed}, {" alert via ", loggedAlert}, {" has recipient ", loggedRecipient}, {" alert to ", loggedUnwanted},
+	} {
+		if strings.Contains(text, f.has) {
+			text = maskNamed(f.form, text)
+		}
 	}
 	if strings.Contains(text, " doing ") {
 		text = loggedReason.ReplaceAllStringFunc(text, func(all string) string {

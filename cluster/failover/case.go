@@ -137,7 +137,7 @@ func (c Case) aboutOne() Case {
 		c.Before = c.Run[from-1]
 	}
 	if to < len(c.Run) {
-		c.After = c.Run[to].Time
+		c.After, c.Live = c.Run[to].Time, false
 	}
 	c.Run = c.Run[from:to]
 	c.Lost = slices.DeleteFunc(slices.Clone(c.Lost), func(l Loss) bool { return indexOf(l.Transition) < 0 })

@@ -223,6 +223,10 @@ func TestTwoLossesInARun(t *testing.T) {
 			t.Errorf("%s: %s of %s in %q", asked, e.Kind, e.Node, e.Transitions)
 		}
 	}
+	c.ID, c.Live, c.After, c.Results = "loss", true, after(60), nil
+	if e := failover.Explain(c); !slices.Contains(e.Notes, "These starts were decided, and Pacemaker has no result of them: vip on lb2.") {
+		t.Errorf("after the first of two losses: %q", e.Notes)
+	}
 }
 
 // A move that somebody asked for is another story than a loss soon after it, unless the node was
