@@ -151,7 +151,7 @@ func ForeseeForget(ctx context.Context, cfg Config, f Forgetting) (Outlook, erro
 		return Outlook{}, err
 	}
 	defer n.close()
-	conf, err := leaver{n}.checkForget(ctx, f)
+	f, conf, err := leaver{n}.checkForget(ctx, f)
 	if err != nil {
 		return Outlook{}, err
 	}
@@ -171,14 +171,16 @@ func ForeseeForget(ctx context.Context, cfg Config, f Forgetting) (Outlook, erro
 }
 
 // Forget removes nodes that have left, or are off for good, from the configuration of corosync and
-// Pacemaker on all other nodes. After a crash, the same call goes on.
+// Pacemaker on all other nodes. After a crash, the same call goes on: nodes that are not known are
+// passed over while one of them is.
 func Forget(ctx context.Context, cfg Config, f Forgetting) error {
 	n, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer n.close()
-	if _, err := (leaver{n}).checkForget(ctx, f); err != nil {
+	f, _, err = leaver{n}.checkForget(ctx, f)
+	if err != nil {
 		return err
 	}
 	return n.serveNodes(ctx, Invitation{For: defaultFor, Port: f.Port}, func(h *host, ctx context.Context) error {
@@ -237,34 +239,45 @@ func (f Forgetting) without(conf corosync.Config) (corosync.Config, error) {
 // A leaver is a node that takes itself or another one out of the cluster.
 type leaver struct{ *node }
 
-// checkForget checks that nodes can be forgotten, and returns the configuration with them.
-func (n leaver) checkForget(ctx context.Context, f Forgetting) (corosync.Config, error) {
+// checkForget checks that nodes can be forgotten, and returns what is left to do, and the
+// configuration with the nodes.
+func (n leaver) checkForget(ctx context.Context, f Forgetting) (left Forgetting, conf corosync.Config, err error) {
 	conf, self, _, err := n.readCluster()
 	if err != nil {
-		return conf, err
+		return f, conf, err
 	}
 	s, err := n.cfg.Cluster.Now(ctx)
 	if err != nil {
-		return conf, err
+		return f, conf, err
 	}
 	if len(f.Nodes) == 0 {
-		return conf, &corosync.FieldError{Field: "node", Value: "", Expected: "a node of this cluster"}
+		return f, conf, &corosync.FieldError{Field: "node", Value: "", Expected: "a node of this cluster"}
 	}
+	left = f
+	left.Nodes = nil
 	for i, name := range f.Nodes {
 		if name == self.Name {
-			return conf, conflict("node %s is this one; thalassa cluster leave takes it out", name)
+			return f, conf, conflict("node %s is this one; thalassa cluster leave takes it out", name)
 		}
-		_, inConf := conf.Node(name)
-		if state := stateOf(s, name); state == "" && !inConf || slices.Contains(f.Nodes[:i], name) {
-			return conf, &corosync.FieldError{Field: "node", Value: name, Expected: "another node of this cluster"}
-		} else if err := f.isGone(name, state); err != nil {
-			return conf, err
+		if slices.Contains(f.Nodes[:i], name) {
+			return f, conf, &corosync.FieldError{Field: "node", Value: name, Expected: "each node once"}
 		}
+		state := stateOf(s, name)
+		if _, inConf := conf.Node(name); state == "" && !inConf {
+			continue
+		}
+		if err := f.isGone(name, state); err != nil {
+			return f, conf, err
+		}
+		left.Nodes = append(left.Nodes, name)
 	}
-	if !s.Quorum && !f.Down {
-		return conf, conflict("this part of the cluster has no quorum, and other nodes may run without this one. Make sure that %s is off, and add --down", strings.Join(f.Nodes, ", "))
+	switch {
+	case len(left.Nodes) == 0:
+		return f, conf, &corosync.FieldError{Field: "node", Value: f.Nodes[0], Expected: "another node of this cluster"}
+	case !s.Quorum && !f.Down:
+		return f, conf, conflict("this part of the cluster has no quorum, and other nodes may run without this one. Make sure that %s is off, and add --down", strings.Join(left.Nodes, ", "))
 	}
-	return conf, f.checkOthers(conf, self.Name, s)
+	return left, conf, left.checkOthers(conf, self.Name, s)
 }
 
 // isGone reports why a node cannot be forgotten: it is there, or may have resources.

@@ -91,6 +91,27 @@ func TestForgetTwo(t *testing.T) {
 	}
 }
 
+// An earlier run may have ended after one of its nodes. The same command goes on with the rest.
+func TestForgetTheRest(t *testing.T) {
+	t.Parallel()
+	w := founded(t, 3, 3)
+	mustNot(t, bootstrap.Leave(t.Context(), w.config(3)))
+	member := start(t.Context(), w.config(2), syncing)
+	mustNot(t, forget(t, w, "lb3"))
+	mustNot(t, member.ends(t))
+	w.stopped(t, 2)
+	both := bootstrap.Forgetting{Nodes: []string{"lb3", "lb2"}, Down: true}
+	outlook, err := bootstrap.ForeseeForget(t.Context(), w.config(1), both)
+	if text := strings.Join(outlook.Steps, "; "); err != nil || !strings.Contains(text, "without lb2") || strings.Contains(text, "lb3") {
+		t.Errorf("outlook %s, %v", text, err)
+	}
+	mustNot(t, start(t.Context(), w.config(1), forgetOf(both)).ends(t))
+	w.isComplete(t, 1)
+	if err := forget(t, w, "lb3", "lb2"); err == nil || !strings.Contains(err.Error(), "another node of this cluster") {
+		t.Errorf("none is known: %v", err)
+	}
+}
+
 // An earlier run may have ended before all nodes used the new configuration. The next one asks them.
 func TestForgetAsksTheOthers(t *testing.T) {
 	t.Parallel()
