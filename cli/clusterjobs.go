@@ -43,7 +43,7 @@ Pacemaker on this machine.`,
 			return r.show(list, func(w io.Writer) {
 				row(w, "JOB", "BEGUN", "BY", "WHAT", "OF", "STATE", "RESULT")
 				for _, j := range list {
-					row(w, j.ID, j.Begun.Local().Format(time.DateTime), orDash(j.Author), j.Kind, j.Object, string(j.State), orDash(j.Result))
+					row(w, j.ID, j.Begun.Local().Format(time.DateTime), orDash(j.Author), j.Kind, j.About(), string(j.State), orDash(j.Result))
 				}
 			})
 		},
@@ -78,7 +78,7 @@ func newJobCancel(r *remote) *cobra.Command {
 // jobTable prints one job.
 func jobTable(w io.Writer, j cluster.Job) {
 	row(w, "job", j.ID)
-	row(w, "asked for", fmt.Sprintf("%s of %s by %s", j.Kind, j.Object, orDash(j.Author)))
+	row(w, "asked for", fmt.Sprintf("%s of %s by %s", j.Kind, j.About(), orDash(j.Author)))
 	row(w, "begun", j.Begun.Local().Format(time.DateTime)+" on "+orDash(j.Node)+", kept by "+orDash(strings.Join(j.Kept, ", ")))
 	row(w, "state", string(j.State))
 	row(w, "result", orDash(j.Result))

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,13 +92,27 @@ func ParseAction(kind string, data []byte) (a Action, err error) {
 	return a, a.Check()
 }
 
-// bodyError names the unknown field, as for other documents.
+// bodyError names the field that is unknown or has another type, as for other documents.
 func bodyError(kind string, err error) error {
+	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		expected := "node, resource, ticket or wait"
+		if kind == Forget {
+			expected = "nodes, down or wait"
+		}
+		return invalidAction(strings.Trim(field, `"`), "is not a field of an action", expected)
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		field, expected := strings.ToLower(wrong.Field), "a string"
+		switch field {
+		case "nodes":
+			expected = "a list of strings"
+		case "down":
+			expected = "true or false"
+		}
+		return invalidAction(field, "has a wrong type ("+wrong.Value+")", expected)
+	}
 	if kind == Forget {
 		return invalidAction("body", "is not an action", "an object with the list nodes, the bool down and the string wait")
-	}
-	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return invalidAction(strings.Trim(field, `"`), "is not a field of an action", "node, resource, ticket or wait")
 	}
 	return invalidAction("body", "is not an action", "an object with the strings node, resource, ticket and wait")
 }

@@ -126,6 +126,29 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 	}
 }
 
+// A body that is no action is refused with the name of its bad field, for each kind.
+func TestParseActionNamesTheBadField(t *testing.T) {
+	for _, c := range []struct{ kind, body, words string }{
+		{cluster.Forget, `{"noeds": ["n1"]}`, "noeds: is not a field of an action, expected nodes, down or wait"},
+		{cluster.Forget, `{"nodes": "n1"}`, "nodes: has a wrong type (string), expected a list of strings"},
+		{cluster.Forget, `{"nodes": ["n1"], "down": "yes"}`, "down: has a wrong type (string), expected true or false"},
+		{cluster.Forget, `[]`, "body: is not an action, expected an object with the list nodes"},
+		{cluster.Forget, `{`, "body: is not an action"},
+		{cluster.Leave, `{"noed": "n1"}`, "noed: is not a field of an action, expected node, resource, ticket or wait"},
+		{cluster.Leave, `{"node": 1}`, "node: has a wrong type (number), expected a string"},
+		{cluster.Leave, `{"node": "n1", "wait": 5}`, "wait: has a wrong type (number), expected a string"},
+		{cluster.Leave, `7`, "body: is not an action"},
+	} {
+		_, err := cluster.ParseAction(c.kind, []byte(c.body))
+		if !errors.As(err, new(*lb.InvalidError)) || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s %s: %v, expected %q", c.kind, c.body, err, c.words)
+		}
+	}
+	if a, err := cluster.ParseAction(cluster.Forget, []byte(`{"nodes": ["n1"], "down": true, "wait": "1m"}`)); err != nil || len(a.Nodes) != 1 || !a.Down {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 func TestClusterErrorTellsItsMeaning(t *testing.T) {
 	err := error(&cluster.Error{Tool: "crm_resource", Kind: cluster.KindForbidden, Code: 4, Said: "Permission denied"})
 	if got := err.Error(); got != "crm_resource: permission denied; root or membership in the group haclient is required: Permission denied (exit code 4)" {

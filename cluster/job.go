@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,9 +45,11 @@ type Job struct {
 	Author string `json:"author"`
 	Node   string `json:"node"`
 	// Object is what it is about, e.g. "resource/vip".
-	Object string    `json:"object"`
-	Begun  time.Time `json:"begun"`
-	Ended  time.Time `json:"ended,omitzero"`
+	Object string `json:"object"`
+	// Nodes are those of a forget, which may be several.
+	Nodes []string  `json:"nodes,omitempty"`
+	Begun time.Time `json:"begun"`
+	Ended time.Time `json:"ended,omitzero"`
 	// Commands are what was run, or the edits without their bodies.
 	Commands []string `json:"commands"`
 	// Changes of the configuration by edits, one line each.
@@ -79,12 +82,29 @@ type JobEpochs struct {
 	After  Epoch `json:"after"`
 }
 
+// IsAbout reports whether the job is about an object, as Object names it.
+func (j Job) IsAbout(object string) bool {
+	node, isNode := strings.CutPrefix(object, "node/")
+	return j.Object == object || isNode && slices.Contains(j.Nodes, node)
+}
+
+// About is what the job is about in words: its Object, or several nodes.
+func (j Job) About() string {
+	if len(j.Nodes) > 1 {
+		return "nodes " + strings.Join(j.Nodes, ", ")
+	}
+	return j.Object
+}
+
 // Over reports whether the job has ended.
 func (j Job) Over() bool { return j.State != JobRunning }
 
 // Bounded is the job with lists and texts of limited size, and no list that is nil.
 func (j Job) Bounded() Job {
 	j.Commands, j.Changes = boundedTexts(j.Commands), boundedTexts(j.Changes)
+	if j.Nodes != nil {
+		j.Nodes = boundedTexts(j.Nodes)
+	}
 	j.Deviations, j.Kept = boundedTexts(j.Deviations), boundedTexts(j.Kept)
 	j.Predicted, j.Actual = boundedConsequences(j.Predicted), boundedConsequences(j.Actual)
 	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Result, &j.Code, &j.CanceledBy} {

@@ -77,8 +77,8 @@ func (t *task) stages() int {
 	if t.rec.Action == nil {
 		return 1
 	}
-	if len(t.rec.Nodes) > 0 {
-		return len(t.rec.Nodes) + 1
+	if len(t.rec.Restarts) > 0 {
+		return len(t.rec.Restarts) + 1
 	}
 	return pacemaker.Stages(t.rec.action())
 }

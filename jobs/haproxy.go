@@ -16,7 +16,7 @@ const undoWrite = 1000
 func (t *task) stage(n int) pacemaker.Stage {
 	g := pacemaker.Stage{Action: t.action(), Number: n, Mark: t.rec.mark(n), Was: t.rec.Was, Foretell: n == 0}
 	if g.Action.IsOfHAProxy() {
-		g.Nodes, g.Undo, g.First = t.rec.Nodes, n == undoWrite, t.first
+		g.Nodes, g.Undo, g.First = t.rec.Restarts, n == undoWrite, t.first
 	}
 	return g
 }
@@ -124,7 +124,7 @@ func (t *task) announceHAProxy(step pacemaker.Step) {
 	if !t.isOfHAProxy() {
 		return
 	}
-	t.rec.Changes, t.rec.Nodes, t.rec.Rollout = step.Changes, step.Nodes, step.Rollout
+	t.rec.Changes, t.rec.Restarts, t.rec.Rollout = step.Changes, step.Nodes, step.Rollout
 	if len(t.rec.Commands) == 0 {
 		t.rec.Commands = []string{t.rec.Kind + " " + t.rec.Object}
 	}
@@ -133,7 +133,7 @@ func (t *task) announceHAProxy(step pacemaker.Step) {
 // withoutVacated leaves out the floating IPs that went elsewhere on purpose, while HAProxy
 // restarted node by node.
 func (r record) withoutVacated(places map[string]string) map[string]string {
-	if len(r.Nodes) == 0 {
+	if len(r.Restarts) == 0 {
 		return places
 	}
 	out := maps.Clone(places)

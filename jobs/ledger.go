@@ -66,7 +66,7 @@ func (l *ledger) list(q cluster.JobQuery) []cluster.Job {
 	out := make([]cluster.Job, 0, len(l.records))
 	for _, rec := range l.records {
 		if (q.State == "" || rec.State == q.State) && (q.Author == "" || rec.Author == q.Author) &&
-			(q.Object == "" || rec.Object == q.Object) && (q.Before.IsZero() || rec.Begun.Before(q.Before)) {
+			(q.Object == "" || rec.IsAbout(q.Object)) && (q.Before.IsZero() || rec.Begun.Before(q.Before)) {
 			out = append(out, rec.Job)
 		}
 	}

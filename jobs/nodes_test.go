@@ -183,6 +183,30 @@ func TestShutdownGoesOnAfterARestart(t *testing.T) {
 	})
 }
 
+// A forget of several nodes has all of them in its document, and is found by each, also after a restart
+// of its agent, and at another one.
+func TestForgetIsFoundByEachOfItsNodes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kept, others := &disk{docs: map[string][]byte{}}, &board{texts: map[string]string{}, rings: map[string]string{}}
+		r, stop := runnerOf(t, "n1", cluster.StateOK, kept, others, &nodesOf{})
+		nodes := []string{"n3", "n4"}
+		_, j, err := r.Do(t.Context(), cluster.Action{Kind: cluster.Forget, Nodes: nodes}, cluster.Order{Author: "ann"})
+		if err != nil || j.Object != "cluster" || !slices.Equal(j.Nodes, nodes) || j.About() != "nodes n3, n4" {
+			t.Fatalf("%+v, %v", j, err)
+		}
+		stop()
+		r, stop = runnerOf(t, "n1", cluster.StateOK, kept, others, &nodesOf{})
+		defer stop()
+		for object, want := range map[string]int{"node/n3": 1, "node/n4": 1, "cluster": 1, "node/n1": 0, "n3": 0} {
+			list, err := r.Jobs(t.Context(), cluster.JobQuery{Object: object})
+			if err != nil || len(list) != want || want == 1 && !slices.Equal(list[0].Nodes, nodes) {
+				t.Errorf("%s: %+v, %v", object, list, err)
+			}
+		}
+	})
+}
+
 // When its time is over, a shutdown stops nothing any more, whoever goes on with it.
 func TestShutdownThatWasLeftStopsNothingLater(t *testing.T) {
 	t.Parallel()

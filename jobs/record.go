@@ -41,8 +41,9 @@ type record struct {
 	// Foretold are the places of what was to move, From those before.
 	Foretold map[string]string `json:"foretold,omitempty"`
 	From     map[string]string `json:"from,omitempty"`
-	// Nodes are those on which HAProxy restarts one after the other.
-	Nodes []string `json:"nodes,omitempty"`
+	// Restarts are the nodes on which HAProxy restarts one after the other. Under this name it hides
+	// the Nodes of the job, which are those of Action.
+	Restarts []string `json:"nodes,omitempty"`
 	// Taken: another node than that of the job has gone on with a startup or shutdown, which the
 	// first may have ended without being heard.
 	Taken bool `json:"taken,omitempty"`
@@ -151,6 +152,7 @@ func parseRecord(data []byte) (record, error) {
 		if err := r.action().Check(); err != nil {
 			return r, err
 		}
+		r.Nodes = r.Action.Nodes
 	}
 	r.Job = r.Bounded()
 	return r, nil

@@ -78,6 +78,13 @@ func TestAMessageIsReadAsItWasWritten(t *testing.T) {
 	if err != nil || got.sum() != rec.sum() || got.action().Node != "n2" {
 		t.Errorf("%+v, %v", got, err)
 	}
+	rec.Action, rec.Kind, rec.Nodes, rec.Restarts = &target{Nodes: []string{"n2", "n3"}}, cluster.Forget, []string{"n2", "n3"}, []string{"n4"}
+	if doc, err = encodeRecord(rec); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := parseRecord(doc); err != nil || len(got.Nodes) != 2 || got.Nodes[1] != "n3" || len(got.Restarts) != 1 || got.Restarts[0] != "n4" {
+		t.Errorf("%+v, %v", got, err)
+	}
 	for _, bad := range []string{"", "x", text[:len(text)/2], strings.Repeat("A", 1000)} {
 		if m, err := parseMessage(bad); err == nil {
 			t.Errorf("%q is read as %+v", bad, m)

@@ -145,7 +145,7 @@ func (r *Runner) Configure(ctx context.Context, edits []config.Edit, wait time.D
 func actionTask(ctx context.Context, a cluster.Action, o cluster.Order) *task {
 	t := newTask(ctx, o)
 	t.asked = &a
-	t.rec.Kind, t.rec.Object, t.rec.WaitFor = a.Kind, a.Object(), a.Wait
+	t.rec.Kind, t.rec.Object, t.rec.Nodes, t.rec.WaitFor = a.Kind, a.Object(), a.Nodes, a.Wait
 	t.rec.Action = &target{Node: a.Node, Resource: a.Resource, Ticket: a.Ticket, Nodes: a.Nodes, Down: a.Down}
 	return t
 }

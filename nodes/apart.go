@@ -24,7 +24,9 @@ type Going struct {
 	Job    string `json:"job"`
 	Kind   string `json:"kind"`
 	Object string `json:"object"` // node/NAME or cluster
-	By     string `json:"by"`
+	// Nodes are those of a forget.
+	Nodes []string `json:"nodes,omitempty"`
+	By    string   `json:"by"`
 	// Carrier is the node whose agent carries it out, and knows best whether it goes on.
 	Carrier string `json:"carrier"`
 }
@@ -43,7 +45,7 @@ func (g Going) String() string {
 	case cluster.Leave:
 		what = "node " + node + " is leaving the cluster"
 	case cluster.Forget:
-		what = strings.TrimSuffix("gone nodes are being forgotten: "+node, ": ")
+		what = strings.TrimSuffix("gone nodes are being forgotten: "+strings.Join(g.Nodes, ", "), ": ")
 	case cluster.Startup:
 		what += "started"
 	default:
@@ -66,7 +68,7 @@ func (l *Local) look(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	for _, j := range list[:min(len(list), maxGoing)] {
-		r.Membership.Jobs = append(r.Membership.Jobs, Going{j.ID, j.Kind, j.Object, j.Author, j.Node})
+		r.Membership.Jobs = append(r.Membership.Jobs, Going{Job: j.ID, Kind: j.Kind, Object: j.Object, Nodes: j.Nodes, By: j.Author, Carrier: j.Node})
 	}
 	return r, nil
 }

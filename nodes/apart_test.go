@@ -143,11 +143,15 @@ func TestNoNodeLeavesWhileOthersAreStopped(t *testing.T) {
 	t.Parallel()
 	for kind, words := range map[string]string{
 		cluster.Shutdown: "the cluster is being shut down (job aaaaaaaaaaaaaaaaaaaa of ann at n2)", cluster.Startup: "the cluster is being started (job", cluster.Leave: "node n2 is leaving",
+		cluster.Forget: "gone nodes are being forgotten: n7, n8 (job",
 	} {
 		f := newFleet(t)
 		j := cluster.Job{ID: "aaaaaaaaaaaaaaaaaaaa", Kind: kind, Object: "cluster", Author: "ann", Node: "n2"}
-		if kind == cluster.Leave {
+		switch kind {
+		case cluster.Leave:
 			j.Object = "node/n2"
+		case cluster.Forget:
+			j.Nodes = []string{"n7", "n8"}
 		}
 		f.knows("n2", j)
 		f.refuses(t, []cluster.Action{{Kind: cluster.Leave, Node: "n3"}}, words)
@@ -156,7 +160,7 @@ func TestNoNodeLeavesWhileOthersAreStopped(t *testing.T) {
 		if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{}); !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), words) {
 			t.Errorf("an invitation: %v, expected %q", err, words)
 		}
-		if kind != cluster.Leave {
+		if !cluster.IsOfMembers(kind) {
 			if err := f.crews["n1"].Apart(t.Context(), cluster.Action{Kind: cluster.Startup}, "bbbb"); err != nil {
 				t.Errorf("a startup, which ends a shutdown: %v", err)
 			}

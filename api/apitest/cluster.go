@@ -144,7 +144,7 @@ func (c *Cluster) Do(_ context.Context, a cluster.Action, o cluster.Order) (clus
 
 // note keeps a job that is done. The caller holds the mutex.
 func (c *Cluster) note(a cluster.Action, o cluster.Order) cluster.Job {
-	j := cluster.Job{ID: fmt.Sprintf("%020x", len(c.jobs)+1), Kind: a.Kind, Object: a.Object(), Author: o.Author, Node: "n1", State: cluster.JobDone, Result: "done", Attempts: 1}.Bounded()
+	j := cluster.Job{ID: fmt.Sprintf("%020x", len(c.jobs)+1), Kind: a.Kind, Object: a.Object(), Nodes: a.Nodes, Author: o.Author, Node: "n1", State: cluster.JobDone, Result: "done", Attempts: 1}.Bounded()
 	c.jobs = append(c.jobs, j)
 	return j
 }

@@ -208,7 +208,7 @@ function Job({ id }) {
   return html`<section class="panel" aria-label="Job"><div class="head"><h2>Job ${id.slice(0, 8)}</h2><span class="grow"></span><a class="button" href=${here({ job: null })}>Close</a></div>
     <${Problem} error=${error} onRetry=${again} />
     ${!j && !error && html`<${Loading} lines=${2} />`}
-    ${j && html`<p><b>${j.author || "Somebody"}</b>: ${j.kind} ${j.object}, on ${j.node}, ${format.clock(j.begun, now.peek())}: ${j.result || j.state}</p>
+    ${j && html`<p><b>${j.author || "Somebody"}</b>: ${j.kind} ${j.nodes?.join(", ") || j.object}, on ${j.node}, ${format.clock(j.begun, now.peek())}: ${j.result || j.state}</p>
       <pre class="config">${[...j.commands, ...(j.changes ?? [])].join("\n")}</pre>`}</section>`;
 }
 
