@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
@@ -25,6 +26,7 @@ func TestMembersOnTheClusterPage(t *testing.T) {
 	c.Change(func(v *cluster.Status) {
 		v.Nodes = append(v.Nodes,
 			cluster.Node{Name: "n9", State: "unclean", Type: "member", Resources: []string{}, Attributes: map[string]string{}},
+			cluster.Node{Name: "n8", State: "offline", Type: "member", Resources: []string{}, Attributes: map[string]string{}},
 			cluster.Node{Name: "g1", State: "online", Type: "guest", Host: "vip", Resources: []string{}, Attributes: map[string]string{}})
 	})
 	_, cfg := apitest.Prepare(t, apitest.InCluster(c), apitest.Guarded(t), func(cfg *api.Config) { cfg.ClusterMembers = members })
@@ -53,7 +55,7 @@ func TestMembersOnTheClusterPage(t *testing.T) {
 
 	operator := logIn(apitest.OperateToken, look{})
 	operator.reads("[aria-label=Members]", "gives the key of the cluster")
-	operator.sees(`((all) => all.length === 3 && all.every(b => b.getAttribute("aria-disabled") === "true"))([...document.querySelectorAll("[aria-label=Members] button")])`)
+	operator.sees(`((all) => all.length === 4 && all.every(b => b.getAttribute("aria-disabled") === "true"))([...document.querySelectorAll("[aria-label=Members] button")])`)
 	operator.click("[aria-label=Members] .button-line button")
 	operator.reads(".toasts", "This needs the role admin")
 	r.mu.Lock()
@@ -79,6 +81,28 @@ func TestMembersOnTheClusterPage(t *testing.T) {
 	p.reads("[aria-label='Code of the invitation']", apitest.InvitationCode, "thalassa cluster join "+apitest.InvitationCode+" --agent")
 	p.reads("[aria-label=Members]", "for 2 nodes", "valid until", "Waiting for 1 more node.")
 	p.shot("members-code")
+
+	// A request that fails is repeated, and a cluster that is not seen for a moment takes no code away.
+	p.excuse("503")
+	r.breaks("/cluster/invitations")
+	p.reads("[aria-label=Members]", "agent answered with status 503")
+	members.Step("n7", "It is online.")
+	r.breaks("")
+	p.reads("[aria-label=Members]", "n7", "It is online.")
+	var seen []cluster.Node
+	c.Change(func(v *cluster.Status) { seen, v.Nodes = v.Nodes, []cluster.Node{} })
+	p.reads(".empty", "Pacemaker does not answer on this node")
+	c.Change(func(v *cluster.Status) { v.Nodes = seen })
+	p.reads("[aria-label='Code of the invitation']", apitest.InvitationCode)
+	// The code of one invitation is not shown as that of another one, which somebody else makes.
+	if _, err := members.EndInvitation(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := members.Invite(t.Context(), cluster.Inviting{For: 15 * time.Minute, Nodes: 3}, cluster.Order{Author: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	p.reads("[aria-label=Members]", "made by bob", "for 3 nodes", "Its code was shown once")
+	p.sees(`!document.documentElement.innerHTML.includes("` + apitest.InvitationCode + `")`)
 	p.visit("/cluster")
 	p.reads("[aria-label=Members]", "Its code was shown once")
 	p.sees(`!document.documentElement.innerHTML.includes("` + apitest.InvitationCode + `")`)
@@ -97,14 +121,16 @@ func TestMembersOnTheClusterPage(t *testing.T) {
 	phone := logIn(apitest.AdminToken, look{width: 360, height: 740, phone: true, dark: true})
 	phone.click(`[aria-label="Forget: n9"]`)
 	phone.reads("dialog", "Only if n9 is gone for good.", "I have seen that n9 is off")
+	phone.click("#f-also-n8")
+	phone.reads("dialog", "Forget n8 at the same time", "I have seen that n9, n8 are off")
 	phone.click("#f-down")
 	phone.shot("members-forget-phone")
 	phone.click("dialog .primary")
-	phone.reads(".toasts", "The cluster does not know n9 any more.")
+	phone.reads(".toasts", "The cluster does not know n9, n8 any more.")
 	phone.sees(`document.documentElement.scrollWidth <= innerWidth`)
 
 	done := c.Done()
-	if len(done) != 2 || done[0].Kind != cluster.Leave || done[0].Node != "n2" || done[1].Kind != cluster.Forget || !slices.Equal(done[1].Nodes, []string{"n9"}) || !done[1].Down {
+	if len(done) != 2 || done[0].Kind != cluster.Leave || done[0].Node != "n2" || done[1].Kind != cluster.Forget || !slices.Equal(done[1].Nodes, []string{"n9", "n8"}) || !done[1].Down {
 		t.Errorf("%+v", done)
 	}
 	r.mu.Lock()

@@ -25,6 +25,7 @@ type recorder struct {
 	mu        sync.Mutex
 	sent      []string // requests that change something, or simulate
 	forbidden []string
+	broken    string // the path of requests that fail
 }
 
 func (r *recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
@@ -34,11 +35,25 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		r.sent = append(r.sent, request)
 		r.mu.Unlock()
 	}
+	r.mu.Lock()
+	isBroken := r.broken == q.URL.Path
+	r.mu.Unlock()
+	if isBroken {
+		http.Error(w, "broken", http.StatusServiceUnavailable)
+		return
+	}
 	r.Handler.ServeHTTP(&statusWriter{ResponseWriter: w, forbidden: func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.forbidden = append(r.forbidden, request)
 	}}, q)
+}
+
+// breaks lets requests of a path fail; empty: none.
+func (r *recorder) breaks(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.broken = path
 }
 
 // A statusWriter tells of answers with status 403.

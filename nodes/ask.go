@@ -24,6 +24,8 @@ const (
 	connectWithin = 3 * time.Second
 	answerWithin  = 10 * time.Second
 	maxReply      = 64 << 10 // bytes
+	// nextAddress is how long an address of an agent may be silent before the next one is tried as well.
+	nextAddress = 200 * time.Millisecond
 )
 
 // An UnreachableError says that the agent of a node has not answered.
@@ -57,42 +59,72 @@ func newTransport() *http.Client {
 	}
 }
 
-// ask asks the agent of another node at one of its URLs. The error is an *UnreachableError unless
-// that node itself has refused.
+// A door is where the agent of a node answers, or why none does there.
+type door struct {
+	base      string
+	challenge Challenge
+	err       error
+}
+
+// ask asks the agent of another node at one of its URLs: the first that answers, whichever others do
+// not. The question itself is sent to one at a time. The error is an *UnreachableError unless that node
+// itself has refused.
 func (c *Crew) ask(ctx context.Context, node, verb string, q Question) (Report, error) {
+	seeking, stop := context.WithCancel(ctx)
+	defer stop()
 	urls := c.cfg.Roster.URLs(node)
+	doors := make(chan door, len(urls))
 	err := errNoAddress
-	for _, base := range urls {
-		var r Report
-		if r, err = c.askAt(ctx, base, node, verb, q); err == nil {
-			return r, nil
+	for begun, ended := 0, 0; ended < len(urls); {
+		var next <-chan time.Time
+		if begun < len(urls) {
+			base := urls[begun]
+			begun++
+			go func() { doors <- c.knock(seeking, base, node) }()
+			next = time.After(nextAddress)
 		}
-		if refused := (*refusedError)(nil); errors.As(err, &refused) {
-			return r, err
+		select {
+		case <-next:
+			continue
+		case d := <-doors:
+			ended++
+			var r Report
+			if err = d.err; err == nil {
+				r, err = c.askAt(ctx, d, node, verb, q)
+			}
+			if refused := (*refusedError)(nil); err == nil || errors.As(err, &refused) {
+				return r, err
+			}
 		}
 	}
 	return Report{}, &UnreachableError{Node: node, Err: err}
 }
 
-// askAt asks at one URL.
-func (c *Crew) askAt(ctx context.Context, base, node, verb string, q Question) (r Report, err error) {
+// knock gets the challenge of the agent at one URL.
+func (c *Crew) knock(ctx context.Context, base, node string) door {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	var challenge Challenge
-	if err := c.send(ctx, http.MethodPost, base+Path+"/challenge", nil, &challenge); err != nil {
-		return r, errors.New(err.Error()) // it may be of another machine
+	d := door{base: base}
+	if err := c.send(ctx, http.MethodPost, base+Path+"/challenge", nil, &d.challenge); err != nil {
+		d.err = errors.New(err.Error()) // it may be of another machine
+	} else if d.challenge.Node != node {
+		d.err = fmt.Errorf("%s is the agent of %.100q", base, d.challenge.Node)
 	}
-	if challenge.Node != node {
-		return r, fmt.Errorf("%s is the agent of %.100q", base, challenge.Node)
-	}
+	return d
+}
+
+// askAt asks at one URL.
+func (c *Crew) askAt(ctx context.Context, at door, node, verb string, q Question) (r Report, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	key, err := c.cfg.Local.sharedKey(ctx)
 	if err != nil {
 		return r, err
 	}
-	q.Node, q.Nonce, q.Fresh, q.From = node, challenge.Nonce, fresh(), c.cfg.Roster.Self()
+	q.Node, q.Nonce, q.Fresh, q.From = node, at.challenge.Nonce, fresh(), c.cfg.Roster.Self()
 	q = q.sealed(key, verb)
 	var a Answer
-	if err := c.send(ctx, http.MethodPost, base+Path+"/"+verb, q, &a); err != nil {
+	if err := c.send(ctx, http.MethodPost, at.base+Path+"/"+verb, q, &a); err != nil {
 		return r, err
 	}
 	return a.open(q, key)

@@ -101,6 +101,7 @@ func (m *machine) Key(context.Context) ([]byte, error) {
 type book struct {
 	self    string
 	servers map[string]*httptest.Server
+	former  map[string][]string // come first
 }
 
 func (b book) Self() string    { return b.self }
@@ -110,7 +111,7 @@ func (b book) URLs(node string) []string {
 	if b.servers[node] == nil {
 		return nil
 	}
-	return []string{b.servers[node].URL}
+	return append(slices.Clone(b.former[node]), b.servers[node].URL)
 }
 
 // A fleet is the agents of three nodes, and the cluster as all of them see it.
@@ -119,6 +120,7 @@ type fleet struct {
 	servers  map[string]*httptest.Server
 	crews    map[string]*nodes.Crew
 	locals   map[string]*nodes.Local
+	former   map[string][]string // addresses of agents at which nothing answers any more
 	all      *machines
 }
 
@@ -156,7 +158,7 @@ func (f *fleet) view(self string) cluster.Status {
 
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	f := &fleet{machines: map[string]*machine{}, servers: map[string]*httptest.Server{}, crews: map[string]*nodes.Crew{}, locals: map[string]*nodes.Local{}, all: &machines{forgotten: map[string]bool{}, syncing: map[string]bool{}}}
+	f := &fleet{machines: map[string]*machine{}, servers: map[string]*httptest.Server{}, crews: map[string]*nodes.Crew{}, locals: map[string]*nodes.Local{}, former: map[string][]string{}, all: &machines{forgotten: map[string]bool{}, syncing: map[string]bool{}}}
 	names := []string{"n1", "n2", "n3"}
 	for _, name := range names {
 		f.machines[name] = &machine{name: name, all: f.all, running: map[string]bool{services.Corosync: true, services.Pacemaker: true}, key: "of the cluster"}
@@ -172,7 +174,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Cleanup(f.servers[name].Close)
 		view := func() cluster.Status { return f.view(name) }
 		f.crews[name] = nodes.New(nodes.Config{
-			Local: local, Roster: book{name, f.servers}, View: view, Now: time.Now, Logger: log,
+			Local: local, Roster: book{name, f.servers, f.former}, View: view, Now: time.Now, Logger: log,
 			Predict: func(context.Context, cluster.Action) (cluster.Consequences, error) {
 				return cluster.Consequences{Actions: []cluster.Consequence{{Action: "move", Resource: "vip", From: "n1", Node: "n2"}}}, nil
 			},

@@ -3,6 +3,7 @@ package nodes_test
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -91,10 +92,19 @@ func TestForgetIsRefused(t *testing.T) {
 		change func(f *fleet)
 		words  string
 	}{
-		"online":                     {[]string{"n3"}, true, func(*fleet) {}, "it is online, expected one that is offline; thalassa cluster leave n3"},
-		"unknown":                    {[]string{"n3", "n9"}, false, func(f *fleet) { f.kill(t, "n3") }, "node/n9"},
-		"itself":                     {[]string{"n1"}, true, func(*fleet) {}, "the node of this agent"},
-		"one of two":                 {[]string{"n3"}, false, func(f *fleet) { f.kill(t, "n2", "n3") }, "forget all that are gone together: thalassa cluster forget n3 n2 --agent"},
+		"online":     {[]string{"n3"}, true, func(*fleet) {}, "it is online, expected one that is offline; thalassa cluster leave n3"},
+		"unknown":    {[]string{"n8", "n9"}, false, func(f *fleet) { f.kill(t, "n3") }, "node/n8"},
+		"itself":     {[]string{"n1"}, true, func(*fleet) {}, "the node of this agent"},
+		"one of two": {[]string{"n3"}, false, func(f *fleet) { f.kill(t, "n2", "n3") }, "forget all that are gone together: thalassa cluster forget n3 n2 --agent"},
+		"one of two, and the other may run": {[]string{"n3"}, false, func(f *fleet) {
+			f.kill(t, "n2", "n3")
+			f.change("n2", func(m *machine) { m.unclean = true })
+		}, "thalassa cluster forget n3 n2 --down --agent"},
+		"one of two, with a word": {[]string{"n3"}, true, func(f *fleet) { f.kill(t, "n2", "n3") }, "thalassa cluster forget n3 n2 --down --agent"},
+		"its agent says it runs, at its last address": {[]string{"n3"}, true, func(f *fleet) {
+			f.change("n3", func(m *machine) { m.unseen = true })
+			f.silent(t, "n3", 7)
+		}, "its agent answers, and Pacemaker runs there (" + services.Pacemaker + ")"},
 		"unclean":                    {[]string{"n3"}, false, func(f *fleet) { f.kill(t, "n3"); f.change("n3", func(m *machine) { m.unclean = true }) }, "confirm that with down"},
 		"without quorum":             {[]string{"n3"}, false, func(f *fleet) { f.kill(t, "n3"); f.all.put(f.all.forgotten, "quorum", true) }, "no quorum"},
 		"an agent that stays is off": {[]string{"n3"}, false, func(f *fleet) { f.kill(t, "n3"); f.servers["n2"].Close() }, "n2: "},
@@ -132,6 +142,110 @@ func TestForgetFails(t *testing.T) {
 	defer cancel()
 	_, err := f.crews["n1"].Carry(ctx, cluster.Action{Kind: cluster.Forget, Nodes: []string{"n3"}}, cluster.Job{ID: "a", Begun: time.Now()})
 	if !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), "not forgotten: step corosync: exit status 1; send the request again") {
+		t.Error(err)
+	}
+}
+
+// silent gives an agent addresses that come first, and at which nothing answers any more.
+func (f *fleet) silent(t *testing.T, name string, addresses int) {
+	t.Helper()
+	for range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		f.former[name] = append(f.former[name], "https://"+l.Addr().String())
+	}
+}
+
+// An agent is asked at its last address though nothing answers at the others, and does what it is asked
+// for once.
+func TestSilentAddresses(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	for _, name := range []string{"n1", "n2", "n3"} {
+		f.silent(t, name, 7)
+	}
+	if !f.crews["n1"].Answers(t.Context(), "n2") {
+		t.Error("n2 does not answer")
+	}
+	f.change("n2", func(m *machine) { m.busy = true })
+	if err := f.crews["n1"].Apart(t.Context(), cluster.Action{Kind: cluster.Shutdown}, ""); err == nil || !strings.Contains(err.Error(), "n2: ") {
+		t.Errorf("n2 is at work: %v", err)
+	}
+	f.change("n2", func(m *machine) { m.busy = false })
+	if err := f.carry(t, "n1", cluster.Action{Kind: cluster.Shutdown, Node: "n3"}, 20*time.Second); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Join(f.all.noted("n3 "), ", "); got != "n3 corosync false, n3 pacemaker false" {
+		t.Errorf("done: %s", got)
+	}
+}
+
+// A request that has ended after one of its nodes goes on when it is sent again.
+func TestForgetTheRest(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.kill(t, "n2", "n3")
+	f.all.put(f.all.forgotten, "n2", true)
+	a := cluster.Action{Kind: cluster.Forget, Nodes: []string{"n2", "n3"}, Down: true}
+	seen, commands, err := f.crews["n1"].Foresee(t.Context(), a)
+	if text := strings.Join(seen.Text, "; "); err != nil || !strings.Contains(text, "passes over n2") || !strings.Contains(text, "will take out node n3") || !slices.Equal(commands, []string{"n1: thalassa cluster forget n3 --down"}) {
+		t.Fatalf("%s, %q, %v", text, commands, err)
+	}
+	f.all.put(f.all.syncing, "n2", true) // nobody is there to get the new file
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	v, err := f.crews["n1"].Carry(ctx, a, cluster.Job{ID: "a", Begun: time.Now()})
+	if err != nil || len(v.Nodes) != 1 {
+		t.Errorf("%+v, %v", v.Nodes, err)
+	}
+}
+
+// Before root is asked, each time, a node that runs again is seen. So it is by who goes on with the job
+// of another one.
+func TestForgetLooksAgain(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.change("n3", func(m *machine) { m.unseen = true })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := f.crews["n1"].Carry(ctx, cluster.Action{Kind: cluster.Forget, Nodes: []string{"n3"}, Down: true}, cluster.Job{ID: "a", Begun: time.Now()})
+	if !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), "it is not off") || len(f.all.noted(" forget ")) > 0 {
+		t.Errorf("%v, done: %q", err, f.all.noted(" forget "))
+	}
+}
+
+// If Pacemaker stops on the node that forgets, the job says so.
+func TestForgetWithoutPacemaker(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.kill(t, "n3")
+	if _, err := f.machines["n1"].set(t.Context(), false, services.Pacemaker); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := f.crews["n1"].Carry(ctx, cluster.Action{Kind: cluster.Forget, Nodes: []string{"n3"}}, cluster.Job{ID: "a", Begun: time.Now()})
+	if err == nil || !strings.Contains(err.Error(), "this node does not take part in the cluster any more") || len(f.all.noted(" forget ")) > 0 {
+		t.Errorf("%v, done: %q", err, f.all.noted(" forget "))
+	}
+}
+
+// A node that cannot leave since root is at something else there is not just late.
+func TestLeaveSaysWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.inviting("n3", ended)
+	if _, err := f.members(t, "n3").Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{}); err != nil {
+		t.Fatal(err)
+	}
+	f.change("n3", func(m *machine) { m.unseen = true })
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := f.crews["n1"].Carry(ctx, cluster.Action{Kind: cluster.Leave, Node: "n3", Wait: 2 * time.Second}, cluster.Job{ID: "a", Begun: time.Now()})
+	if !cluster.IsKind(err, cluster.KindTimedOut) || !strings.Contains(err.Error(), "it has not left yet: an invitation is open") {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,7 +144,7 @@ func (d departure) carry(ctx context.Context, q Question) (cluster.Status, error
 		if err := d.out(ctx, q); err != nil {
 			return cluster.Status{}, d.timedOut(ctx, err)
 		}
-		if err := d.forget(ctx, q, "it has left, and the others have not forgotten it"); err != nil {
+		if err := d.forget(ctx, q, "it has left, and the others have not forgotten it", context.Cause); err != nil {
 			return cluster.Status{}, d.timedOut(ctx, err)
 		}
 	}
@@ -175,7 +176,7 @@ func (d departure) out(ctx context.Context, q Question) error {
 		}
 		asked = err == nil && m.Job == q.Job
 		if err == nil {
-			err = errors.New(strings.TrimSuffix("it has not left yet: "+m.Problem, ": "))
+			err = errors.New(strings.TrimSuffix("it has not left yet: "+cmp.Or(m.Problem, m.work()), ": "))
 		}
 		if wake.Pause(ctx, pollEvery) != nil {
 			return err

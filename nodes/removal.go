@@ -33,10 +33,12 @@ func stateOf(v cluster.Status, node string) string {
 	return ""
 }
 
-// known are those of the nodes that the cluster knows.
-func (r removal) known() []string {
-	v := r.cfg.View()
-	return slices.DeleteFunc(slices.Clone(r.nodes), func(node string) bool { return stateOf(v, node) == "" })
+// known are those of the nodes that are members of the cluster.
+func (r removal) known() []string { return r.knownIn(r.cfg.View()) }
+
+func (r removal) knownIn(v cluster.Status) []string {
+	all := namesOf(members(v))
+	return slices.DeleteFunc(slices.Clone(r.nodes), func(node string) bool { return !slices.Contains(all, node) })
 }
 
 // isGone reports whether the cluster runs here and does not know the nodes.
@@ -57,7 +59,11 @@ func (r removal) othersAreThere(v cluster.Status) error {
 	if slices.ContainsFunc(r.nodes, func(node string) bool { return isOnline(cluster.Node{State: stateOf(v, node)}) }) {
 		reason += "; start it, or have it leave first"
 	} else {
-		reason += "; start it, or forget all that are gone together: thalassa cluster forget " + strings.Join(slices.Concat(r.nodes, off), " ") + " --agent …"
+		all, word := slices.Concat(r.nodes, off), ""
+		if r.down || slices.ContainsFunc(all, func(node string) bool { return stateOf(v, node) == "unclean" }) {
+			word = " --down"
+		}
+		reason += "; start it, or forget all that are gone together: thalassa cluster forget " + strings.Join(all, " ") + word + " --agent …"
 	}
 	return &lb.ConflictError{ID: r.object, Reason: reason}
 }
@@ -72,12 +78,19 @@ func (r removal) stayersCan(ctx context.Context, beside ...string) error {
 }
 
 // forget has root on this node forget the nodes, and the agents of the others get the new
-// corosync.conf. failed begins the error.
-func (r removal) forget(ctx context.Context, q Question, failed string) error {
+// corosync.conf. failed begins the error. Each time before root is asked, mayGo may refuse it.
+func (r removal) forget(ctx context.Context, q Question, failed string, mayGo func(context.Context) error) error {
 	var err error
 	var silent reasons
 	for failures := 0; failures < forgetTries && !r.isGone(); {
-		err = r.withSync(ctx, membership.Question{Verb: membership.VerbForget, Gone: r.known(), Down: r.down}, q.By, r.nodes, silent.note)
+		if err := mayGo(ctx); err != nil {
+			return err
+		}
+		if gone := r.known(); len(gone) > 0 {
+			err = r.withSync(ctx, membership.Question{Verb: membership.VerbForget, Gone: gone, Down: r.down}, q.By, r.nodes, silent.note)
+		} else {
+			err = errors.New("this node does not take part in the cluster any more, and the node that forgets others has to; start Pacemaker on it")
+		}
 		pause := pollEvery // root may be at what an agent has asked for before it started again
 		if !isBusy(err) {
 			failures++
@@ -139,6 +152,16 @@ func (f forgetting) foresee(ctx context.Context) (out cluster.Consequences, comm
 	if !isRunning(v) {
 		return out, nil, &lb.ConflictError{ID: f.object, Reason: "this node does not take part in the cluster, and the node that forgets others has to; ask the agent of one that is online"}
 	}
+	known := f.knownIn(v)
+	if len(known) == 0 {
+		return out, nil, &lb.NotFoundError{ID: "node/" + f.nodes[0], Hint: "it is no member of this cluster, or was forgotten already"}
+	}
+	for _, node := range f.nodes {
+		if !slices.Contains(known, node) { // a former request may have ended after some of its nodes
+			out.Text = append(out.Text, "passes over "+node+", which is no member of this cluster, or was forgotten already")
+		}
+	}
+	f.nodes = known
 	for _, node := range f.nodes {
 		if err := f.mayBeForgotten(v, node); err != nil {
 			return out, nil, err
@@ -169,10 +192,7 @@ func (f forgetting) foresee(ctx context.Context) (out cluster.Consequences, comm
 // mayBeForgotten refuses a node that is there, or may have resources.
 func (f forgetting) mayBeForgotten(v cluster.Status, node string) error {
 	id := "node/" + node
-	isMember := slices.Contains(namesOf(members(v)), node)
 	switch state := stateOf(v, node); {
-	case !isMember:
-		return &lb.NotFoundError{ID: id, Hint: "it is no member of this cluster, or was forgotten already"}
 	case node == f.Self():
 		return &lb.ConflictError{ID: id, Reason: "it is the node of this agent"}
 	case state == "offline" || state == "unclean" && f.down:
@@ -184,14 +204,19 @@ func (f forgetting) mayBeForgotten(v cluster.Status, node string) error {
 	}
 }
 
+// offWithin is how long the agents of nodes that are to be forgotten may take to say that they are not
+// off: longer than all of their addresses together, see ask.
+const offWithin = 5 * time.Second
+
 // areOff refuses nodes whose agents say that Pacemaker runs there, whatever the cluster sees and
 // somebody's word is.
 func (f forgetting) areOff(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, connectWithin)
+	limited, cancel := context.WithTimeout(ctx, offWithin)
 	defer cancel()
-	errs := make([]error, len(f.nodes))
+	known := f.known()
+	errs := make([]error, len(known))
 	var all sync.WaitGroup
-	for i, node := range f.nodes {
+	for i, node := range known {
 		all.Go(func() {
 			r, err := f.ask(limited, node, State, Question{})
 			if daemons := r.Services[services.Pacemaker].Daemons; err == nil && len(daemons) > 0 {
@@ -214,7 +239,7 @@ func (f forgetting) check(ctx context.Context) error {
 // carry removes the nodes, and returns when the cluster does not know them. It may be called again.
 func (f forgetting) carry(ctx context.Context, q Question) (cluster.Status, error) {
 	if !f.isGone() {
-		if err := f.forget(ctx, q, "not forgotten"); err != nil {
+		if err := f.forget(ctx, q, "not forgotten", f.areOff); err != nil {
 			return cluster.Status{}, f.timedOut(ctx, err)
 		}
 	}

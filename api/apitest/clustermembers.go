@@ -60,6 +60,13 @@ func (m *ClusterMembers) Invitations() []cluster.Invitation {
 	return []cluster.Invitation{*m.open}
 }
 
+// Step adds one that is done to the open invitation.
+func (m *ClusterMembers) Step(node, text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open.Steps = append(m.open.Steps, cluster.MembershipStep{Node: node, Step: "member", State: "done", Text: text})
+}
+
 // EndInvitation ends it.
 func (m *ClusterMembers) EndInvitation(context.Context) (cluster.Invitation, error) {
 	m.mu.Lock()

@@ -1,6 +1,7 @@
 // The dialog of an action on the cluster.
 
 import { useEffect, useState } from "preact/hooks";
+import { actionOf } from "./clusterwords.js";
 import { Choice, Field } from "./fields.js";
 import { html } from "./html.js";
 import { Button, Dialog, Loading, Problem, toast } from "./parts.js";
@@ -17,7 +18,9 @@ export function ActionDialog({ action, nodes = [], onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   const [down, setDown] = useState(false);
-  const body = kind === "forget" ? { nodes: [node], ...(down ? { down } : {}) } : { ...(node ? { node } : {}), ...(resource ? { resource } : {}) };
+  const [also, setAlso] = useState(/** @type {string[]} */ ([]));
+  const all = [node, ...also];
+  const body = kind === "forget" ? { nodes: all, ...(down ? { down } : {}) } : { ...(node ? { node } : {}), ...(resource ? { resource } : {}) };
   const lacks = action.choose === "node" && node === "";
   useEffect(() => {
     if (lacks) return undefined;
@@ -29,12 +32,12 @@ export function ActionDialog({ action, nodes = [], onClose }) {
       (failure) => stop.signal.aborted || setError(failure),
     );
     return () => stop.abort();
-  }, [node, down]);
+  }, [node, down, also]);
   const confirm = async () => {
     setBusy(true);
     try {
       await call("POST", `/cluster/actions/${kind}`, { body });
-      toast({ text: action.done, kind: "good" });
+      toast({ text: also.length > 0 ? actionOf(kind, { node: all.join(", ") }).done : action.done, kind: "good" });
       onClose();
     } catch (failure) {
       setError(failure);
@@ -46,7 +49,8 @@ export function ActionDialog({ action, nodes = [], onClose }) {
   return html`<${Dialog} title=${action.title} busy=${busy} onClose=${onClose}>
     <div class="body">
       ${action.danger && html`<p><b>${action.danger}</b></p>`}
-      ${action.choose === "down" && html`<${Choice} path="down" label=${`I have seen that ${node} is off`} checked=${down} errors=${[]} onChange=${setDown}
+      ${action.also?.map((n) => html`<${Choice} key=${n} path=${`also-${n}`} label=${`Forget ${n} at the same time`} checked=${also.includes(n)} errors=${[]} onChange=${(/** @type {boolean} */ on) => { setDown(false); setAlso(on ? [...also, n] : also.filter((o) => o !== n)); }} />`)}
+      ${action.choose === "down" && html`<${Choice} path="down" label=${`I have seen that ${all.join(", ")} ${all.length > 1 ? "are" : "is"} off`} checked=${down} errors=${[]} onChange=${setDown}
         hint="Needed if it was not fenced, or the cluster has no quorum. If it runs, the cluster may run a resource twice and damage data." />`}
       ${(action.choose === "node" || action.choose === "any node") && html`<${Field} path="node" label="Node" value=${node} options=${options} disabled=${busy} errors=${[]} onChange=${setNode} />`}
       ${lacks ? null : prediction === null ? !error && html`<${Loading} lines=${2} />` : prediction.length === 0 ? html`<p>Pacemaker predicts: no resource starts, stops or moves.</p>`

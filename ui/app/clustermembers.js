@@ -8,40 +8,59 @@ import { html } from "./html.js";
 import { now } from "./live.js";
 import { Badge, Button, CopyButton, Dialog, Loading, Problem, sentence, toast } from "./parts.js";
 import { call, get } from "./rest.js";
-import { refusal } from "./session.js";
+import { identity, refusal } from "./session.js";
 
 /** @typedef {import("./types.js").Cluster} Cluster
  *  @typedef {import("./types.js").ClusterInvitation} ClusterInvitation
  *  @typedef {import("./clusterwords.js").Action} Action */
 
-/** How often to look at an open invitation, in milliseconds. */
+/** How often to look at an open invitation, or again after a failure, in milliseconds. */
 const interval = 2000;
+
+/** What no answer has again: the code of the last invitation that was made here. It outlives the panel,
+ * which is gone while the agent does not see the cluster.
+ * @type {{invitation: ClusterInvitation, by: string|undefined}|null} */
+let made = null;
+identity.subscribe((who) => {
+  if (made && made.by !== who?.name) made = null;
+});
+
+/** The code of an invitation; empty: it is not known here, or is of no use any more.
+ * @param {ClusterInvitation|undefined} i */
+function codeOf(i) {
+  const known = made?.invitation;
+  return i?.state === "open" && known && known.expires === i.expires && known.author === i.author ? known.code ?? "" : "";
+}
 
 /** @param {{cluster: Cluster, onAction: (a: Action) => void}} props */
 export function MembersPanel({ cluster: c, onAction }) {
   const members = c.nodes.filter((n) => (n.type ?? "member") === "member");
+  const gone = members.filter((n) => isGone(n.state) && n.name !== c.node).map((n) => n.name);
   return html`<section class="panel" aria-label="Members"><h2>Members</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of members"><table>
       <thead><tr><th scope="col">Node</th><th scope="col">State</th><th scope="col">Take it out</th></tr></thead>
       <tbody>${members.map((n) => html`<tr key=${n.name}><th scope="row">${n.name}</th><td><${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}></td>
-        <td>${n.name === c.node ? html`<span class="muted">The page of another node can do that.</span>` : html`<${TakeOut} name=${n.name} state=${n.state} onAction=${onAction} />`}</td></tr>`)}</tbody>
+        <td>${n.name === c.node ? html`<span class="muted">The page of another node can do that.</span>` : html`<${TakeOut} name=${n.name} state=${n.state} gone=${gone} onAction=${onAction} />`}</td></tr>`)}</tbody>
     </table></div>
     <${Invitations} />
   </section>`;
 }
 
-/** @param {{name: string, state: string, onAction: (a: Action) => void}} props */
-function TakeOut({ name, state, onAction }) {
-  const kind = state === "offline" || state === "unclean" ? "forget" : "leave";
-  const action = actionOf(kind, { node: name });
+/** @param {string} state */
+function isGone(state) {
+  return state === "offline" || state === "unclean";
+}
+
+/** @param {{name: string, state: string, gone: string[], onAction: (a: Action) => void}} props gone: all that are */
+function TakeOut({ name, state, gone, onAction }) {
+  const action = isGone(state) ? { ...actionOf("forget", { node: name }), also: gone.filter((n) => n !== name) } : actionOf("leave", { node: name });
   return html`<${Button} role="admin" label=${`${action.label}: ${name}`} onClick=${() => onAction(action)}>${action.label}…</${Button}>`;
 }
 
-/** The last invitation of this node. Its code is here alone, until the page is left. */
+/** The last invitation of this node. */
 function Invitations() {
   const may = !refusal("admin");
   const [known, setKnown] = useState(/** @type {ClusterInvitation[]|null} */ (null));
-  const [code, setCode] = useState("");
   const [error, setError] = useState(/** @type {any} */ (null));
   const [dialog, setDialog] = useState(/** @type {""|"invite"|"end"} */ (""));
   const [turn, setTurn] = useState(0);
@@ -56,12 +75,16 @@ function Invitations() {
       setKnown(found);
       setError(null);
       if (found[0]?.state === "open") timer = setTimeout(look, interval);
-    }, (failure) => stop.signal.aborted || setError(failure));
+    }, (failure) => {
+      if (stop.signal.aborted) return;
+      setError(failure);
+      timer = setTimeout(look, interval);
+    });
     look();
     return () => { stop.abort(); clearTimeout(timer); };
   }, [turn, may]);
-  const made = (/** @type {ClusterInvitation} */ i) => {
-    setCode(i.code ?? "");
+  const answered = (/** @type {ClusterInvitation} */ i) => {
+    made = i.code ? { invitation: i, by: identity.peek()?.name } : null;
     setDialog("");
     setTurn(turn + 1);
   };
@@ -69,11 +92,11 @@ function Invitations() {
     <p class="muted">Another node joins with a code that this node makes. The code gives the key of the cluster to whoever has it.</p>
     <${Problem} error=${error} />
     ${may && !known && !error && html`<${Loading} lines=${1} />`}
-    ${last && html`<${Invitation} of=${last} code=${isOpen ? code : ""} />`}
+    ${last && html`<${Invitation} of=${last} code=${codeOf(last)} />`}
     <p class="button-line">${isOpen ? html`<${Button} role="admin" kind="danger" onClick=${() => setDialog("end")}>Withdraw…</${Button}>`
       : html`<${Button} role="admin" disabled=${may && !known} onClick=${() => setDialog("invite")}>Invite a node…</${Button}>`}</p>
-    ${dialog === "invite" && html`<${InviteDialog} onMade=${made} onClose=${() => setDialog("")} />`}
-    ${dialog === "end" && html`<${EndDialog} onEnded=${made} onClose=${() => setDialog("")} />`}`;
+    ${dialog === "invite" && html`<${InviteDialog} onMade=${answered} onClose=${() => setDialog("")} />`}
+    ${dialog === "end" && html`<${EndDialog} onEnded=${answered} onClose=${() => setDialog("")} />`}`;
 }
 
 /** @param {{of: ClusterInvitation, code: string}} props code: empty: this page does not know it */
@@ -81,7 +104,7 @@ function Invitation({ of: i, code }) {
   const kind = { open: "fair", done: "good", failed: "bad" }[i.state] ?? "";
   return html`<p><${Badge} kind=${kind}>${i.state}</${Badge}> made by ${i.author || "somebody"} on ${i.node}, for ${format.count(i.nodes, "node")}${i.state === "open" && html`, valid until <b>${format.clock(i.expires, now.peek())}</b>`}</p>
     ${i.result && html`<p>${sentence(i.result)}</p>`}
-    ${code && html`<div class="secret" role="group" aria-label="Code of the invitation"><p>Show this code to nobody else. It is not shown again when you leave this page:</p>
+    ${code && html`<div class="secret" role="group" aria-label="Code of the invitation"><p>Show this code to nobody else. It is not shown again when this page is loaded again:</p>
       <pre tabindex="0" aria-label="Code"><code>${code}</code></pre><p class="button-line"><${CopyButton} text=${code} /></p>
       <p>On each new node, or with the address of its agent:</p><pre tabindex="0" aria-label="Command"><code>thalassa cluster join ${code} --agent https://…:10000</code></pre></div>`}
     ${i.state === "open" && !code && html`<p class="muted">Its code was shown once, to who has made it. Without it, withdraw the invitation and make another one.</p>`}

@@ -1,9 +1,10 @@
 // Words about the objects of the cluster's configuration, and about actions on it. Pure.
 
 /** @typedef {Record<string, any>} Doc an object of the configuration, as the API answers it
- *  @typedef {{kind: string, node?: string, resource?: string, title: string, label: string, done: string, choose?: "node"|"any node"|"down", danger?: string, role?: "admin"}} Action
+ *  @typedef {{kind: string, node?: string, resource?: string, title: string, label: string, done: string, choose?: "node"|"any node"|"down", also?: string[], danger?: string, role?: "admin"}} Action
  * kind: as the API calls it; title: of the dialog; label: of its button; done: the message afterwards;
- * choose: the dialog asks for a node, or whether it was seen to be off; danger: what may come of it;
+ * choose: the dialog asks for a node, or whether it was seen to be off; also: other nodes that the same
+ * can be done with, at the same time; danger: what may come of it;
  * role: that it needs; without, operate */
 
 /** The color of a state of a cluster, node or resource.
@@ -40,7 +41,7 @@ export function actionOf(kind, { node, resource }) {
     case "startup": return { ...of, label: "Start", title: `Start ${it}?`, done: `${node ?? "The cluster"} is online.` };
     case "shutdown": return { ...of, label: "Shut down", title: `Shut down ${it}?`, done: `${node ?? "The cluster"} is shut down. The agents stay up, and start it again.`, danger: node ? `What runs on ${node} moves to other nodes.` : "All nodes stop Pacemaker and corosync. Nothing in the cluster serves anybody until it is started again." };
     case "leave": return { ...of, role: /** @type {"admin"} */ ("admin"), label: "Leave the cluster", title: `Let ${it} leave the cluster?`, done: `${it} has left the cluster.`, danger: `What runs on ${it} moves to other nodes. The others forget it.` };
-    case "forget": return { ...of, role: /** @type {"admin"} */ ("admin"), choose: /** @type {"down"} */ ("down"), label: "Forget", title: `Forget ${it}?`, done: `The cluster does not know ${it} any more.`, danger: `Only if ${it} is gone for good. A node that comes back must be reinstalled, or leave by its own agent.` };
+    case "forget": return { ...of, role: /** @type {"admin"} */ ("admin"), choose: /** @type {"down"} */ ("down"), label: "Forget", title: `Forget ${it}?`, done: `The cluster does not know ${it} any more.`, danger: `Only if ${it} is gone for good. Before it comes back, it must be reinstalled, or leave by the command sudo thalassa cluster leave on it.` };
     case "move":
       if (at) return { ...of, label: "Move here", title: `Move ${it} to ${node}?`, done: `${it} is moved to ${node}.` };
       return { ...of, label: "Move", title: `Move ${it}?`, done: `${it} is moved.`, choose: "node" };
