@@ -123,17 +123,19 @@ func withScheme(address string) string {
 	return "http://" + address
 }
 
-// beginJob asks for an action once, however often the request has to be sent.
+// beginJob asks for an action once, however often the request has to be sent. An agent that was lost
+// with the request may have started again, and not know the cluster yet.
 func beginJob(ctx context.Context, agent *client.Client, a cluster.Action) (cluster.Job, error) {
 	key := rand.Text()
-	for since := time.Now(); ; {
+	for since, isLost := time.Now(), false; ; {
 		begin := client.BeginClusterAction
 		if a.IsOfHAProxy() {
 			begin = client.BeginClusterHAProxy
 		}
 		j, err := begin(ctx, agent, a, key)
+		isLost = isLost || client.IsUnreachable(err)
 		switch {
-		case err == nil, ctx.Err() != nil, !client.IsUnreachable(err):
+		case err == nil, ctx.Err() != nil, !isLost, !client.IsTemporary(err):
 			return j, err
 		case time.Since(since) > goneWithin:
 			return j, fmt.Errorf(`%w. The action may have begun: "thalassa cluster jobs" shows it`, err)

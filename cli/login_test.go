@@ -180,7 +180,7 @@ func TestLoginWithoutQuestions(t *testing.T) {
 		{[]string{"https://" + address, "--fingerprint", fingerprint}, cli.ExitOK},
 		{[]string{"https://" + address, "--fingerprint", strings.ToLower(strings.ReplaceAll(fingerprint, ":", ""))}, cli.ExitOK},
 		{[]string{address, "--ca-file", filepath.Join(dir, "api.crt")}, cli.ExitOK},
-		{[]string{"https://" + address, "--fingerprint", "00" + fingerprint[2:]}, cli.ExitUsage},
+		{[]string{"https://" + address, "--fingerprint", listen.Fingerprint([]byte("another certificate"))}, cli.ExitUsage},
 		{[]string{"https://" + address, "--ca-file", token}, cli.ExitUsage},
 		{[]string{"http://lb1.example:10000"}, cli.ExitUsage},
 		{[]string{"https://"}, cli.ExitUsage},

@@ -103,7 +103,7 @@ func TestWhatGoesOnIsKnownAfterARestart(t *testing.T) {
 		stop()
 	})
 	synctest.Test(t, func(t *testing.T) {
-		doc := `{"id":"aaaaaaaaaaaaaaaaaaaa","kind":"shutdown","state":"running","author":"ann","node":"n1","attempts":1,"version":2,"written":1,"begun":"` +
+		doc := `{"id":"aaaaaaaaaaaaaaaaaaaa","kind":"shutdown","state":"running","author":"ann","node":"n1","attempts":1,"version":2,"written":1,"looks":true,"begun":"` +
 			time.Now().Format(time.RFC3339) + `","action":{}}`
 		n := &nodesOf{apart: func(job string) error { return &lb.ConflictError{ID: "cluster", Reason: "not together with " + job} }}
 		r, stop := runnerOf(t, "n1", cluster.StateOK, &disk{docs: map[string][]byte{"aaaaaaaaaaaaaaaaaaaa": []byte(doc)}}, &board{texts: map[string]string{}, rings: map[string]string{}}, n)
@@ -113,6 +113,39 @@ func TestWhatGoesOnIsKnownAfterARestart(t *testing.T) {
 			t.Errorf("%+v, %v, asked: %q", j, err, n.notes())
 		}
 	})
+}
+
+// A startup or a shutdown of all nodes that an agent of a former version has begun may have asked nodes,
+// which such an agent does not note: it goes on, and ends those before it.
+func TestJobsOfFormerAgents(t *testing.T) {
+	t.Parallel()
+	const id = "aaaaaaaaaaaaaaaaaaaa"
+	doc := func(id, kind, node string, begun time.Time, more string) []byte {
+		return []byte(`{"id":"` + id + `","kind":"` + kind + `","state":"running","author":"ann","node":"` + node + `","attempts":1,"version":2,"written":1,"waitFor":600000000000,"begun":"` +
+			begun.Format(time.RFC3339) + `","action":{}` + more + `}`)
+	}
+	for _, kind := range []string{cluster.Shutdown, cluster.Startup} {
+		synctest.Test(t, func(t *testing.T) {
+			n := &nodesOf{apart: func(string) error { return &lb.ConflictError{ID: "cluster", Reason: "node n3 is leaving"} }}
+			r, stop := runnerOf(t, "n1", cluster.StateOK, &disk{docs: map[string][]byte{id: doc(id, kind, "n1", time.Now(), "")}}, &board{texts: map[string]string{}, rings: map[string]string{}}, n)
+			defer stop()
+			if j, err := r.Job(t.Context(), id); err != nil || j.State != cluster.JobDone || n.notes() != kind+" for ann" {
+				t.Errorf("%s: %+v, %v, asked: %q", kind, j, err, n.notes())
+			}
+		})
+		synctest.Test(t, func(t *testing.T) {
+			const later = "bbbbbbbbbbbbbbbbbbbb"
+			n, docs := &nodesOf{}, map[string][]byte{
+				id:    doc(id, cluster.Shutdown, "n1", time.Now(), `,"looks":true,"passed":true`),
+				later: doc(later, kind, "n2", time.Now().Add(time.Second), ""),
+			}
+			r, stop := runnerOf(t, "n1", cluster.StateOK, &disk{docs: docs}, &board{texts: map[string]string{}, rings: map[string]string{}}, n)
+			defer stop()
+			if j, err := r.Job(t.Context(), id); err != nil || j.State != cluster.JobFailed || !strings.Contains(j.Result, "job "+later+" was begun after it") || n.notes() != "" {
+				t.Errorf("before a %s: %+v, %v, asked: %q", kind, j, err, n.notes())
+			}
+		})
+	}
 }
 
 // Each agent that answers knows of a leaving before it goes on: the first that keeps it may be that of

@@ -64,7 +64,10 @@ func (c carrier) spares(rec record, others []record) error {
 }
 
 // mayAsk reports whether a job may ask nodes for something, or has: nobody refuses it any more.
-func (r record) mayAsk() bool { return r.Written > 0 && r.Passed }
+func (r record) mayAsk() bool {
+	ofFormer := !r.Looks && r.isService() && !r.takesDown() // it may have asked, and nobody has noted that
+	return r.Written > 0 && (r.Passed || ofFormer)
+}
 
 // pass lets a job ask the nodes. It looks for what must not come together with it, now that others
 // can see it, and one that takes a node down counts the jobs of the others. It notes that it has:

@@ -71,7 +71,7 @@ func (c carrier) beginNodes(ctx context.Context, t *task) error {
 		return err
 	}
 	v := c.cfg.View()
-	t.rec.Written = 1 // whoever knows the job goes on with it
+	t.rec.Written, t.rec.Looks = 1, true // whoever knows the job goes on with it
 	if err := c.announce(ctx, t, pacemaker.Step{Epoch: v.Epoch, Commands: commands, Before: v, Predicted: foreseen}); err != nil {
 		return err
 	}

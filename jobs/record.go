@@ -51,6 +51,9 @@ type record struct {
 	// way that must not come together with it, see carrier.pass. Until then, it has asked no node
 	// for anything.
 	Passed bool `json:"passed,omitempty"`
+	// Looks: the agent that has begun the job of nodes notes Passed. Those of former versions do so
+	// only for a job that takes one node down.
+	Looks bool `json:"looks,omitempty"`
 	// Missing are the nodes that were not as asked when the time of a startup or shutdown was over.
 	Missing []string `json:"missing,omitempty"`
 }

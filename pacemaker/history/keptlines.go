@@ -55,10 +55,19 @@ type toldSpan struct {
 	Lines    []cluster.LogLine
 }
 
-// has is the part of the interval of which the lines are there.
+// begins is when the lines begin; some of those of that time may not be there. Without lines, it is
+// the end.
+func (t toldSpan) begins() time.Time {
+	if len(t.Lines) == 0 {
+		return t.To
+	}
+	return t.Lines[0].Time
+}
+
+// has is the part of the interval of which all lines are there.
 func (t toldSpan) has() span {
-	if t.More && len(t.Lines) > 0 {
-		return span{t.Lines[0].Time, t.To}
+	if t.More {
+		return span{t.begins().Add(1), t.To}
 	}
 	return span{t.From, t.To}
 }
@@ -220,17 +229,26 @@ func (k *KeptLines) known(node string, from, to time.Time) (known spans) {
 // between are the lines of a node in an interval, and the intervals that it has told of. What was
 // told twice is there once. more: there are others.
 func (k *KeptLines) between(node string, from, to time.Time) (lines []cluster.LogLine, known spans, more bool) {
-	var taken spans // whose lines are there
+	var taken spans                    // whose lines are there
+	begun := map[cluster.LogLine]int{} // lines of times of which not all may be there, and how often they are
 	k.eachTold(node, from, to, func(s span, line []byte) {
 		var t toldSpan
 		if json.Unmarshal(line, &t) != nil {
 			return
 		}
 		known = append(known, s)
+		again := map[cluster.LogLine]int{}
 		for _, l := range t.Lines {
-			if !l.Time.Before(from) && !l.Time.After(to) && !taken.has(l.Time) {
-				l.Node = node
+			if l.Time.Before(from) || l.Time.After(to) || taken.has(l.Time) {
+				continue
+			}
+			l.Node, l.Time = node, l.Time.UTC()
+			again[l]++
+			if again[l] > begun[l] {
 				lines = append(lines, l)
+			}
+			if t.More && l.Time.Equal(t.begins()) {
+				begun[l] = max(begun[l], again[l])
 			}
 		}
 		taken, more = append(taken, t.has()), more || t.More

@@ -109,6 +109,57 @@ func TestLinesThatWereCut(t *testing.T) {
 	}
 }
 
+// Lines of a second in which others were cut are there once with them, whichever is told first. Those
+// that were logged twice stay two.
+func TestLinesOfOneSecondThatWereCut(t *testing.T) {
+	begin := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	lines := func(texts ...string) (list []cluster.LogLine) {
+		for _, text := range texts {
+			at, err := strconv.Atoi(text[:1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, cluster.LogLine{Time: begin.Add(time.Duration(at) * time.Second), Source: "pacemaker.log", Text: text})
+		}
+		return list
+	}
+	all := []string{"1 a", "3 b", "3 c", "3 c", "3 d", "3 d", "5 e"}
+	fuller := toldSpan{From: begin, To: begin.Add(6 * time.Second), Lines: lines(all...)}
+	cut := toldSpan{From: begin, To: begin.Add(8 * time.Second), More: true, Lines: lines("3 d", "3 d", "5 e", "7 f")}
+	less := toldSpan{From: begin, To: begin.Add(9 * time.Second), More: true, Lines: lines("3 d", "5 e", "7 f")}
+	none := toldSpan{From: begin, To: begin.Add(10 * time.Second), More: true}
+	for name, tc := range map[string]struct {
+		told []toldSpan
+		want []string
+	}{
+		"cut first":       {[]toldSpan{cut, fuller}, append(slices.Clone(all), "7 f")},
+		"fuller first":    {[]toldSpan{fuller, cut}, append(slices.Clone(all), "7 f")},
+		"cut twice":       {[]toldSpan{less, cut, fuller}, append(slices.Clone(all), "7 f")},
+		"only cut":        {[]toldSpan{cut, less}, []string{"3 d", "3 d", "5 e", "7 f"}},
+		"the less first":  {[]toldSpan{less, cut}, []string{"3 d", "3 d", "5 e", "7 f"}},
+		"none were left":  {[]toldSpan{none, fuller}, all},
+		"none after that": {[]toldSpan{cut, none, fuller}, append(slices.Clone(all), "7 f")},
+	} {
+		k, err := OpenKeptLines(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, told := range tc.told {
+			if err := k.keepNew("n2", told); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, _, _ := k.between("n2", begin, begin.Add(time.Minute))
+		var got []string
+		for _, l := range list {
+			got = append(got, l.Text)
+		}
+		if slices.Sort(got); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: there are %q, expected %q", name, got, tc.want)
+		}
+	}
+}
+
 func TestSpansCover(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	s := spans{{at(10), at(20)}, {at(0), at(5)}, {at(5), at(10)}, {at(30), at(40)}}

@@ -12,7 +12,6 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/internal/wake"
-	"thalassa/pacemaker"
 )
 
 const (
@@ -39,14 +38,9 @@ const (
 	// listenFor is how long after a question answers are looked for: several large ones come in
 	// texts of their own, each sayEvery. So they are kept, also when nobody waits any more.
 	listenFor = 3 * peersWithin
-	// mostDue limits the intervals that wait to be told: the questions of 8 nodes.
-	mostDue = 8 * mostAsked
 	// newestLines is how far before now the lines of another node may end without being asked
 	// for again.
 	newestLines = 15 * time.Second
-	// mostReads is how often the lines of an interval are read while a log cannot be: it may be that
-	// the machine is busy. Then those of the other logs are told.
-	mostReads = 3
 	// toldLines limits the lines of an interval, and mostTold the intervals that a text has.
 	toldLines, mostTold = 2000, 4
 	// mostAsked limits the questions of a node at the same time.
@@ -81,6 +75,7 @@ type Peers struct {
 	upTo     string            // the transition that was told of
 	problem  string            // that was logged
 	due      []owed            // to be told, the earliest asked for first
+	unread   map[string]bool   // logs without which the last interval was told
 	unsaid   []toldSpan        // the next of them with their lines, at most mostTold
 	told     []toldSpan        // what was said, the latest last
 	saidAt   time.Time         // the last text
@@ -169,13 +164,14 @@ func (p *Peers) untilNext(err error) time.Duration {
 	if asking {
 		return askEvery
 	}
-	if err == nil && len(p.due)+len(p.unsaid) > 0 {
-		return sayEvery
+	until := longestPause
+	if err == nil {
+		until = p.untilDue()
 	}
 	if first, last := p.untold(); last.ID != "" {
-		return max(min(last.Time.Add(tellAfter).Sub(p.cfg.Now()), first.Time.Add(tellAtLatest).Sub(p.cfg.Now())), sharePause)
+		until = min(until, max(min(last.Time.Add(tellAfter).Sub(p.cfg.Now()), first.Time.Add(tellAtLatest).Sub(p.cfg.Now())), sharePause))
 	}
-	return longestPause
+	return until
 }
 
 // untold are the first and the last of the transitions that have not been told of, and are new
@@ -209,25 +205,13 @@ func (p *Peers) tellTransitions() {
 		return
 	}
 	if from, _, err := p.cfg.Past.LogOf(first.ID); err == nil {
-		p.owe(span{p.since(from), now})
+		p.owe(owed{span: span{p.since(from), now}})
 	}
 	for _, t := range p.cfg.Past.transitions() {
 		if t.ID > p.upTo && now.Sub(t.Time) >= tellAfter {
 			p.upTo = t.ID
 		}
 	}
-}
-
-// An owed interval is to be told, and its lines have been read so often in vain.
-type owed struct {
-	span
-	reads int
-}
-
-// owe has an interval told. Of too many, the first is not: who asked for it waits no more.
-func (p *Peers) owe(s span) {
-	p.due = append(p.due, owed{span: s})
-	p.due = p.due[max(0, len(p.due)-mostDue):]
 }
 
 // tell logs a problem when it is another one than before.
@@ -252,15 +236,7 @@ func (p *Peers) talk(ctx context.Context) error {
 	if since := p.cfg.Now().Sub(p.saidAt); since >= 0 && since < sayEvery {
 		return nil
 	}
-	var again []owed
-	for len(p.due) > 0 && len(p.unsaid) < mostTold {
-		next := p.due[0]
-		p.due = p.due[1:]
-		if next.reads++; !p.note(ctx, next) {
-			again = append(again, next)
-		}
-	}
-	p.due = append(again, p.due...)
+	p.noteDue(ctx)
 	p.mu.Lock()
 	asks := p.isNew
 	p.isNew = false
@@ -285,21 +261,6 @@ func (p *Peers) since(from time.Time) time.Time {
 		}
 	}
 	return from
-}
-
-// note has the lines of an interval told. The second that is not over is left for the next time:
-// some logs have whole seconds. false: a log could not be read, and is to be read again.
-func (p *Peers) note(ctx context.Context, o owed) bool {
-	to := earlier(o.to, p.cfg.Now().Add(-settleFor).Truncate(time.Second).Add(-time.Nanosecond))
-	if to.Before(o.from) {
-		return true
-	}
-	log := p.cfg.Past.ownLog(pacemaker.InBackground(ctx), o.from, to, toldLines)
-	if o.reads < mostReads && slices.ContainsFunc(log.Sources, func(s cluster.LogSource) bool { return s.Problem != "" }) {
-		return false
-	}
-	p.unsaid = append(p.unsaid, toldSpan{From: o.from.UTC(), To: to.UTC(), More: log.More, Lines: log.Lines})
-	return true
 }
 
 // hear keeps what the others tell, and notes what they ask.
@@ -330,7 +291,7 @@ func (p *Peers) hear(ctx context.Context) error {
 		}
 		for _, q := range m.Questions[:min(len(m.Questions), mostAsked)] {
 			if id := node + " " + q.ID; !p.isAnswered(id) && q.To.Sub(q.From) <= maxQuestion {
-				p.owe(span{q.From, q.To})
+				p.owe(owed{span: span{q.From, q.To}, by: p.cfg.Now().Add(answerWithin)})
 			}
 		}
 	}
@@ -348,13 +309,6 @@ func (p *Peers) isAnswered(id string) bool {
 	}
 	p.answered[id] = true
 	return false
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // Between is what was logged on the other nodes in an interval: what is kept, and, if they are to

@@ -35,9 +35,10 @@ type town struct {
 	states  map[string]string
 	key     history.Key
 	now     func() time.Time
-	mute    map[string]bool // nodes whose texts are not passed
-	loud    int             // how much noise a line of a log has, in bytes
-	broken  map[string]int  // how often the log of a node cannot be read
+	mute    map[string]bool        // nodes whose texts are not passed
+	loud    int                    // how much noise a line of a log has, in bytes
+	broken  map[string]int         // how often the log of a node cannot be read
+	reads   map[string][]time.Time // when the log of a node was read
 }
 
 // A quarter is what a node has of it.
@@ -100,7 +101,7 @@ func newTown(t *testing.T) *town {
 	}
 	return &town{
 		texts: texts{said: map[string]string{"n9": "garbage"}}, rings: map[string]string{}, states: map[string]string{"n1": "online", "n2": "online", "n3": "online"},
-		key: key, now: time.Now, mute: map[string]bool{}, broken: map[string]int{},
+		key: key, now: time.Now, mute: map[string]bool{}, broken: map[string]int{}, reads: map[string][]time.Time{},
 	}
 }
 
@@ -159,6 +160,7 @@ func (x *town) agentWith(t *testing.T, node, kept string, fill func(*history.Arc
 func (x *town) breaks(node string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.reads[node] = append(x.reads[node], time.Now())
 	x.broken[node]--
 	return x.broken[node] >= 0
 }
@@ -290,6 +292,91 @@ func TestLogThatCannotBeRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A log that cannot be read is read again later, however often somebody wakes its node. Nothing waits
+// for that, and a log that could not be read before is no reason to try again.
+func TestReadsInVainAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		x := newTown(t)
+		x.broken["n2"], x.states["n3"] = 1000, "offline"
+		n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+		transition := func(n, lines int, reads ...time.Duration) {
+			t.Helper()
+			at, before := time.Now(), len(x.readsOfN2())
+			add(t, n2.archive, fmt.Sprintf("pe-warn-%d.bz2", n), input(at, n, false, "0s"))
+			for wakes := range 200 {
+				if err := (quarter{town: x, exchange: exchange{node: "n3"}}).Ring(t.Context(), fmt.Sprintf("%d-%d", n, wakes)); err != nil {
+					t.Error(err)
+				}
+				<-time.After(300 * time.Millisecond)
+			}
+			got := x.readsOfN2()[before:]
+			if len(got) != len(reads) {
+				t.Fatalf("transition %d: read at %v, expected %d reads", n, got, len(reads))
+			}
+			for i := range reads {
+				if i > 0 && got[i].Sub(got[i-1]) < reads[i] {
+					t.Errorf("transition %d: read %s after read %d, expected %s", n, got[i].Sub(got[i-1]), i-1, reads[i])
+				}
+			}
+			if log := n1.Between(t.Context(), at.Add(-5*time.Second), at.Add(5*time.Second), false); len(ofN2(log)) != lines || slices.Contains(log.Missing, "n2") {
+				t.Errorf("transition %d: %d lines of n2, missing are %v", n, len(ofN2(log)), log.Missing)
+			}
+		}
+		transition(1, 0, 0, 2*time.Second, 4*time.Second)
+		transition(2, 0, 0)
+		x.setBroken("n2", 0)
+		transition(3, 11, 0)
+		x.setBroken("n2", 2)
+		transition(4, 11, 0, 2*time.Second, 4*time.Second)
+
+		x.setBroken("n2", 1)
+		before := len(x.readsOfN2())
+		add(t, n2.archive, "pe-warn-5.bz2", input(time.Now(), 5, false, "0s"))
+		x.changed.Broadcast()
+		for len(x.readsOfN2()) == before {
+			<-time.After(50 * time.Millisecond)
+		}
+		begin, old := time.Now(), time.Now().Add(-time.Hour)
+		log := n1.Between(t.Context(), old, old.Add(10*time.Second), true)
+		if took := time.Since(begin); len(ofN2(log)) != 10 || took >= 1900*time.Millisecond {
+			t.Errorf("a question meanwhile: %d lines after %s", len(ofN2(log)), took)
+		}
+	})
+}
+
+// Who asks has an answer in time, also of a node whose log cannot be read.
+func TestQuestionAboutALogThatCannotBeRead(t *testing.T) {
+	for broken, want := range map[int]int{1: 10, 1000: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+			x := newTown(t)
+			x.broken["n2"] = broken
+			n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+			old := time.Now().Add(-time.Hour)
+			add(t, n2.archive, "pe-input-1.bz2", input(old, 1, false, "0s"))
+			if log := n1.Between(t.Context(), old, old.Add(10*time.Second), true); len(ofN2(log)) != want || slices.Contains(log.Missing, "n2") {
+				t.Errorf("after %d reads in vain: %d lines, missing are %v", broken, len(ofN2(log)), log.Missing)
+			}
+			if reads := x.readsOfN2(); len(reads) != 2 || reads[1].Sub(reads[0]) < 2*time.Second {
+				t.Errorf("after %d reads in vain, it was read at %v", broken, reads)
+			}
+		})
+	}
+}
+
+func (x *town) setBroken(node string, times int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.broken[node] = times
+}
+
+func (x *town) readsOfN2() []time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.reads["n2"])
 }
 
 // A past has the lines of all nodes by time, each with its node.
