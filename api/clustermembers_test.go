@@ -117,7 +117,7 @@ func TestLeaveNeedsAdmin(t *testing.T) {
 	}
 	admin := bearer(apitest.AdminToken)
 	for body, field := range map[string]string{
-		`{}`: "nodes", `{"nodes":["n2","n2"]}`: "nodes[1]", `{"nodes":["n2"],"node":"n3"}`: "node", `{"nodes":"n2"}`: "list nodes", `{"nodes":["n2"],"force":true}`: "bool down",
+		`{}`: "nodes", `{"nodes":["n2","n2"]}`: "nodes[1]", `{"nodes":["n2"],"node":"n3"}`: "node", `{"nodes":"n2"}`: "nodes: has a wrong type (string), expected a list of strings", `{"nodes":["n2"],"force":true}`: "force: is not a field of an action, expected nodes, down or wait",
 	} {
 		if r := s.do("POST", "/cluster/actions/forget", body, "Content-Type: application/json", admin); r.status != 400 || !strings.Contains(string(r.body), field) {
 			t.Errorf("%s: %d %s, expected %q", body, r.status, r.body, field)
