@@ -38,8 +38,16 @@ func MaskLog(text string) string {
 		has  string // what each line of the form has
 		form *regexp.Regexp
 	}{
-		{"Setting ", loggedSetting}, {"]=", loggedValueOf}, {"] =", loggedValueOf}, {" local value ", loggedKeeping}, {"attribute ", loggedNamed},
-		{"Expanded ", loggedNamed}, {"Added ", loggedNamed}, {" alert via ", loggedAlert}, {" has recipient ", loggedRecipient}, {" alert to ", loggedUnwanted},
+		{"Setting ", loggedSetting},
+		{"]=", loggedValueOf},
+		{"] =", loggedValueOf},
+		{" local value ", loggedKeeping},
+		{"attribute ", loggedNamed},
+		{"Expanded ", loggedNamed},
+		{"Added ", loggedNamed},
+		{" alert via ", loggedAlert},
+		{" has recipient ", loggedRecipient},
+		{" alert to ", loggedUnwanted},
 	} {
 		if strings.Contains(text, f.has) {
 			text = maskNamed(f.form, text)
