@@ -312,6 +312,10 @@ func (f membersFixture) keepsApart(t *testing.T, n1, n2 *cluster.Node, kind stri
 	words := "node n3 is leaving the cluster (job " + running.ID + " of node at n1)"
 	f.wants(t, n2, "/cluster/actions/shutdown", "", http.StatusConflict, words)
 	f.wants(t, n2, "/cluster/invitations", "", http.StatusConflict, "nothing was changed")
+	// Nobody is asked for anything before the others know of the job.
+	testkit.Eventually(t, time.Minute, func() error {
+		return f.ask(n2, http.MethodGet, "/cluster/jobs/"+running.ID, "", new(clusterstatus.Job))
+	})
 	if err := killCommand(n1, "agent"); err != nil { // not the command of the leave, which waits for it
 		t.Fatal(err)
 	}
