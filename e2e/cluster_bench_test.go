@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thalassa/cluster/failover"
+	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
 	"thalassa/pacemaker"
 )
@@ -61,9 +62,15 @@ func (s *clusterFixture) unexplained(b *testing.B, seen effect, since time.Time)
 	b.Helper()
 	dc, id := s.lossOf(seen.from, since)
 	var e failover.Explanation
-	if err := s.past(dc, "/"+id+"/explanation", &e); err != nil {
-		b.Fatal(err)
-	}
+	testkit.Eventually(b, time.Minute, func() error { // what the others have logged comes some seconds later
+		if err := s.past(dc, "/"+id+"/explanation", &e); err != nil {
+			b.Fatal(err)
+		}
+		if e.Total.MaxMS < 0 {
+			return fmt.Errorf("it lacks %q, and notes %q", e.Missing, e.Notes)
+		}
+		return nil
+	})
 	b.Logf("an outage of %s, explained as %+v", ms(seen.outage), e.Total)
 	return outside(e.Total, seen.outage)
 }
