@@ -106,12 +106,13 @@ PLAIN := modernc.org/... golang.org/x/crypto/... filippo.io/... github.com/hapro
 # symbols the linker takes half the time; races are reported with lines all the same. The
 # race detector waits a second for races at the end of each package; a tenth is enough. The
 # garbage collectors of the linker and of the tests take a tenth of the time; fewer runs do.
+# Eight packages at once, because several mostly wait.
 # `make lint` has go vet.
 quick: ## Test all that needs no root, cluster, browser or server (about a minute), with the race detector
 	@mkdir -p bin/test
 	@failed=0; GORACE=atexit_sleep_ms=100 GOGC=400 \
 	go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --jsonfile bin/test/quick.json \
-	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -vet=off $(PLAIN:%=-gcflags=%=-race=false) -ldflags='-s -w' -p 4 -timeout 5m || failed=1; \
+	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -vet=off $(PLAIN:%=-gcflags=%=-race=false) -ldflags='-s -w' -p 8 -timeout 5m || failed=1; \
 	$(YARDSTICKS) || failed=1; \
 	echo 'Skipped: package e2e, and these numbers of tests:'; \
 	{ grep -oE ': needs [A-Za-z]+' bin/test/quick.json || true; } | sort | uniq -c | sed 's/: needs/that need/'; \
