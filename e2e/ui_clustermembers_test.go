@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"net"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -30,19 +28,7 @@ func TestMembersOnTheClusterPage(t *testing.T) {
 			cluster.Node{Name: "g1", State: "online", Type: "guest", Host: "vip", Resources: []string{}, Attributes: map[string]string{}})
 	})
 	_, cfg := apitest.Prepare(t, apitest.InCluster(c), apitest.Guarded(t), func(cfg *api.Config) { cfg.ClusterMembers = members })
-	handler := api.New(cfg)
-	r := &recorder{Handler: handler}
-	followed := make(chan error, 1)
-	go func() { followed <- handler.Follow(t.Context()) }()
-	server := httptest.NewServer(r)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-		if err := <-followed; err != nil {
-			t.Error(err)
-		}
-	})
-	n := &node{tb: t, api: server.Listener.Addr().(*net.TCPAddr).Port}
+	n, r := recorded(t, cfg)
 	logIn := func(token string, l look) *page {
 		p := openPage(t, n, "/cluster", l)
 		p.excuse("401")

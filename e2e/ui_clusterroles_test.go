@@ -73,18 +73,9 @@ func (w *statusWriter) WriteHeader(status int) {
 // Unwrap gives http.ResponseController what is inside.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Who may read only, or deploy, is offered no action on the cluster: no menu opens, no form is
-// sent, and no page asks for what is forbidden.
-func TestClusterPagesByRole(t *testing.T) {
-	testkit.Tool(t, "chromium")
-	c := apitest.NewCluster()
-	if err := c.SetConfiguration(formConfiguration); err != nil {
-		t.Fatal(err)
-	}
-	c.Change(func(v *cluster.Status) {
-		v.Nodes = append(v.Nodes, cluster.Node{Name: "g1", State: "online", Type: "guest", Host: "vip", Resources: []string{}, Attributes: map[string]string{}})
-	})
-	_, cfg := apitest.Prepare(t, apitest.Importing(t), apitest.InCluster(c), apitest.Guarded(t))
+// recorded is a node of an API that notes what pages ask it for.
+func recorded(t *testing.T, cfg api.Config) (*node, *recorder) {
+	t.Helper()
 	handler := api.New(cfg)
 	r := &recorder{Handler: handler}
 	followed := make(chan error, 1)
@@ -97,7 +88,22 @@ func TestClusterPagesByRole(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	n := &node{tb: t, api: server.Listener.Addr().(*net.TCPAddr).Port}
+	return &node{tb: t, api: server.Listener.Addr().(*net.TCPAddr).Port}, r
+}
+
+// Who may read only, or deploy, is offered no action on the cluster: no menu opens, no form is
+// sent, and no page asks for what is forbidden.
+func TestClusterPagesByRole(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	c := apitest.NewCluster()
+	if err := c.SetConfiguration(formConfiguration); err != nil {
+		t.Fatal(err)
+	}
+	c.Change(func(v *cluster.Status) {
+		v.Nodes = append(v.Nodes, cluster.Node{Name: "g1", State: "online", Type: "guest", Host: "vip", Resources: []string{}, Attributes: map[string]string{}})
+	})
+	_, cfg := apitest.Prepare(t, apitest.Importing(t), apitest.InCluster(c), apitest.Guarded(t))
+	n, r := recorded(t, cfg)
 	n.admin("POST", "/cluster/drafts", `{"id":"shared","message":"for all","listed":true}`)
 	n.admin("PUT", "/cluster/config/primitives/web2?draft=shared", `{"agent":"ocf:pacemaker:Dummy"}`)
 	for _, who := range []struct{ role, token string }{{"read", apitest.ReadToken}, {"deploy", apitest.DeployToken}} {

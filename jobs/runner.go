@@ -238,7 +238,7 @@ func (r record) refusal() error {
 
 // loaded waits until the stored jobs have been read. The error is an *lb.UnavailableError.
 func (r *Runner) loaded(ctx context.Context) error {
-	if isClosed(r.ready) {
+	if wake.IsClosed(r.ready) {
 		return nil
 	}
 	select {
@@ -262,7 +262,7 @@ func (r *Runner) Jobs(ctx context.Context, q cluster.JobQuery) ([]cluster.Job, e
 // status of other nodes: theirs may have ended. The error is an *lb.UnavailableError until the stored
 // ones have been read.
 func (r *Runner) OfNodes() ([]cluster.Job, error) {
-	if !isClosed(r.ready) {
+	if !wake.IsClosed(r.ready) {
 		return nil, &lb.UnavailableError{What: "the stored jobs of the cluster have not been read yet"}
 	}
 	now := r.cfg.Now()
@@ -273,15 +273,6 @@ func (r *Runner) OfNodes() ([]cluster.Job, error) {
 		out = append(out, rec.Job)
 	}
 	return out, nil
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // Known is a job as it is now; false: it is not known.

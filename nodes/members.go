@@ -340,7 +340,7 @@ func (m *Members) beginJoining(j cluster.Joining, o cluster.Order) (*joining, er
 	}
 	digest := sha256.Sum256(text)
 	if last := m.join; last != nil {
-		isOver := isClosed(last.in)
+		isOver := wake.IsClosed(last.in)
 		switch {
 		case o.Key != "" && o.Key == last.key && digest != last.digest:
 			return nil, &lb.ConflictError{ID: "Idempotency-Key", Reason: "a join has had this key with another request"}
@@ -384,15 +384,6 @@ func (m *Members) isInviting() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.invite != nil && m.invite.invitation.State == cluster.InvitationOpen
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // joined notes what happens to a join, and reports whether the node is in: root tells of a sync then,

@@ -32,3 +32,13 @@ func (s *Signal) Broadcast() {
 		s.ch = nil
 	}
 }
+
+// IsClosed reports whether a channel that carries nothing is closed.
+func IsClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

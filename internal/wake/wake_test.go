@@ -41,3 +41,16 @@ func TestNextTakenBeforeAChangeSeesIt(t *testing.T) {
 		t.Fatal("the broadcast after Next was missed")
 	}
 }
+
+// A channel that carries nothing is open until it is closed.
+func TestIsClosed(t *testing.T) {
+	t.Parallel()
+	c := make(chan struct{})
+	if wake.IsClosed(c) {
+		t.Error("an open channel is closed")
+	}
+	close(c)
+	if !wake.IsClosed(c) {
+		t.Error("a closed channel is open")
+	}
+}
