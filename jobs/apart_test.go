@@ -149,33 +149,42 @@ func TestJobsOfFormerAgents(t *testing.T) {
 }
 
 // Each agent that answers knows of a leaving before it goes on: the first that keeps it may be that of
-// the node that leaves, and the one that carries it out may be lost.
-func TestALeavingIsKnownEverywhere(t *testing.T) {
+// the node that leaves, and the one that carries it out may be lost. So it is with a shutdown: nothing
+// carries the word when the cluster is down.
+func TestALeavingOrShutdownIsKnownEverywhere(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		others := &board{texts: map[string]string{}, rings: map[string]string{}}
-		n := &nodesOf{hangs: true}
-		r, stop := runnerOf(t, "n1", cluster.StateOK, &disk{docs: map[string][]byte{}}, others, n)
+	for _, kind := range []string{cluster.Leave, cluster.Shutdown} {
+		synctest.Test(t, func(t *testing.T) { isKnownEverywhere(t, kind) })
+	}
+}
+
+func isKnownEverywhere(t *testing.T, kind string) {
+	t.Helper()
+	others := &board{texts: map[string]string{}, rings: map[string]string{}}
+	n := &nodesOf{hangs: true}
+	r, stop := runnerOf(t, "n1", cluster.StateOK, &disk{docs: map[string][]byte{}}, others, n)
+	defer stop()
+	var all []*jobs.Runner
+	for _, self := range []string{"n2", "n3"} {
+		other, stop := runnerOf(t, self, cluster.StateOK, &disk{docs: map[string][]byte{}, slow: map[string]time.Duration{"n2": time.Second}[self]}, others, &nodesOf{})
 		defer stop()
-		var all []*jobs.Runner
-		for _, self := range []string{"n2", "n3"} {
-			other, stop := runnerOf(t, self, cluster.StateOK, &disk{docs: map[string][]byte{}, slow: map[string]time.Duration{"n2": time.Second}[self]}, others, &nodesOf{})
-			defer stop()
-			all = append(all, other)
+		all = append(all, other)
+	}
+	time.Sleep(5 * time.Second)
+	a, o := leave()
+	if kind == cluster.Shutdown {
+		a.Kind, a.Node = kind, ""
+	}
+	j, err := r.Begin(t.Context(), a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, other := range all {
+		if _, known := other.Known(j.ID); !known {
+			t.Errorf("n%d does not know it", i+2)
 		}
-		time.Sleep(5 * time.Second)
-		a, o := leave()
-		j, err := r.Begin(t.Context(), a, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, other := range all {
-			if _, known := other.Known(j.ID); !known {
-				t.Errorf("n%d does not know it", i+2)
-			}
-		}
-		if len(j.Kept) != 3 {
-			t.Errorf("kept by %q", j.Kept)
-		}
-	})
+	}
+	if len(j.Kept) != 3 {
+		t.Errorf("kept by %q", j.Kept)
+	}
 }

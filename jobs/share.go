@@ -109,7 +109,7 @@ func (s *sharing) tell(ctx context.Context, rec record) (kept []string) {
 	if isDown(s.cfg.View()) { // nobody hears it before the cluster is back
 		return nil
 	}
-	return s.await(ctx, seq, rec.isOfNodes() && !rec.isService())
+	return s.await(ctx, seq, rec.isOfNodes())
 }
 
 // isDown reports whether there is no cluster now that carries anything.
@@ -130,7 +130,8 @@ func (s *sharing) put(list []record) uint64 {
 }
 
 // await waits until another node keeps a job, and returns those that do. It returns early if
-// there is no other node. all: it waits for each of them, since the first may be the one that leaves.
+// there is no other node. all: it waits for each of them, since the first may be the one that leaves, and
+// nothing carries the word to the others once the cluster is shut down.
 func (s *sharing) await(ctx context.Context, seq uint64, all bool) []string {
 	limited, cancel := context.WithTimeout(ctx, ackWithin)
 	defer cancel()
