@@ -136,11 +136,11 @@ func (h clusterConfigHandlers) showNode(c echo.Context) error {
 		return err
 	}
 	name := c.Param("name")
-	i := slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == name })
-	if i < 0 {
+	n := v.NodeNamed(name)
+	if n.Name == "" {
 		return &lb.NotFoundError{ID: "node/" + name}
 	}
-	out := nodeDetail{Name: name, Node: v.Nodes[i], Constraints: config.LocationsOf(configuration, name), Fencing: []cluster.FenceEvent{}}
+	out := nodeDetail{Name: name, Node: n, Constraints: config.LocationsOf(configuration, name), Fencing: []cluster.FenceEvent{}}
 	var attributes map[string]string
 	if e := config.Find(configuration, config.Nodes, name); e != nil {
 		o := config.Masked(config.Nodes, e)

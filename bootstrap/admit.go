@@ -236,7 +236,7 @@ func (h *host) forget(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if stateOf(s, name) == "" {
+		if s.NodeNamed(name).Name == "" {
 			return nil
 		}
 		if _, err := h.cfg.tool(ctx, "crm_node", "--force", "--remove", name); err != nil {

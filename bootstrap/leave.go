@@ -70,7 +70,7 @@ func (n leaver) keepsQuorum(ctx context.Context, conf corosync.Config) error {
 	for _, node := range conf.Nodes() {
 		switch {
 		case node.Name == n.journal.Node:
-		case isUp(stateOf(s, node.Name)):
+		case s.NodeNamed(node.Name).IsOnline():
 			left++
 		default:
 			off = append(off, node.Name)
@@ -84,19 +84,6 @@ func (n leaver) keepsQuorum(ctx context.Context, conf corosync.Config) error {
 		text += ". First, on this node: thalassa cluster forget " + strings.Join(off, " ")
 	}
 	return conflict("%s", text)
-}
-
-// stateOf is what Pacemaker says of a node; empty: it does not know it.
-func stateOf(s cluster.Status, name string) string {
-	i := slices.IndexFunc(s.Nodes, func(node cluster.Node) bool { return node.Name == name })
-	if i < 0 {
-		return ""
-	}
-	return s.Nodes[i].State
-}
-
-func isUp(state string) bool {
-	return state == "online" || state == "standby" || state == "maintenance"
 }
 
 // isLast reports whether this node is the only one of its cluster.
@@ -262,7 +249,7 @@ func (n leaver) checkForget(ctx context.Context, f Forgetting) (left Forgetting,
 		if slices.Contains(f.Nodes[:i], name) {
 			return f, conf, &corosync.FieldError{Field: "node", Value: name, Expected: "each node once"}
 		}
-		state := stateOf(s, name)
+		state := s.NodeNamed(name).State
 		if _, inConf := conf.Node(name); state == "" && !inConf {
 			continue
 		}
@@ -295,7 +282,7 @@ func (f Forgetting) isGone(name, state string) error {
 func (f Forgetting) checkOthers(conf corosync.Config, self string, s cluster.Status) error {
 	var off []string
 	for _, node := range conf.Nodes() {
-		if node.Name != self && !slices.Contains(f.Nodes, node.Name) && !isUp(stateOf(s, node.Name)) {
+		if node.Name != self && !slices.Contains(f.Nodes, node.Name) && !s.NodeNamed(node.Name).IsOnline() {
 			off = append(off, node.Name)
 		}
 	}

@@ -358,13 +358,13 @@ func (n *node) isOnline(ctx context.Context, name string) error {
 	if !s.Quorum {
 		return errors.New("the cluster has no quorum")
 	}
-	switch state := stateOf(s, name); {
-	case isUp(state):
+	switch found := s.NodeNamed(name); {
+	case found.IsOnline():
 		return nil
-	case state == "":
+	case found.Name == "":
 		return fmt.Errorf("node %s is not in the cluster", name)
 	default:
-		return fmt.Errorf("node %s is %s", name, state)
+		return fmt.Errorf("node %s is %s", name, found.State)
 	}
 }
 

@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // States of a cluster as a whole. The worst one applies.
 const (
@@ -109,6 +112,19 @@ type Node struct {
 	Attributes map[string]string `json:"attributes"`
 	// Utilization is its capacity, by name.
 	Utilization map[string]string `json:"utilization,omitempty"`
+}
+
+// IsOnline reports whether the node takes part in the cluster, also if it runs no resources.
+func (n Node) IsOnline() bool {
+	return n.State == "online" || n.State == "standby" || n.State == "maintenance"
+}
+
+// NodeNamed is the node of that name; the zero value: there is none.
+func (v Status) NodeNamed(name string) Node {
+	if i := slices.IndexFunc(v.Nodes, func(n Node) bool { return n.Name == name }); i >= 0 {
+		return v.Nodes[i]
+	}
+	return Node{}
 }
 
 // A Resource is a primitive, or the primitive of a clone, with all its instances.

@@ -29,7 +29,7 @@ func (r *Runner) watch(ctx context.Context) {
 		}
 		online := map[string]bool{}
 		for _, n := range v.Nodes {
-			online[n.Name] = n.State == "online" || n.State == "standby" || n.State == "maintenance"
+			online[n.Name] = n.IsOnline()
 		}
 		for _, rec := range r.share.abandoned(open, v.Self, online) {
 			if r.tasks.takeOver(rec, v.Self) { //nolint:contextcheck // it has the one that begin has set

@@ -119,7 +119,7 @@ func (s sight) problem(syncs bool) error {
 // the cluster shows as gone has less time: it may be without power, and its agent, if it is there, knows
 // what it does.
 func lookAt(ctx context.Context, c *Crew, node string, syncs bool) sight {
-	if v := c.cfg.View(); isRunning(v) && !isOnline(cluster.Node{State: stateOf(v, node)}) {
+	if v := c.cfg.View(); isRunning(v) && !v.NodeNamed(node).IsOnline() {
 		short, cancel := context.WithTimeout(ctx, connectWithin)
 		defer cancel()
 		ctx = short

@@ -119,7 +119,7 @@ func (c *Crew) foresee(ctx context.Context, a cluster.Action) (out cluster.Conse
 	switch {
 	case a.Kind == cluster.Startup:
 		for _, node := range targets {
-			if !isRunning(v) || !slices.ContainsFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == node && isOnline(n) }) {
+			if !isRunning(v) || !v.NodeNamed(node).IsOnline() {
 				out.Actions = append(out.Actions, cluster.Consequence{Action: "start", Node: node})
 			}
 		}
@@ -243,14 +243,11 @@ func isAsWanted(v cluster.Status, a cluster.Action, node string) bool {
 	if !isRunning(v) {
 		return false
 	}
-	i := slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == node })
-	if i < 0 {
-		return false
-	}
+	n := v.NodeNamed(node)
 	if a.Kind == cluster.Startup {
-		return isOnline(v.Nodes[i])
+		return n.IsOnline()
 	}
-	return v.Nodes[i].State == "offline"
+	return n.State == "offline"
 }
 
 // Carry carries out a startup, a shutdown or a change of the members, and returns when each of its nodes

@@ -41,7 +41,7 @@ func (c *Crew) departure(a cluster.Action) departure {
 }
 
 // state is what the cluster says of the node; empty: it does not know it.
-func (d departure) state() string { return stateOf(d.cfg.View(), d.node) }
+func (d departure) state() string { return d.cfg.View().NodeNamed(d.node).State }
 
 // foresee refuses what would take the quorum from the others, or could not be ended.
 func (d departure) foresee(ctx context.Context) (out cluster.Consequences, commands []string, err error) {
@@ -86,7 +86,7 @@ func (d departure) foresee(ctx context.Context) (out cluster.Consequences, comma
 func (d departure) notHere(v cluster.Status) string {
 	const command = "run sudo thalassa cluster leave on it"
 	for _, n := range members(v) {
-		if n.Name != d.node && isOnline(n) {
+		if n.Name != d.node && n.IsOnline() {
 			return "it is the node of this agent, and one that stays has to forget it; ask the agent of another node (" + n.Name + "), or " + command
 		}
 	}

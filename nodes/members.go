@@ -423,8 +423,7 @@ func (m *Members) seen(ctx context.Context) *cluster.Status {
 	defer cancel()
 	for {
 		v := m.crew.cfg.View()
-		isThere := func(n cluster.Node) bool { return n.Name == v.Self && isOnline(n) }
-		if isRunning(v) && v.Quorum && slices.ContainsFunc(v.Nodes, isThere) {
+		if isRunning(v) && v.Quorum && v.NodeNamed(v.Self).IsOnline() {
 			return &v
 		}
 		if wake.Pause(ctx, lookAgain) != nil {

@@ -35,7 +35,7 @@ func keepsQuorum(v cluster.Status, node string, going []string) error {
 	var leaving []string
 	for _, n := range all {
 		switch {
-		case !isOnline(n) || n.Name == node:
+		case !n.IsOnline() || n.Name == node:
 			continue
 		case n.Leaving || slices.Contains(going, n.Name):
 			leaving = append(leaving, n.Name)

@@ -25,14 +25,6 @@ type removal struct {
 	object string // of errors
 }
 
-// stateOf is what the cluster says of a node; empty: it does not know it.
-func stateOf(v cluster.Status, node string) string {
-	if i := slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == node }); i >= 0 {
-		return v.Nodes[i].State
-	}
-	return ""
-}
-
 // known are those of the nodes that are members of the cluster.
 func (r removal) known() []string { return r.knownIn(r.cfg.View()) }
 
@@ -56,11 +48,11 @@ func (r removal) othersAreThere(v cluster.Status) error {
 		return nil
 	}
 	reason := "every node that stays needs the new corosync.conf, and this is not online: " + strings.Join(off, ", ")
-	if slices.ContainsFunc(r.nodes, func(node string) bool { return isOnline(cluster.Node{State: stateOf(v, node)}) }) {
+	if slices.ContainsFunc(r.nodes, func(node string) bool { return v.NodeNamed(node).IsOnline() }) {
 		reason += "; start it, or have it leave first"
 	} else {
 		all, word := slices.Concat(r.nodes, off), ""
-		if r.down || slices.ContainsFunc(all, func(node string) bool { return stateOf(v, node) == "unclean" }) {
+		if r.down || slices.ContainsFunc(all, func(node string) bool { return v.NodeNamed(node).State == "unclean" }) {
 			word = " --down"
 		}
 		reason += "; start it, or forget all that are gone together: thalassa cluster forget " + strings.Join(all, " ") + word + " --agent …"
@@ -192,7 +184,7 @@ func (f forgetting) foresee(ctx context.Context) (out cluster.Consequences, comm
 // mayBeForgotten refuses a node that is there, or may have resources.
 func (f forgetting) mayBeForgotten(v cluster.Status, node string) error {
 	id := "node/" + node
-	switch state := stateOf(v, node); {
+	switch state := v.NodeNamed(node).State; {
 	case node == f.Self():
 		return &lb.ConflictError{ID: id, Reason: "it is the node of this agent"}
 	case state == "offline" || state == "unclean" && f.down:

@@ -192,16 +192,11 @@ func online(v cluster.Status) string {
 	}
 	var out bytes.Buffer
 	for _, n := range v.Nodes {
-		if isOnline(n) {
+		if n.IsOnline() {
 			out.WriteString(n.Name + " ")
 		}
 	}
 	return out.String()
-}
-
-// isOnline reports whether a node takes part in the cluster.
-func isOnline(n cluster.Node) bool {
-	return n.State == "online" || n.State == "standby" || n.State == "maintenance"
 }
 
 // members are the nodes that run corosync.
@@ -210,7 +205,9 @@ func members(v cluster.Status) []cluster.Node {
 }
 
 // offline are the members that do not take part in the cluster now.
-func offline(v cluster.Status) []string { return namesOf(slices.DeleteFunc(members(v), isOnline)) }
+func offline(v cluster.Status) []string {
+	return namesOf(slices.DeleteFunc(members(v), cluster.Node.IsOnline))
+}
 
 func namesOf(nodes []cluster.Node) []string {
 	names := make([]string, 0, len(nodes))

@@ -14,7 +14,7 @@ func checkAction(cib *CIB, v cluster.Status, a cluster.Action) error {
 	if err := checkNames(cib, v, a); err != nil {
 		return err
 	}
-	n := nodeNamed(v, a.Node)
+	n := v.NodeNamed(a.Node)
 	switch a.Kind {
 	case cluster.Startup, cluster.Shutdown, cluster.Leave, cluster.Forget:
 		return &lb.ConflictError{ID: "cluster", Reason: "Pacemaker cannot " + a.Kind + " nodes; the agents do that"}
@@ -45,7 +45,7 @@ func checkNames(cib *CIB, v cluster.Status, a cluster.Action) error {
 	if err := a.Check(); err != nil {
 		return err
 	}
-	if a.Node != "" && !slices.ContainsFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == a.Node }) {
+	if a.Node != "" && v.NodeNamed(a.Node).Name == "" {
 		return &lb.NotFoundError{ID: "node/" + a.Node}
 	}
 	if a.Resource != "" && !slices.ContainsFunc(v.Resources, func(r cluster.Resource) bool { return slices.Contains(names(r), a.Resource) }) {

@@ -39,7 +39,7 @@ func checkResult(v cluster.Status, a cluster.Action) error {
 
 // checkNode reports a node that is not in standby after Standby, or not online after Online.
 func checkNode(v cluster.Status, a cluster.Action) error {
-	n := nodeNamed(v, a.Node)
+	n := v.NodeNamed(a.Node)
 	switch {
 	case a.Kind == cluster.Standby && n.State == "online", a.Kind == cluster.Online && (n.State == "standby" || n.State == "maintenance"):
 		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the node is " + n.State + " now: somebody else has changed it meanwhile"}
@@ -47,15 +47,6 @@ func checkNode(v cluster.Status, a cluster.Action) error {
 		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "resources still running there: " + strings.Join(n.Resources, ", ")}
 	}
 	return nil
-}
-
-// nodeNamed is the node of that name; the zero value: there is none.
-func nodeNamed(v cluster.Status, name string) cluster.Node {
-	i := slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == name })
-	if i < 0 {
-		return cluster.Node{}
-	}
-	return v.Nodes[i]
 }
 
 // named are the resources that an action means: the one of that name, or those in it.
@@ -70,7 +61,7 @@ func checkManaged(v cluster.Status, a cluster.Action) error {
 	if a.Node == "" && a.Resource == "" && v.Maintenance {
 		return &lb.ConflictError{ID: "cluster", Reason: "the cluster is still in maintenance" + others}
 	}
-	if a.Node != "" && nodeNamed(v, a.Node).State == "maintenance" {
+	if a.Node != "" && v.NodeNamed(a.Node).State == "maintenance" {
 		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the node is still in maintenance, by an attribute that ends when it restarts, or by the whole cluster's" + others}
 	}
 	if a.Resource == "" {
@@ -89,7 +80,7 @@ func checkUnmanaged(v cluster.Status, a cluster.Action) error {
 	if a.Node == "" && a.Resource == "" && !v.Maintenance {
 		return &lb.ConflictError{ID: "cluster", Reason: "the cluster is not in maintenance: somebody else has changed it meanwhile"}
 	}
-	if n := nodeNamed(v, a.Node); a.Node != "" && n.State == "online" {
+	if n := v.NodeNamed(a.Node); a.Node != "" && n.State == "online" {
 		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the node is not in maintenance: somebody else has changed it meanwhile"}
 	}
 	if a.Resource == "" {
