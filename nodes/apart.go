@@ -178,13 +178,9 @@ func isService(kind string) bool { return kind == cluster.Startup || kind == clu
 // started or stopped, or others join or leave. job is that of the action itself, once it has one. The
 // error is an *lb.ConflictError that names what is under way. Nodes that do not answer are not at work.
 func (c *Crew) Apart(ctx context.Context, a cluster.Action, job string) error {
-	names := c.cfg.Roster.Nodes() // as last seen
-	if v := c.cfg.View(); isRunning(v) {
-		names = namesOf(members(v))
-	}
 	limited, cancel := context.WithTimeout(ctx, reachWithin) // of which a node that is at work needs half
 	defer cancel()
-	all := lookAll(limited, c, names, false)
+	all := lookAll(limited, c, c.memberNames(c.cfg.View()), false)
 	found := opposed(all, a.Kind, job)
 	for node, s := range all {
 		if text := s.work(); s.err == nil && text != "" {

@@ -63,16 +63,18 @@ const (
 	DefaultWait = 5 * time.Minute
 )
 
+// memberNames are the members, as a view shows them; those that were last seen, if it shows none.
+func (c *Crew) memberNames(v cluster.Status) []string {
+	if isRunning(v) {
+		return namesOf(members(v))
+	}
+	return c.cfg.Roster.Nodes()
+}
+
 // targets are the nodes that an action is about. The error is an *lb.NotFoundError,
 // *lb.UnavailableError.
 func (c *Crew) targets(a cluster.Action) ([]string, error) {
-	all := c.cfg.Roster.Nodes()
-	if v := c.cfg.View(); isRunning(v) {
-		all = nil
-		for _, n := range members(v) {
-			all = append(all, n.Name)
-		}
-	}
+	all := c.memberNames(c.cfg.View())
 	switch {
 	case len(all) == 0:
 		return nil, &lb.UnavailableError{What: "the nodes of the cluster are not known: the agent has not seen the cluster run since it was installed"}
@@ -308,11 +310,7 @@ func (c *Crew) startUp(ctx context.Context, a cluster.Action, targets []string, 
 			return cluster.Status{}, &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Nodes: missing, Said: "the services run, but the cluster does not show these nodes online: " + strings.Join(missing, ", ")}
 		}
 	}
-	within := DefaultWait
-	if at, ok := ctx.Deadline(); ok {
-		within = time.Until(at)
-	}
-	return c.cfg.Settled(ctx, max(within, time.Second))
+	return c.settle(ctx)
 }
 
 func (c *Crew) shutDown(ctx context.Context, a cluster.Action, targets []string, q Question) (cluster.Status, error) {
@@ -335,6 +333,11 @@ func (c *Crew) shutDown(ctx context.Context, a cluster.Action, targets []string,
 	if !isRunning(c.cfg.View()) {
 		return cluster.Status{}, nil
 	}
+	return c.settle(ctx)
+}
+
+// settle waits until the cluster has nothing left to do, as long as ctx allows.
+func (c *Crew) settle(ctx context.Context) (cluster.Status, error) {
 	within := DefaultWait
 	if at, ok := ctx.Deadline(); ok {
 		within = time.Until(at)
@@ -396,110 +399,6 @@ func (c *Crew) late(ctx context.Context, a cluster.Action, targets []string, lef
 		Tool: "the nodes", Kind: cluster.KindTimedOut, Nodes: names,
 		Said: fmt.Sprintf("not as asked: %s; on such a node type %q", strings.Join(missing, "; "), Command(a.Kind)),
 	}
-}
-
-// superseded is the error about a job that a node has heard a later one than.
-func superseded(targets []string, left map[string]error) error {
-	for _, node := range targets {
-		if later, ok := errors.AsType[*laterError](left[node]); ok {
-			return &lb.ConflictError{ID: "cluster", Reason: later.Error() + ", says the agent of " + node + "; nothing more is done for this one"}
-		}
-	}
-	return nil
-}
-
-// of is the question about one service.
-func (q Question) of(service string) Question {
-	q.Service = service
-	return q
-}
-
-// until asks nodes again and again, all at the same time, until each is as wanted, one has heard
-// of a later job or ctx ends, and returns why those that are not as wanted are left.
-func (c *Crew) until(ctx context.Context, targets []string, verb string, q Question, is func(node string, r Report) bool) map[string]error {
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	var mu sync.Mutex
-	left := map[string]error{}
-	var all sync.WaitGroup
-	for _, node := range targets {
-		left[node] = errors.New("it has not answered")
-	}
-	for _, node := range targets {
-		all.Go(func() {
-			c.one(ctx, node, verb, q, func(r Report, err error) bool {
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case err != nil:
-					left[node] = err
-				case r.Later != "":
-					left[node] = &laterError{r.Later}
-					end()
-				case is(node, r):
-					delete(left, node)
-					return true
-				default:
-					left[node] = errors.New(r.String())
-				}
-				return false
-			})
-		})
-	}
-	all.Wait()
-	return left
-}
-
-// one asks a node until it is as wanted. Once the agent has begun, it is asked for its state; if
-// that has failed, or the agent has begun anew, it is told again.
-func (c *Crew) one(ctx context.Context, node, verb string, q Question, is func(Report, error) bool) {
-	begun := false
-	for ctx.Err() == nil {
-		now := verb
-		if begun {
-			now = State
-		}
-		var r Report
-		var err error
-		if node == c.Self() {
-			r, err = c.here(ctx, now, q)
-		} else {
-			r, err = c.ask(ctx, node, now, q)
-		}
-		if ctx.Err() != nil && err != nil {
-			return
-		}
-		if is(r, err) {
-			return
-		}
-		begun = err == nil && r.Doing != ""
-		pause := pollEvery
-		if r.Failed != "" {
-			pause = againAfter
-		}
-		if wake.Pause(ctx, pause) != nil {
-			return
-		}
-	}
-}
-
-// String says how the services of a node are.
-func (r Report) String() string {
-	var out []string
-	for _, name := range services.Names() {
-		state := name + " is stopped"
-		if daemons := r.Services[name].Daemons; len(daemons) > 0 {
-			state = name + " runs (" + strings.Join(daemons, ", ") + ")"
-		}
-		out = append(out, state)
-	}
-	if r.Doing != "" {
-		out = append(out, "under way: "+r.Doing)
-	}
-	if r.Failed != "" {
-		out = append(out, r.Failed)
-	}
-	return strings.Join(out, "; ")
 }
 
 // Names are all nodes, also while the cluster is down.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +62,25 @@ func (r Report) isDown(service string) bool {
 		}
 	}
 	return r.Services != nil
+}
+
+// String says how the services of a node are.
+func (r Report) String() string {
+	var out []string
+	for _, name := range services.Names() {
+		state := name + " is stopped"
+		if daemons := r.Services[name].Daemons; len(daemons) > 0 {
+			state = name + " runs (" + strings.Join(daemons, ", ") + ")"
+		}
+		out = append(out, state)
+	}
+	if r.Doing != "" {
+		out = append(out, "under way: "+r.Doing)
+	}
+	if r.Failed != "" {
+		out = append(out, r.Failed)
+	}
+	return strings.Join(out, "; ")
 }
 
 // A Local starts and stops the services of this node, for its own agent and for those of other

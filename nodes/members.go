@@ -151,18 +151,15 @@ func (m *Members) withCode(ctx context.Context, t *inviting, code string) (clust
 // invitation or the one before. The error is an *lb.ConflictError that names those that cannot.
 func (m *Members) othersCanSync(ctx context.Context) error {
 	c := m.crew
-	others, off := c.cfg.Roster.Nodes(), []string(nil)
-	if v := c.cfg.View(); isRunning(v) {
-		others, off = namesOf(members(v)), offline(v)
-	}
-	if len(off) > 0 {
+	v := c.cfg.View()
+	if off := offline(v); isRunning(v) && len(off) > 0 {
 		return &lb.ConflictError{ID: "cluster", Reason: "nothing was changed: every node needs the new corosync.conf, and this is not online: " +
 			strings.Join(off, ", ") + "; start it, or have it leave first"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
 	return c.canChange(ctx, change{
-		kind: membership.VerbInvite, asked: slices.DeleteFunc(slices.Clone(others), func(node string) bool { return node == c.Self() }), syncs: true,
+		kind: membership.VerbInvite, asked: slices.DeleteFunc(slices.Clone(c.memberNames(v)), func(node string) bool { return node == c.Self() }), syncs: true,
 	})
 }
 

@@ -105,11 +105,7 @@ func (r removal) settled(ctx context.Context) (cluster.Status, error) {
 			return cluster.Status{}, r.timedOut(ctx, errors.New("the cluster still shows "+strings.Join(r.known(), ", ")))
 		}
 	}
-	within := DefaultWait
-	if at, ok := ctx.Deadline(); ok {
-		within = time.Until(at)
-	}
-	return r.cfg.Settled(ctx, max(within, time.Second))
+	return r.settle(ctx)
 }
 
 // timedOut is an error, as one about the time if that is over.
