@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"thalassa/internal/permit"
 )
@@ -44,6 +47,25 @@ func newBudget(what string, total int64) *budget {
 // more than once.
 func (b *budget) acquire(ctx context.Context, caller string, size int64) (release func(), err error) {
 	return b.acquireWithin(ctx, caller, size, budgetWait)
+}
+
+// claim is acquire for a request that counts as one.
+func (b *budget) claim(c echo.Context) (release func(), err error) {
+	return b.acquire(c.Request().Context(), payer(c), 1)
+}
+
+// inTurn answers with what a question brings, which is asked when it is the caller's turn.
+func inTurn(c echo.Context, turns *budget, question func(context.Context) (any, error)) error {
+	release, err := turns.claim(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	answer, err := question(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, answer)
 }
 
 // acquireWithin is acquire for a request that may wait longer, or not so long.

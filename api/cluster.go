@@ -136,6 +136,12 @@ func (h clusterHandlers) carryOut(c echo.Context, kind string) error {
 	if err != nil {
 		return err
 	}
+	return h.asJob(c, a, o, func(v cluster.Status, _ cluster.Job) any { return v })
+}
+
+// asJob carries out an action as a job, and answers with what is made of the status and the job; or, if
+// the caller does not wait, with the job when it has begun.
+func (h clusterHandlers) asJob(c echo.Context, a cluster.Action, o cluster.Order, answer func(cluster.Status, cluster.Job) any) error {
 	if isAsync(c.Request()) {
 		j, err := h.actions.Begin(c.Request().Context(), a, o)
 		if err != nil {
@@ -149,13 +155,13 @@ func (h clusterHandlers) carryOut(c echo.Context, kind string) error {
 	if err != nil {
 		return err
 	}
-	if v.State == "" {
+	if v.State == "" { // the job has ended before
 		if v, err = h.status(); err != nil {
 			return err
 		}
 	}
 	c.Response().Header().Set(headerETag, clusterTag(v))
-	return respond(c, http.StatusOK, v)
+	return respond(c, http.StatusOK, answer(v, j))
 }
 
 // action reads an action and checks the conditions of the request.

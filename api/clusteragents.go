@@ -44,7 +44,7 @@ func (h agentHandlers) turn(c echo.Context) (release func(), err error) {
 	if h.agents == nil {
 		return nil, &lb.UnavailableError{What: "this node does not know its agents"}
 	}
-	return h.turns.acquire(c.Request().Context(), payer(c), 1)
+	return h.turns.claim(c)
 }
 
 // list answers with the names of the agents.

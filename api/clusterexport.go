@@ -37,7 +37,7 @@ func (h clusterHistoryHandlers) export(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	release, err := h.exports.acquire(ctx, payer(c), 1)
+	release, err := h.exports.claim(c)
 	if err != nil {
 		return err
 	}

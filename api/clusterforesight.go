@@ -50,13 +50,12 @@ func newForesightHandlers(objects clusterConfigHandlers, foresight ClusterForesi
 
 // foresee answers a question when it is the caller's turn.
 func (h foresightHandlers) foresee(c echo.Context, q config.Question) (config.Foreseen, error) {
-	ctx := c.Request().Context()
-	release, err := h.turns.acquire(ctx, payer(c), 1)
+	release, err := h.turns.claim(c)
 	if err != nil {
 		return config.Foreseen{}, err
 	}
 	defer release()
-	return h.foresight.Foresee(ctx, q)
+	return h.foresight.Foresee(c.Request().Context(), q)
 }
 
 // simulationBody is the body of a simulation.
@@ -92,17 +91,10 @@ func (h foresightHandlers) supposed(c echo.Context, in simulationBody) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	release, err := h.turns.acquire(ctx, payer(c), 1)
-	if err != nil {
-		return err
-	}
-	defer release()
-	predicted, err := past.Suppose(ctx, in.Transition, cluster.Scenario{Inject: in.Inject, At: in.At})
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, config.Foreseen{Changes: []string{}, Warnings: []string{}, Objects: []config.Difference{}, Predicted: predicted})
+	return inTurn(c, h.turns, func(ctx context.Context) (any, error) {
+		predicted, err := past.Suppose(ctx, in.Transition, cluster.Scenario{Inject: in.Inject, At: in.At})
+		return config.Foreseen{Changes: []string{}, Warnings: []string{}, Objects: []config.Difference{}, Predicted: predicted}, err
+	})
 }
 
 // simulate tells what the cluster would do.
@@ -173,17 +165,7 @@ func (h foresightHandlers) lose(c echo.Context) error {
 	if _, err := h.status(); err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	release, err := h.turns.acquire(ctx, payer(c), 1)
-	if err != nil {
-		return err
-	}
-	defer release()
-	loss, err := h.foresight.Lose(ctx, in.Nodes)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, loss)
+	return inTurn(c, h.turns, func(ctx context.Context) (any, error) { return h.foresight.Lose(ctx, in.Nodes) })
 }
 
 // clusterDraftBody is what a request says of a draft.

@@ -80,38 +80,16 @@ func (h haproxyHandlers) handle(c echo.Context, parse func(fe *lb.FieldErrors, d
 		c.Response().Header().Set(headerETag, strconv.Quote(p.Tag))
 		return respond(c, http.StatusOK, p)
 	}
-	return h.carryOut(c, a)
-}
-
-// carryOut carries out an action on HAProxy as a job.
-func (h haproxyHandlers) carryOut(c echo.Context, a cluster.Action) error {
 	o, err := order(c, a)
 	if err != nil {
 		return err
 	}
-	if isAsync(c.Request()) {
-		j, err := h.actions.Begin(c.Request().Context(), a, o)
-		if err != nil {
-			return ofDescription(a, err)
-		}
-		setJob(c, j)
-		return respond(c, http.StatusAccepted, j)
-	}
-	v, j, err := h.actions.Do(c.Request().Context(), a, o)
-	setJob(c, j)
-	if err != nil {
-		return ofDescription(a, err)
-	}
-	if v.State == "" { // the job has ended before
-		if v, err = h.status(); err != nil {
-			return err
-		}
-	}
-	c.Response().Header().Set(headerETag, clusterTag(v))
-	return respond(c, http.StatusOK, struct {
-		Job     cluster.Job    `json:"job"`
-		Cluster cluster.Status `json:"cluster"`
-	}{j, v})
+	return ofDescription(a, h.asJob(c, a, o, func(v cluster.Status, j cluster.Job) any {
+		return struct {
+			Job     cluster.Job    `json:"job"`
+			Cluster cluster.Status `json:"cluster"`
+		}{j, v}
+	}))
 }
 
 // parseApply reads the body of apply:

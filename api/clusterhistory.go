@@ -210,17 +210,7 @@ func (h clusterHistoryHandlers) ask(c echo.Context, question func(ctx context.Co
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	release, err := h.turns.acquire(ctx, payer(c), 1)
-	if err != nil {
-		return err
-	}
-	defer release()
-	answer, err := question(ctx, past, c.Param("id"))
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, answer)
+	return inTurn(c, h.turns, func(ctx context.Context) (any, error) { return question(ctx, past, c.Param("id")) })
 }
 
 // diff answers with what became of the configuration since the transition before, or since

@@ -35,7 +35,7 @@ func (t draftTurns) bounded(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 		if _, isInDraft := draftOf(ctx); !isAboutDrafts && !isInDraft {
 			return next(c)
 		}
-		release, err := turns.acquire(ctx, payer(c), 1)
+		release, err := turns.claim(c)
 		if err != nil {
 			return err
 		}
