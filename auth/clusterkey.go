@@ -33,11 +33,7 @@ const (
 // able to read. The purpose separates clusters that use the same file: neither can open the
 // documents of the other. The error names the file.
 func ReadClusterKey(path, purpose string) (*ClusterKey, error) {
-	data, _, err := readSecret(path, "/", true)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := clusterSecret(path, data)
+	secret, err := readClusterSecret(path)
 	if err != nil {
 		return nil, err
 	}
@@ -52,15 +48,20 @@ const seedSize = 48
 // on all nodes that have the file. Nothing about the file, or other purposes, follows from
 // them.
 func ReadClusterSeed(path, purpose string) ([]byte, error) {
-	data, _, err := readSecret(path, "/", true)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := clusterSecret(path, data)
+	secret, err := readClusterSecret(path)
 	if err != nil {
 		return nil, err
 	}
 	return hkdf.Key(sha256.New, secret, nil, purpose, seedSize)
+}
+
+// readClusterSecret reads the secret of a file that belongs to root or to this process's user.
+func readClusterSecret(path string) ([]byte, error) {
+	data, _, err := readSecret(path, "/", true)
+	if err != nil {
+		return nil, err
+	}
+	return clusterSecret(path, data)
 }
 
 // clusterSecret is the secret of a file.
