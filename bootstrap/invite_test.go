@@ -168,6 +168,19 @@ func isError(err error, text string) error {
 	return nil
 }
 
+// held is the configuration of a machine that waits before it starts Pacemaker, until the channel is
+// closed.
+func (w *world) held(machine int) (cfg bootstrap.Config, hold chan struct{}) {
+	cfg, hold = w.config(machine), make(chan struct{})
+	cfg.Settle = time.Second
+	cfg.BeforeStep = func(step string) {
+		if step == "pacemaker" {
+			<-hold
+		}
+	}
+	return cfg, hold
+}
+
 // A node that only says that it is there does not hold up the others for ever.
 func TestJoinHasAnEnd(t *testing.T) {
 	t.Parallel()
@@ -175,14 +188,7 @@ func TestJoinHasAnEnd(t *testing.T) {
 	cfg := w.config(1)
 	cfg.Settle = time.Second
 	host := start(t.Context(), cfg, inviteOf(invitation()))
-	slow := w.config(2)
-	slow.Settle = time.Second
-	hold := make(chan struct{})
-	slow.BeforeStep = func(step string) {
-		if step == "pacemaker" {
-			<-hold
-		}
-	}
+	slow, hold := w.held(2)
 	second := start(t.Context(), slow, w.joinOf(2, host.code(t)))
 	testkit.Eventually(t, 30*time.Second, func() error {
 		if !host.has("node", "undone") {
@@ -209,14 +215,7 @@ func TestNodeIsNotTakenOut(t *testing.T) {
 	host := start(ctx, cfg, inviteOf(invitation()))
 	mustNot(t, os.WriteFile(w.path(1, "sbin/crm_node"), []byte("#!/bin/sh\necho it is stuck >&2\nexit 1\n"), 0o755))
 	mustNot(t, os.WriteFile(w.path(1, "known/lb2"), nil, 0o600)) // Pacemaker of the first has heard of it
-	slow := w.config(2)
-	slow.Settle = time.Second
-	hold := make(chan struct{})
-	slow.BeforeStep = func(step string) {
-		if step == "pacemaker" {
-			<-hold
-		}
-	}
+	slow, hold := w.held(2)
 	second := start(t.Context(), slow, w.joinOf(2, host.code(t)))
 	testkit.Eventually(t, 30*time.Second, func() error {
 		if !strings.Contains(host.String(), "it is stuck") {

@@ -207,24 +207,31 @@ func TestForgetIsFoundByEachOfItsNodes(t *testing.T) {
 	})
 }
 
+// leftShutdown is a shutdown that the agent of n1 has begun, and has stopped before its end.
+func leftShutdown(t *testing.T, kept *disk, others *board) cluster.Job {
+	t.Helper()
+	r, stop := runnerOf(t, "n1", cluster.StateOffline, kept, others, &nodesOf{hangs: true})
+	a, o := shutdown()
+	j, err := r.Begin(t.Context(), a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	stop()
+	return j
+}
+
 // When its time is over, a shutdown stops nothing any more, whoever goes on with it.
 func TestShutdownThatWasLeftStopsNothingLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kept, others := &disk{docs: map[string][]byte{}}, &board{texts: map[string]string{}, rings: map[string]string{}}
-		r, stop := runnerOf(t, "n1", cluster.StateOffline, kept, others, &nodesOf{hangs: true})
-		a, o := shutdown()
-		j, err := r.Begin(t.Context(), a, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		stop()
+		j := leftShutdown(t, kept, others)
 		time.Sleep(10 * time.Minute)
 		late := &nodesOf{}
-		r, stop = runnerOf(t, "n1", cluster.StateOK, kept, others, late)
+		r, stop := runnerOf(t, "n1", cluster.StateOK, kept, others, late)
 		defer stop()
-		if j, err = r.Job(t.Context(), j.ID); err != nil || j.State != cluster.JobDone || late.notes() != "look at shutdown" {
+		if j, err := r.Job(t.Context(), j.ID); err != nil || j.State != cluster.JobDone || late.notes() != "look at shutdown" {
 			t.Errorf("%+v, %v, asked: %q", j, err, late.notes())
 		}
 	})
@@ -236,23 +243,16 @@ func TestShutdownOfALostAgent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kept, others := &disk{docs: map[string][]byte{}}, &board{texts: map[string]string{}, rings: map[string]string{}}
-		r, stop := runnerOf(t, "n1", cluster.StateOffline, kept, others, &nodesOf{hangs: true})
-		a, o := shutdown()
-		j, err := r.Begin(t.Context(), a, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		stop()
+		j := leftShutdown(t, kept, others)
 		n := &nodesOf{}
-		r, stop = runnerOf(t, "n2", cluster.StateOffline, kept, others, n)
+		r, stop := runnerOf(t, "n2", cluster.StateOffline, kept, others, n)
 		defer stop()
 		time.Sleep(30 * time.Second)
 		if n.notes() != "" {
 			t.Errorf("while the agent answers: %q", n.notes())
 		}
 		n.set(func() { n.silent = true })
-		j, err = r.Job(t.Context(), j.ID)
+		j, err := r.Job(t.Context(), j.ID)
 		if err != nil || j.State != cluster.JobDone || j.Node != "n2" || n.notes() != "shutdown for ann" {
 			t.Errorf("%+v, %v, asked: %q", j, err, n.notes())
 		}
