@@ -180,7 +180,7 @@ func isService(kind string) bool { return kind == cluster.Startup || kind == clu
 func (c *Crew) Apart(ctx context.Context, a cluster.Action, job string) error {
 	limited, cancel := context.WithTimeout(ctx, reachWithin) // of which a node that is at work needs half
 	defer cancel()
-	all := lookAll(limited, c, c.memberNames(c.cfg.View()), false)
+	all := lookAll(limited, c, c.cfg.memberNames(c.cfg.View()), false)
 	found := opposed(all, a.Kind, job)
 	for node, s := range all {
 		if text := s.work(); s.err == nil && text != "" {

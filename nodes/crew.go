@@ -64,17 +64,17 @@ const (
 )
 
 // memberNames are the members, as a view shows them; those that were last seen, if it shows none.
-func (c *Crew) memberNames(v cluster.Status) []string {
+func (c Config) memberNames(v cluster.Status) []string {
 	if isRunning(v) {
 		return namesOf(members(v))
 	}
-	return c.cfg.Roster.Nodes()
+	return c.Roster.Nodes()
 }
 
 // targets are the nodes that an action is about. The error is an *lb.NotFoundError,
 // *lb.UnavailableError.
 func (c *Crew) targets(a cluster.Action) ([]string, error) {
-	all := c.memberNames(c.cfg.View())
+	all := c.cfg.memberNames(c.cfg.View())
 	switch {
 	case len(all) == 0:
 		return nil, &lb.UnavailableError{What: "the nodes of the cluster are not known: the agent has not seen the cluster run since it was installed"}
@@ -310,7 +310,7 @@ func (c *Crew) startUp(ctx context.Context, a cluster.Action, targets []string, 
 			return cluster.Status{}, &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Nodes: missing, Said: "the services run, but the cluster does not show these nodes online: " + strings.Join(missing, ", ")}
 		}
 	}
-	return c.settle(ctx)
+	return c.cfg.settle(ctx)
 }
 
 func (c *Crew) shutDown(ctx context.Context, a cluster.Action, targets []string, q Question) (cluster.Status, error) {
@@ -333,16 +333,16 @@ func (c *Crew) shutDown(ctx context.Context, a cluster.Action, targets []string,
 	if !isRunning(c.cfg.View()) {
 		return cluster.Status{}, nil
 	}
-	return c.settle(ctx)
+	return c.cfg.settle(ctx)
 }
 
 // settle waits until the cluster has nothing left to do, as long as ctx allows.
-func (c *Crew) settle(ctx context.Context) (cluster.Status, error) {
+func (c Config) settle(ctx context.Context) (cluster.Status, error) {
 	within := DefaultWait
 	if at, ok := ctx.Deadline(); ok {
 		within = time.Until(at)
 	}
-	return c.cfg.Settled(ctx, max(within, time.Second))
+	return c.Settled(ctx, max(within, time.Second))
 }
 
 // awaitOffline waits until the view shows that Pacemaker has ended here.

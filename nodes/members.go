@@ -159,7 +159,7 @@ func (m *Members) othersCanSync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
 	return c.canChange(ctx, change{
-		kind: membership.VerbInvite, asked: slices.DeleteFunc(slices.Clone(c.memberNames(v)), func(node string) bool { return node == c.Self() }), syncs: true,
+		kind: membership.VerbInvite, asked: slices.DeleteFunc(slices.Clone(c.cfg.memberNames(v)), func(node string) bool { return node == c.Self() }), syncs: true,
 	})
 }
 

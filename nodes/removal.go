@@ -105,7 +105,7 @@ func (r removal) settled(ctx context.Context) (cluster.Status, error) {
 			return cluster.Status{}, r.timedOut(ctx, errors.New("the cluster still shows "+strings.Join(r.known(), ", ")))
 		}
 	}
-	return r.settle(ctx)
+	return r.cfg.settle(ctx)
 }
 
 // timedOut is an error, as one about the time if that is over.
