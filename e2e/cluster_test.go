@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -280,36 +279,30 @@ func (s *clusterFixture) reloaded(before []process, but ...string) []process {
 // others.
 func TestClusterOfOtherReleases(t *testing.T) {
 	t.Parallel()
-	roots := cluster.Roots()
-	if len(roots) == 0 {
-		t.Skip("there is no other release of Pacemaker; tools/setup pacemakers makes one")
-	}
-	for _, root := range roots {
-		t.Run(filepath.Base(root), func(t *testing.T) {
-			t.Parallel()
-			cfg := clusterConfig(t)
-			cfg.Root = root
-			s := bootCluster(t, cfg, clone)
+	onOtherPacemakers(t, func(t *testing.T, root string) {
+		t.Helper()
+		cfg := clusterConfig(t)
+		cfg.Root = root
+		s := bootCluster(t, cfg, clone)
+		s.onAll()
+		t.Logf("%s", s.cluster.Any().Run("pacemakerd", "--version"))
+		t.Run("standby", s.standby)
+		t.Run("rollout", s.rollout)
+		t.Run("configuration", s.configuration)
+		t.Run("foresight", s.foresight)
+		t.Run("jobs", func(t *testing.T) { s.jobs(t, true) })
+		t.Run("haproxy killed", func(t *testing.T) {
+			t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed))
+			s.recover()
 			s.onAll()
-			t.Logf("%s", s.cluster.Any().Run("pacemakerd", "--version"))
-			t.Run("standby", s.standby)
-			t.Run("rollout", s.rollout)
-			t.Run("configuration", s.configuration)
-			t.Run("foresight", s.foresight)
-			t.Run("jobs", func(t *testing.T) { s.jobs(t, true) })
-			t.Run("haproxy killed", func(t *testing.T) {
-				t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed))
-				s.recover()
-				s.onAll()
-			})
-			t.Run("node killed", func(t *testing.T) {
-				begun := time.Now()
-				e := s.disturb((*cluster.Node).Kill, s.moved)
-				t.Log(e)
-				s.cluster.Fences(t, e.from, begun)
-			})
 		})
-	}
+		t.Run("node killed", func(t *testing.T) {
+			begun := time.Now()
+			e := s.disturb((*cluster.Node).Kill, s.moved)
+			t.Log(e)
+			s.cluster.Fences(t, e.from, begun)
+		})
+	})
 }
 
 // TestClusterGroup has HAProxy on one node at a time: the node that takes over

@@ -524,33 +524,22 @@ func epoch(root string) string {
 // and XML are others.
 func TestClusterCommandsOfOtherReleases(t *testing.T) {
 	t.Parallel()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs, _ := filepath.Glob(filepath.Join(cache, "thalassa/pacemaker/*/usr/sbin/pacemakerd")) // the pattern is right
-	if len(programs) == 0 {
-		t.Skip("there is no other release of Pacemaker")
-	}
-	for _, program := range programs {
-		root := strings.TrimSuffix(program, "/usr/sbin/pacemakerd")
-		t.Run(filepath.Base(root), func(t *testing.T) {
-			t.Parallel()
-			s := startCommandCluster(t, testcluster.Config{Root: root})
-			s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
-			if v := s.status(); v.State != cluster.StateOK || strings.HasPrefix(v.Version, "2.") || s.holder() != "n2" {
-				t.Errorf("Pacemaker %s, state %s, %s", v.Version, v.State, v.Reasons)
-			}
-			out, _ := s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
-			s.wants(out, "nothing to change")
-			s.call(0, "move", "n3")
-			out, _ = s.call(0, "standby", "n3")
-			s.wants(out, "will stop haproxy on n3", "will move vip from n3 to n2")
-			s.call(0, "online", "n3")
-			s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
-			s.testRollout(t)
-		})
-	}
+	onOtherPacemakers(t, func(t *testing.T, root string) {
+		t.Helper()
+		s := startCommandCluster(t, testcluster.Config{Root: root})
+		s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
+		if v := s.status(); v.State != cluster.StateOK || strings.HasPrefix(v.Version, "2.") || s.holder() != "n2" {
+			t.Errorf("Pacemaker %s, state %s, %s", v.Version, v.State, v.Reasons)
+		}
+		out, _ := s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
+		s.wants(out, "nothing to change")
+		s.call(0, "move", "n3")
+		out, _ = s.call(0, "standby", "n3")
+		s.wants(out, "will stop haproxy on n3", "will move vip from n3 to n2")
+		s.call(0, "online", "n3")
+		s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
+		s.testRollout(t)
+	})
 }
 
 func TestClusterWithoutFencingAndWithASlowToken(t *testing.T) {

@@ -28,20 +28,8 @@ import (
 // steps, as many times as THALASSA_HUNDRED says; make hundred runs it. TestClusterManage does it
 // once, with fewer steps.
 func TestClusterHundred(t *testing.T) {
-	text := os.Getenv("THALASSA_HUNDRED")
-	if text == "" {
-		t.Skip("make hundred runs it")
-	}
-	seeds, err := strconv.Atoi(text)
-	if err != nil || seeds < 1 {
-		t.Fatalf("THALASSA_HUNDRED is %q, expected a number above 0", text)
-	}
-	begun, seed := time.Now(), uint64(time.Now().UnixNano())
-	if given := os.Getenv("THALASSA_HUNDRED_SEED"); given != "" {
-		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
-			t.Fatalf("THALASSA_HUNDRED_SEED is %q, expected a number", given)
-		}
-	}
+	seeds := times(t, "THALASSA_HUNDRED", "hundred")
+	begun, seed := time.Now(), seedOf(t, "THALASSA_HUNDRED", uint64(time.Now().UnixNano()))
 	done := map[string]int{"steps": 0, "kills": 0, "lost": 0, "repeated": 0, "out of order": 0}
 	figures.Append(t, "hundred", begun, seed, func() map[string]int { return done })
 	root := releaseRoot(t)

@@ -391,14 +391,7 @@ func randomChange(random *rand.Rand, nodes []*cluster.Node) (path, body string) 
 // TestClusterForetold makes as many random changes as THALASSA_FORETOLD says, as make foretold
 // does; TestClusterJobs makes a few.
 func TestClusterForetold(t *testing.T) {
-	text := os.Getenv("THALASSA_FORETOLD")
-	if text == "" {
-		t.Skip("make foretold runs it")
-	}
-	changes, err := strconv.Atoi(text)
-	if err != nil || changes < 1 {
-		t.Fatalf("THALASSA_FORETOLD is %q, expected a number above 0", text)
-	}
+	changes := times(t, "THALASSA_FORETOLD", "foretold")
 	cfg := clusterConfig(t)
 	cfg.Life = 2 * time.Hour
 	s := bootCluster(t, cfg, clone)

@@ -199,19 +199,13 @@ func TestClusterManage(t *testing.T) {
 // TestClusterManageOfOtherReleases is about Pacemaker 3.
 func TestClusterManageOfOtherReleases(t *testing.T) {
 	t.Parallel()
-	roots := cluster.Roots()
-	if len(roots) == 0 {
-		t.Skip("there is no other release of Pacemaker; tools/setup pacemakers makes one")
-	}
-	for _, root := range roots {
-		t.Run(filepath.Base(root), func(t *testing.T) {
-			t.Parallel()
-			s := newManagedFixture(t, func(cfg *cluster.Config) { cfg.Root = root })
-			s.login()
-			t.Run("agent hangs", s.agentHangs)
-			t.Run("steps", func(t *testing.T) { s.steps(t, uint64(time.Now().UnixNano()), 20, map[string]int{}) })
-		})
-	}
+	onOtherPacemakers(t, func(t *testing.T, root string) {
+		t.Helper()
+		s := newManagedFixture(t, func(cfg *cluster.Config) { cfg.Root = root })
+		s.login()
+		t.Run("agent hangs", s.agentHangs)
+		t.Run("steps", func(t *testing.T) { s.steps(t, uint64(time.Now().UnixNano()), 20, map[string]int{}) })
+	})
 }
 
 func (s *managedFixture) appliedTwice(t *testing.T) {

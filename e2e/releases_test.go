@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/cluster"
 	"thalassa/statsock"
 )
 
@@ -127,6 +129,22 @@ func TestFrontendAndBackendOfOneName(t *testing.T) {
 				f.leave("1-a")
 				n.settles(f, "1-b")
 			})
+		})
+	}
+}
+
+// onOtherPacemakers runs a test with each other release of Pacemaker that is at hand, at the same
+// time. root is the root folder of its release.
+func onOtherPacemakers(t *testing.T, test func(t *testing.T, root string)) {
+	t.Helper()
+	roots := cluster.Roots()
+	if len(roots) == 0 {
+		t.Skip("there is no other release of Pacemaker; tools/setup pacemakers makes one")
+	}
+	for _, root := range roots {
+		t.Run(filepath.Base(root), func(t *testing.T) {
+			t.Parallel()
+			test(t, root)
 		})
 	}
 }

@@ -85,14 +85,38 @@ func lasting(t *testing.T, name string, short time.Duration) (duration time.Dura
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	if text := os.Getenv(name + "_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("%s_SEED: %v", name, err)
-		}
-	}
+	seed = seedOf(t, name, seed)
 	t.Logf("%s=%s %s_SEED=%d", name, duration, name, seed)
 	return duration, seed
+}
+
+// seedOf is the seed in the environment variable NAME_SEED, or the given one.
+func seedOf(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name + "_SEED")
+	if text == "" {
+		return otherwise
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s_SEED: %v", name, err)
+	}
+	return seed
+}
+
+// times is the number in an environment variable. Without it the test is skipped, which a target of
+// make runs.
+func times(t *testing.T, name, target string) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		t.Skip("make " + target + " runs it")
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s is %q, expected a number above 0", name, text)
+	}
+	return n
 }
 
 func newSoak(t *testing.T, seed uint64, duration time.Duration) *soak {
