@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/auth"
+	"thalassa/internal/testkit"
 )
 
 // Whoever empties or removes the token file learns that this revokes nothing.
@@ -46,10 +48,12 @@ func TestAnUnusableTokenFileIsTold(t *testing.T) {
 			if err := write(); err != nil {
 				t.Fatal(err)
 			}
-			<-time.After(1100 * time.Millisecond)
-			if warned(t, s, "/readyz", "", 0) || warned(t, s, "/status", token, 0) {
-				t.Error("warned of a good file again")
-			}
+			testkit.Eventually(t, patience, func() error {
+				if warned(t, s, "/readyz", "", 0) || warned(t, s, "/status", token, 0) {
+					return errors.New("warned of a good file again")
+				}
+				return nil
+			})
 		})
 	}
 }
