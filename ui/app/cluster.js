@@ -40,6 +40,7 @@ export function ClusterPage() {
       <span class="grow"></span>
       <a class="button" href="/cluster/config">Configuration</a>
       <a class="button" href="/history">History</a>
+      <a class="button" href="/cluster/jobs">Jobs</a>
       <a class="button" href="/simulator">Simulator</a>
       ${start || html`<${Button} role="operate" label="Shut down the cluster" onClick=${() => setAction(actionOf("shutdown", {}))}>Shut down…</${Button}>`}
       ${c.maintenance

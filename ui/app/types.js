@@ -316,4 +316,8 @@ export {};
 
 /** What a resource agent says of itself.
  * @typedef {{name: string, type: string, default?: string, options?: string[], required?: boolean, unique?: boolean, deprecated?: boolean, secret?: boolean, shortDescription?: string, longDescription?: string}} AgentParameter
- * @typedef {{agent: string, version: string, shortDescription?: string, longDescription?: string, parameters: AgentParameter[], actions: {name: string}[]}} ClusterAgent */
+ * @typedef {{agent: string, version: string, shortDescription?: string, longDescription?: string, parameters: AgentParameter[], actions: {name: string, role?: string, timeout?: string, interval?: string, depth?: string}[]}} ClusterAgent */
+
+/** What was asked of the cluster.
+ * @typedef {{id: string, kind: string, state: string, author: string, node: string, object: string, nodes?: string[], begun: string, ended?: string, commands: string[], changes?: string[],
+ *   predicted: {text: string}[], actual: {text: string}[], deviations: string[], result: string, code?: string, canceledBy?: string}} ClusterJob */
