@@ -122,6 +122,11 @@ func (c *Crew) askAt(ctx context.Context, at door, node, verb string, q Question
 		return r, err
 	}
 	q.Node, q.Nonce, q.Fresh, q.From = node, at.challenge.Nonce, fresh(), c.cfg.Roster.Self()
+	if q.message != nil {
+		if q.Body, err = encrypted(key, q, "question", q.message); err != nil {
+			return r, err
+		}
+	}
 	q = q.sealed(key, verb)
 	var a Answer
 	if err := c.send(ctx, http.MethodPost, at.base+Path+"/"+verb, q, &a); err != nil {
@@ -156,7 +161,11 @@ func (c *Crew) send(ctx context.Context, method, address string, body, out any) 
 		return err
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
+	most := int64(maxReply)
+	if q, is := body.(Question); is && q.message != nil {
+		most = MaxQuestion
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, most))
 	if err != nil {
 		return err
 	}

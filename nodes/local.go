@@ -47,6 +47,10 @@ type Report struct {
 	Later string `json:"later,omitempty"`
 	// Membership is set in answers to look, sync and leave.
 	Membership *Membership `json:"membership,omitempty"`
+	// Body is an encrypted message, in answers to drafts.
+	Body string `json:"body,omitempty"`
+
+	message []byte // that was encrypted
 }
 
 // isUp reports whether both services run.
@@ -95,6 +99,7 @@ type Local struct {
 
 	mu      sync.Mutex
 	jobs    func() ([]cluster.Job, error) // nil: there are none
+	drafts  Hearer                        // nil: there are none
 	base    context.Context               //nolint:containedctx // of Run, for what is under way
 	running sync.WaitGroup
 	doing   string
@@ -284,7 +289,13 @@ func (l *Local) Answer(ctx context.Context, verb string, body []byte) (out []byt
 		return nil, "", "", errSeal
 	}
 	by, job = q.By+" on "+q.From, q.Job
-	r, err := l.Obey(ctx, verb, by, q)
+	var r Report
+	if verb == Drafts {
+		by = "the agent on " + q.From
+		r, err = l.answerMessage(ctx, q, key)
+	} else {
+		r, err = l.Obey(ctx, verb, by, q)
+	}
 	if err != nil {
 		return nil, by, job, err
 	}

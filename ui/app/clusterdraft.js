@@ -37,13 +37,15 @@ export function DraftPanel({ id, epoch, onGone, results: Results, events: EventF
     again();
     return data;
   };
-  if (error?.status === 404) return html`<${Empty} title=${`No draft ${id}`}>It was committed or dropped, or is somebody else's.</${Empty}>`;
+  if (error?.status === 404) return html`<${Empty} title=${`No draft ${id}`}>It was committed or dropped, is somebody else's, or no agent that has it can be reached.</${Empty}>`;
   if (!seen) return html`<${Problem} error=${error} onRetry=${again} />${!error && html`<${Loading} lines=${6} />`}`;
   const d = seen.draft;
   return html`
     <${BatchBar} draft=${d} busy=${busy} problem=${seen.problem ?? ""} onGone=${onGone} onChanged=${again} />
     <${Problem} error=${error} onRetry=${again} />
     ${d.conflicts.length > 0 && html`<${Conflicts} draft=${d} onChange=${change} />`}
+    ${d.commit && html`<p class="muted" role="status">Job <code>${d.commit}</code> commits this draft now. Nothing changes it meanwhile.</p>`}
+    <p class="muted">${keptOn(d.kept)}</p>
     ${seen.problem && d.conflicts.length === 0 && html`<div class="problem" role="alert"><div><p>${sentence(seen.problem)}</p></div></div>`}
     <section class="panel" aria-label="Edits"><h2>Edits</h2>
       ${d.edits.length === 0 && html`<p class="muted">None yet.</p>`}
@@ -55,6 +57,15 @@ export function DraftPanel({ id, epoch, onGone, results: Results, events: EventF
       <${EventForm} role="admin" onAdd=${(/** @type {Injection} */ i) => change("POST", "/injections", i)} /></section>
     ${refusal("operate") && html`<p class="muted">What it would do is shown with the role operate.</p>`}
     ${seen.simulation && html`<${Results} seen=${seen} />`}`;
+}
+
+/** Which agents have a draft.
+ * @param {string[]} kept nodes
+ * @returns {string} */
+export function keptOn(kept) {
+  if (kept.length === 0) return "";
+  if (kept.length === 1) return `Only the agent of ${kept[0]} keeps this draft: it has reached no other one.`;
+  return `The agents of ${kept.slice(0, -1).join(", ")} and ${kept.at(-1)} keep this draft.`;
 }
 
 /** @param {{label: string, run: () => Promise<any>}} props */

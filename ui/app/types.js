@@ -287,7 +287,7 @@ export {};
 /** An event that a simulation supposes, and a draft of the cluster's configuration.
  * @typedef {{number?: number, text?: string, node?: string, state?: string, resource?: string, op?: string, intervalMs?: number, code?: number, ticket?: string, action?: string, quorum?: boolean}} Injection
  * @typedef {{id: string, author: string, message: string, listed: boolean, begun: string, changed: string, edits: {number: number, author: string, time: string, method: string, path: string}[],
- *   objects: string[], conflicts: string[], inject: Injection[], at?: string}} ClusterDraft */
+ *   objects: string[], conflicts: string[], inject: Injection[], at?: string, kept: string[], commit?: string}} ClusterDraft */
 
 /** What the cluster went through.
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, call: number, code: number, status: number, meaning: string, failed: boolean, time: string, durationMs: number, queuedMs: number, reason?: string}} OperationResult
