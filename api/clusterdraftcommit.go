@@ -38,22 +38,22 @@ func (h clusterConfigHandlers) settled(ctx context.Context, d config.Draft) (con
 	isLost := errors.As(err, new(*lb.NotFoundError)) && h.now().Sub(d.Commit.Begun).Abs() > commitLost
 	switch {
 	case err != nil && !isLost, err == nil && !j.Over():
-		return d, nil //nolint:nilerr // it is shown as it is
+		return d, nil // it is shown as it is
 	case isMade(j):
 		if err := h.drafts.Delete(ctx, d.ID); err != nil {
 			return d, err
 		}
 		return d, &lb.NotFoundError{ID: d.Name()}
 	}
-	return h.released(ctx, d)
+	return released(ctx, h.drafts, d)
 }
 
 // isMade reports whether the job of a commit has changed the configuration.
 func isMade(j cluster.Job) bool { return j.State == cluster.JobDone || j.State == cluster.JobTimedOut }
 
 // released is a draft whose commit has changed nothing: it can be changed again.
-func (h clusterConfigHandlers) released(ctx context.Context, d config.Draft) (config.Draft, error) {
-	return h.drafts.Update(ctx, d.ID, func(now config.Draft) (config.Draft, error) {
+func released(ctx context.Context, drafts ClusterDrafts, d config.Draft) (config.Draft, error) {
+	return drafts.Update(ctx, d.ID, func(now config.Draft) (config.Draft, error) {
 		if now.Commit != nil && now.Commit.Job == d.Commit.Job {
 			now.Commit = nil
 		}
@@ -136,7 +136,7 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 // settledOrReleased is settled, also if there was no job.
 func (h clusterDraftHandlers) settledOrReleased(ctx context.Context, d config.Draft, j cluster.Job) (config.Draft, error) {
 	if j.ID == "" {
-		return h.released(ctx, d)
+		return released(ctx, h.drafts, d)
 	}
 	return h.settled(ctx, d)
 }
@@ -164,7 +164,7 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 	}
 	setJob(c, j)
 	if !isMade(j) {
-		if _, err := h.released(ctx, d); err != nil {
+		if _, err := released(ctx, h.drafts, d); err != nil {
 			return err
 		}
 		return &lb.ConflictError{ID: d.Name(), Reason: "was not committed by job/" + j.ID + ": " + j.Result}

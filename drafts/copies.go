@@ -22,64 +22,6 @@ const (
 	lookAgain = 30 * time.Second
 )
 
-// note notes what another agent has.
-func (d *Drafts) note(node string, has map[string]Version) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.kept) > 2*maxKept {
-		clear(d.kept) // it is noted again
-	}
-	for id, v := range has {
-		if m, known := d.shelf.mark(id); known && m.isThere {
-			d.noteOne(node, id, v)
-		}
-	}
-}
-
-// noteOne notes that an agent has a version. The caller holds the mutex.
-func (d *Drafts) noteOne(node, id string, v Version) {
-	if d.kept[id] == nil {
-		d.kept[id] = map[string]Version{}
-	}
-	if !d.kept[id][node].has(v) {
-		d.kept[id][node] = v
-	}
-}
-
-// tell notes that an agent has entries.
-func (d *Drafts) tell(node string, list []entry) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, e := range list {
-		if d.noteOne(node, e.id, e.version); !e.isThere() {
-			delete(d.kept, e.id)
-		}
-		if m, known := d.shelf.mark(e.id); known && e.version.has(m.version) {
-			delete(d.behind[node], e.id)
-		}
-	}
-}
-
-// missOne notes that an agent lacks an entry.
-func (d *Drafts) missOne(node, id string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.behind[node] == nil {
-		d.behind[node] = map[string]bool{}
-	}
-	d.behind[node][id] = true
-	d.late.Send()
-}
-
-// miss notes that all others lack entries.
-func (d *Drafts) miss(list []entry) {
-	for _, node := range d.cfg.Others() {
-		for _, e := range list {
-			d.missOne(node, e.id)
-		}
-	}
-}
-
 // replicate sends a copy of an entry to all others, and returns those that have it when one does and
 // the rest had a moment, or when none will. moved: another one is the keeper.
 func (d *Drafts) replicate(ctx context.Context, e entry) (kept []string, moved bool) {
@@ -143,17 +85,6 @@ func (d *Drafts) replicate(ctx context.Context, e entry) (kept []string, moved b
 	return kept, moved
 }
 
-// begin begins a copy, for whose end Run waits.
-func (d *Drafts) begin(copying func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ended {
-		go copying()
-		return
-	}
-	d.running.Go(copying)
-}
-
 // Run gets what this agent lacks when it begins, and when other nodes come or go, and makes copies
 // that have failed, until ctx ends, which is no error. At rest it does nothing.
 func (d *Drafts) Run(ctx context.Context) error {
@@ -169,11 +100,7 @@ func (d *Drafts) Run(ctx context.Context) error {
 			d.confirmed = time.Time{}
 			d.mu.Unlock()
 			before, pause = d.online(), 0
-			if before != "" {
-				if err := d.meet(ctx); err != nil && ctx.Err() == nil {
-					d.cfg.Logger.WarnContext(ctx, "drafts of the cluster: this node does not have all of them", "error", err)
-				}
-			}
+			d.join(ctx, before)
 		}
 		if d.repair(ctx) {
 			pause = 0
@@ -187,6 +114,16 @@ func (d *Drafts) Run(ctx context.Context) error {
 	d.mu.Unlock()
 	d.running.Wait()
 	return nil
+}
+
+// join gets what this agent lacks, if there are others.
+func (d *Drafts) join(ctx context.Context, others string) {
+	if others == "" {
+		return
+	}
+	if err := d.meet(ctx); err != nil && ctx.Err() == nil {
+		d.cfg.Logger.WarnContext(ctx, "drafts of the cluster: this node does not have all of them", "error", err)
+	}
 }
 
 // await waits until other nodes come or go, a copy is missing or a pause is over; 0: none is missing.

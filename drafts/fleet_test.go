@@ -93,6 +93,7 @@ type fleet struct {
 }
 
 func newFleet(tb testing.TB, names ...string) *fleet {
+	tb.Helper()
 	f := &fleet{tb: tb, names: names, agents: map[string]*agent{}, disks: map[string]*disk{}, side: map[string]int{}, old: map[string]bool{}}
 	for _, name := range names {
 		f.disks[name] = &disk{drafts: map[string][]byte{}, ends: map[string][]byte{}}

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"thalassa/cluster/config"
@@ -51,18 +50,9 @@ type Config struct {
 // Drafts are the drafts of the cluster, on this agent and the others. Make them with New; methods may
 // be called concurrently with Run.
 type Drafts struct {
-	cfg   Config
-	shelf *shelf
-	late  wake.Poke // a copy is missing
+	*peers
 
-	running sync.WaitGroup // copies under way
-
-	mu        sync.Mutex
-	ended     bool // Run has
-	confirmed time.Time
-	silent    map[string]time.Time       // until when they are not asked
-	behind    map[string]map[string]bool // IDs of what nodes lack
-	kept      map[string]map[string]Version
+	confirmed time.Time // when this agent was known to be the keeper; peers.mu guards it
 }
 
 // New reads the drafts of this agent. It starts nothing.
@@ -71,10 +61,10 @@ func New(ctx context.Context, cfg Config) (*Drafts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Drafts{
+	return &Drafts{peers: &peers{
 		cfg: cfg, shelf: s, late: wake.NewPoke(),
 		silent: map[string]time.Time{}, behind: map[string]map[string]bool{}, kept: map[string]map[string]Version{},
-	}, nil
+	}}, nil
 }
 
 func missing(id string) error { return &lb.NotFoundError{ID: config.Draft{ID: id}.Name()} }
@@ -132,11 +122,6 @@ func (d *Drafts) shown(e entry, kept []string) config.Draft {
 	delete(nodes, "")
 	e.draft.Kept = slices.Sorted(maps.Keys(nodes))
 	return e.draft
-}
-
-// isThere reports whether a node is one of the others, and answers.
-func (d *Drafts) isThere(node string) bool {
-	return slices.Contains(d.cfg.Others(), node) && !d.isSilent(node)
 }
 
 // A write is one that is made in a draft.
@@ -326,16 +311,21 @@ func (d *Drafts) serve(ctx context.Context, w write) (made entry, kept []string,
 	return entry{}, nil, err
 }
 
+// number is an ID that no draft has had.
+func (t *turn) number() string {
+	for {
+		t.next.Last++
+		id := strconv.FormatUint(t.next.Last, 10)
+		if _, known := t.mark(id); !known {
+			return id
+		}
+	}
+}
+
 // admit looks whether a write can be made, gives the draft an ID, and returns what is there; nil: nothing.
 func (t *turn) admit(w *write) (*entry, error) {
 	if w.isNew && w.id == "" {
-		for w.id == "" {
-			t.next.Last++
-			w.id = strconv.FormatUint(t.next.Last, 10)
-			if _, known := t.mark(w.id); known {
-				w.id = ""
-			}
-		}
+		w.id = t.number()
 	}
 	e, err := t.entry(w.id)
 	known := err == nil

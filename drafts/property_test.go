@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,7 +35,7 @@ func TestNoAcknowledgedEditIsLost(t *testing.T) {
 		seeds = 4
 	}
 	for seed := range uint64(seeds) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { writeInTrouble(t, seed) })
 		})
 	}
@@ -88,6 +89,7 @@ func trouble(f *fleet, rng *rand.Rand, end time.Time) {
 
 // write begins, edits and drops drafts at any agent.
 func (o *tally) write(t *testing.T, f *fleet, rng *rand.Rand, writer int, end time.Time) {
+	t.Helper()
 	for n := 0; time.Now().Before(end); n++ {
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
 		at := f.at(f.names[rng.IntN(len(f.names))])

@@ -308,7 +308,7 @@ func (t *turn) write(e entry, write, node string) entry {
 // count is how many drafts are there.
 func (t *turn) count() int {
 	n := 0
-	for _, id := range t.shelf.ids() {
+	for _, id := range t.ids() {
 		if _, changed := t.entries[id]; !changed {
 			n++
 		}

@@ -22,55 +22,6 @@ func (e *unreachableError) Error() string { return e.err.Error() }
 // Unwrap is the cause.
 func (e *unreachableError) Unwrap() error { return e.err }
 
-// ask asks another agent, and takes over what it knows beside the drafts. The error is an
-// *unreachableError, or one of this agent.
-func (d *Drafts) ask(ctx context.Context, node string, m message) (message, error) {
-	data, err := d.signed(m).pack()
-	if err != nil {
-		return m, err
-	}
-	answer, err := d.cfg.Ask(ctx, node, data)
-	var a message
-	if err == nil {
-		a, err = unpack(answer)
-	}
-	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			d.mu.Lock()
-			d.silent[node] = d.cfg.Now().Add(silentFor)
-			d.mu.Unlock()
-		}
-		return a, &unreachableError{err}
-	}
-	return a, d.heed(ctx, a)
-}
-
-// signed is a message with what this agent knows beside the drafts.
-func (d *Drafts) signed(m message) message {
-	now := d.shelf.known()
-	m.Term, m.Keeper, m.Last, m.Forgotten = now.Term, now.Keeper, now.Last, now.Forgotten
-	return m
-}
-
-func (d *Drafts) heed(ctx context.Context, m message) error {
-	now := d.shelf.known()
-	if !now.isBefore(m.Term, m.Keeper) && m.Last <= now.Last && !m.Forgotten.After(now.Forgotten) {
-		return nil
-	}
-	return d.shelf.change(ctx, func(t *turn) error { t.heed(m.Term, m.Keeper, m.Last, m.Forgotten); return nil })
-}
-
-func (d *Drafts) isSilent(node string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.cfg.Now().Before(d.silent[node])
-}
-
-// present are the others that answer, as far as it is known.
-func (d *Drafts) present() []string {
-	return slices.DeleteFunc(slices.Clone(d.cfg.Others()), d.isSilent)
-}
-
 // meet gets what this agent lacks from the keeper, or becomes the keeper if that does not answer. The
 // error is one of this agent.
 func (d *Drafts) meet(ctx context.Context) error {
@@ -196,17 +147,6 @@ func (d *Drafts) take(ctx context.Context, node string) error {
 	return err
 }
 
-// question is ask with a limit, of somebody who must see the keeper as this agent does.
-func (d *Drafts) question(ctx context.Context, node string, m message) (message, error) {
-	asking, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	a, err := d.ask(asking, node, m)
-	if err == nil {
-		err = a.failure()
-	}
-	return a, err
-}
-
 // fetch gets the entries of another agent that this one lacks, by the versions that the other has.
 func (d *Drafts) fetch(ctx context.Context, node, how string, has map[string]Version, take func([]entry) error) error {
 	own, _ := d.shelf.versions()
@@ -270,39 +210,6 @@ func (d *Drafts) sync(ctx context.Context, keeper string) error {
 		}
 	}
 	return nil
-}
-
-// send sends entries to another agent, as many messages as they need.
-func (d *Drafts) send(ctx context.Context, node, how string, ids []string) error {
-	for len(ids) > 0 {
-		m, sent, err := d.with(ctx, message{Ask: how}, ids)
-		if err != nil {
-			return err
-		}
-		if _, err := d.question(ctx, node, m); err != nil {
-			return err
-		}
-		d.tell(node, m.entries())
-		ids = ids[sent:]
-	}
-	return nil
-}
-
-// with is a message with the entries of IDs for which there is room, and how many of the IDs that are.
-func (d *Drafts) with(ctx context.Context, m message, ids []string) (message, int, error) {
-	for i, id := range ids {
-		e, known, err := d.shelf.entry(ctx, id)
-		if err != nil {
-			return m, i, err
-		}
-		if !known {
-			continue
-		}
-		if fits, err := m.add(e); !fits || err != nil {
-			return m, i, err
-		}
-	}
-	return m, len(ids), nil
 }
 
 // failure is the error that an answer tells.

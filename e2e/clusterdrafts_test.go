@@ -112,7 +112,7 @@ func TestClusterDraftsSurviveTheirNode(t *testing.T) {
 	}
 }
 
-// draftsAreKept waits until a draft is kept by the agents of all nodes.
+// draftsAreKept waits until a draft is kept by more than one agent.
 func (s *managedFixture) draftsAreKept(t *testing.T) {
 	t.Helper()
 	testkit.Eventually(t, 2*time.Minute, func() error {
@@ -124,7 +124,7 @@ func (s *managedFixture) draftsAreKept(t *testing.T) {
 			return err
 		}
 		_, err := s.send("DELETE", manageAt+"/cluster/drafts/first", "")
-		if err == nil && len(d.Kept) != len(s.cluster.Nodes) {
+		if err == nil && len(d.Kept) < 2 {
 			err = fmt.Errorf("kept on %v", d.Kept)
 		}
 		return err

@@ -34,7 +34,7 @@ type Question struct {
 	// 1970. A node does nothing for a job that is older than its last one, or over.
 	Begun int64 `json:"begun,omitempty"`
 	Until int64 `json:"until,omitempty"`
-	// Body is an encrypted message, see Crew.Tell; empty: there is none.
+	// Body is an encrypted message, see Messages.Tell; empty: there is none.
 	Body string `json:"body,omitempty"`
 	Seal string `json:"seal"`
 

@@ -33,11 +33,17 @@ func (l *Local) Hears(drafts Hearer) {
 	l.drafts = drafts
 }
 
+// Messages go to the agents of other nodes, and carry drafts.
+type Messages struct{ crew *Crew }
+
+// NewMessages are those of a Crew.
+func NewMessages(c *Crew) Messages { return Messages{c} }
+
 // Tell passes a message about drafts to the agent of another node, and returns its answer. Nobody
 // else can read either. The error is an *UnreachableError unless that node itself has refused, as one
 // of a version that knows no such messages.
-func (c *Crew) Tell(ctx context.Context, node string, message []byte) ([]byte, error) {
-	r, err := c.ask(ctx, node, Drafts, Question{message: message})
+func (m Messages) Tell(ctx context.Context, node string, message []byte) ([]byte, error) {
+	r, err := m.crew.ask(ctx, node, Drafts, Question{message: message})
 	if err == nil && r.message == nil {
 		err = &UnreachableError{Node: node, Err: errors.New("its answer has no message")}
 	}

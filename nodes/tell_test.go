@@ -35,14 +35,14 @@ func TestMessagesOfDraftsAreSecret(t *testing.T) {
 		_, _ = w.Write(answer.Body.Bytes())
 	}))
 	t.Cleanup(f.servers["n2"].Close)
-	if _, err := f.crews["n1"].Tell(t.Context(), "n2", []byte(secret)); err == nil {
+	if _, err := nodes.NewMessages(f.crews["n1"]).Tell(t.Context(), "n2", []byte(secret)); err == nil {
 		t.Error("an agent without drafts answers")
 	}
 	f.locals["n2"].Hears(func(_ context.Context, from string, message []byte) ([]byte, error) {
 		return append([]byte(from+" has said "), message...), nil
 	})
 	big := strings.Repeat(secret, 200_000) // more than an answer about services has
-	answer, err := f.crews["n1"].Tell(t.Context(), "n2", []byte(big))
+	answer, err := nodes.NewMessages(f.crews["n1"]).Tell(t.Context(), "n2", []byte(big))
 	if err != nil || string(answer) != "n1 has said "+big {
 		t.Fatalf("%v, %.100s", err, answer)
 	}
@@ -57,7 +57,7 @@ func TestMessagesOfDraftsAreSecret(t *testing.T) {
 	if _, err := f.locals["n1"].Key(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.crews["n1"].Tell(t.Context(), "n2", []byte(secret)); !errors.As(err, new(*nodes.UnreachableError)) && err == nil || strings.Contains(err.Error(), secret) {
+	if _, err := nodes.NewMessages(f.crews["n1"]).Tell(t.Context(), "n2", []byte(secret)); !errors.As(err, new(*nodes.UnreachableError)) && err == nil || strings.Contains(err.Error(), secret) {
 		t.Errorf("of another cluster: %v", err)
 	}
 }

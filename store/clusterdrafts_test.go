@@ -22,7 +22,9 @@ func draftsOf(t *testing.T, db *store.DB) *drafts.Drafts {
 	t.Helper()
 	d, err := drafts.New(t.Context(), drafts.Config{
 		Store: store.NewClusterDrafts(db), Self: func() string { return "n1" }, Others: func() []string { return nil }, Changed: new(wake.Signal).Next,
-		Ask: func(context.Context, string, []byte) ([]byte, error) { return nil, errors.New("there is no other node") },
+		Ask: func(context.Context, string, []byte) ([]byte, error) {
+			return nil, errors.New("there is no other node")
+		},
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

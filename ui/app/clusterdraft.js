@@ -2,6 +2,7 @@
 // bar that commits or drops it.
 
 import { useEffect, useState } from "preact/hooks";
+import { keptOn } from "./draft.js";
 import { Field } from "./fields.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
@@ -57,15 +58,6 @@ export function DraftPanel({ id, epoch, onGone, results: Results, events: EventF
       <${EventForm} role="admin" onAdd=${(/** @type {Injection} */ i) => change("POST", "/injections", i)} /></section>
     ${refusal("operate") && html`<p class="muted">What it would do is shown with the role operate.</p>`}
     ${seen.simulation && html`<${Results} seen=${seen} />`}`;
-}
-
-/** Which agents have a draft.
- * @param {string[]} kept nodes
- * @returns {string} */
-export function keptOn(kept) {
-  if (kept.length === 0) return "";
-  if (kept.length === 1) return `Only the agent of ${kept[0]} keeps this draft: it has reached no other one.`;
-  return `The agents of ${kept.slice(0, -1).join(", ")} and ${kept.at(-1)} keep this draft.`;
 }
 
 /** @param {{label: string, run: () => Promise<any>}} props */
