@@ -92,9 +92,7 @@ func (d *Drafts) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		changed := d.cfg.Changed()
 		if now := d.online(); now != before {
-			if wake.Pause(ctx, settleFor) != nil {
-				break
-			}
+			_ = wake.Pause(ctx, settleFor)
 			d.mu.Lock()
 			clear(d.silent)
 			d.confirmed = time.Time{}
