@@ -22,9 +22,7 @@ const Path = "/cluster/node"
 // Bounds of a question to another node.
 const (
 	connectWithin = 3 * time.Second
-	// knockWithin is how long an agent may take for a challenge, which costs it nothing: one that hangs
-	// still takes connections.
-	knockWithin  = 3 * time.Second
+
 	answerWithin = 10 * time.Second
 	maxReply     = 64 << 10 // bytes
 	// nextAddress is how long an address of an agent may be silent before the next one is tried as well.
@@ -105,7 +103,7 @@ func (c *Crew) ask(ctx context.Context, node, verb string, q Question) (Report, 
 
 // knock gets the challenge of the agent at one URL.
 func (c *Crew) knock(ctx context.Context, base, node string) door {
-	ctx, cancel := context.WithTimeout(ctx, knockWithin)
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	d := door{base: base}
 	if err := c.send(ctx, http.MethodPost, base+Path+"/challenge", nil, &d.challenge); err != nil {

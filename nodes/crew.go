@@ -59,9 +59,9 @@ const (
 	againAfter = 5 * time.Second
 	// reachWithin is how long an agent may take to say what it is at.
 	reachWithin = 10 * time.Second
-	// presentWithin is how long an agent may take to be there, which has just been looked at: somewhat
-	// more than one try, and than it takes to start again.
-	presentWithin = 4 * time.Second
+	// presentWithin is how long an agent may take to be there: somewhat longer than to start again. One
+	// that hangs takes connections, and does not answer.
+	presentWithin = 5 * time.Second
 	// DefaultWait is how long a startup or shutdown may take.
 	DefaultWait = 5 * time.Minute
 )

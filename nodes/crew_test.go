@@ -416,8 +416,8 @@ func TestAnswersWithoutALook(t *testing.T) {
 	}
 }
 
-// An agent that hangs makes a refusal late by some seconds alone: it takes the connection, and nothing
-// answers there.
+// Whether an agent is there is known after some seconds, also if it hangs: it takes the connection, and
+// nothing answers there.
 func TestAHungAgentIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
@@ -426,14 +426,10 @@ func TestAHungAgentIsNotWaitedFor(t *testing.T) {
 	t.Cleanup(func() { close(release); hangs.Close() })
 	f.servers["n3"] = hangs
 	begun := time.Now()
-	a := cluster.Action{Kind: cluster.Shutdown}
-	if _, _, err := f.crews["n1"].Foresee(t.Context(), a); err != nil {
-		t.Error(err)
-	}
-	if err := f.crews["n1"].Check(t.Context(), a); err == nil || !strings.Contains(err.Error(), "n3: ") || strings.Contains(err.Error(), "n2: ") {
+	if err := f.crews["n1"].Check(t.Context(), cluster.Action{Kind: cluster.Shutdown}); err == nil || !strings.Contains(err.Error(), "n3: ") {
 		t.Errorf("got %v, expected that n3 does not answer", err)
 	}
-	if took := time.Since(begun); took > 9*time.Second {
+	if took := time.Since(begun); took > 8*time.Second {
 		t.Errorf("it was waited for %s", took)
 	}
 }
