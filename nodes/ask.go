@@ -22,8 +22,9 @@ const Path = "/cluster/node"
 // Bounds of a question to another node.
 const (
 	connectWithin = 3 * time.Second
-	answerWithin  = 10 * time.Second
-	maxReply      = 64 << 10 // bytes
+
+	answerWithin = 10 * time.Second
+	maxReply     = 64 << 10 // bytes
 	// nextAddress is how long an address of an agent may be silent before the next one is tried as well.
 	nextAddress = 200 * time.Millisecond
 )

@@ -209,6 +209,7 @@
  *
  * @typedef {{node: string, author: string, code?: string, nodes: number, expires: string, state: string, result?: string,
  *   steps: {node?: string, step: string, state: string, text: string}[]}} ClusterInvitation
+ * @typedef {{node: string, steps: {node?: string, step: string, state: string, text: string}[], cluster?: Cluster}} ClusterMembership
  * @typedef {{name: string, type?: string, host?: string, state: string, leaving?: boolean, dc: boolean, resources: string[], attributes: Record<string, string>, utilization?: Record<string, string>}} ClusterNode
  * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, why?: string[], places: {node: string, state: string, role?: string}[], utilization?: Record<string, string>}} ClusterResource
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, code: number, status: string, meaning: string, reason: string, call: number, time: string}} ClusterFailure
