@@ -102,7 +102,7 @@ export function OtherPage({ name, part, id }) {
     return html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/clusters">Clusters</a></nav><div class="head"><${Title}>${name}</${Title}></div>
       ${known ? html`<${Empty} title=${`No cluster ${name}`}>The agent's setting <code>clusters</code> does not name it, or you may not see it. <a href="/clusters">Go to the clusters</a></${Empty}>` : html`<${Loading} lines=${6} />`}`;
   }
-  return html`<${Place.Provider} value=${place}><${Band} cluster=${c} />
+  return html`<${Place.Provider} value=${place}><${Band} cluster=${c} own=${ownPath(part, id)} />
     <${Problem} error=${found.error} onRetry=${found.again} />
     ${!v ? html`<${Unseen} cluster=${c} isLoading=${!found.data && !found.error} />`
       : part === "resource" ? html`<${ResourcePage} key=${id} id=${id} />` : part === "node" ? html`<${NodePage} key=${id} name=${id} />`
@@ -116,13 +116,21 @@ function Unseen({ cluster: c, isLoading }) {
     ${isLoading ? html`<${Loading} lines=${6} />` : html`<${Empty} title="Nothing is known of this cluster yet" />`}`;
 }
 
-/** Says whose state the page shows.
- * @param {{cluster: OtherCluster}} props */
-function Band({ cluster: c }) {
+/** Where an agent of the cluster itself has a page of this one.
+ * @param {string} [part]
+ * @param {string} [id] */
+function ownPath(part, id) {
+  if (part === "resource" || part === "node") return `/cluster/${part}s/${encodeURIComponent(id ?? "")}`;
+  return part === "history" ? "/history" : part === "config" ? "/cluster/config" : "/cluster";
+}
+
+/** Says whose state the page shows, and where it can be changed.
+ * @param {{cluster: OtherCluster, own: string}} props */
+function Band({ cluster: c, own }) {
   const away = c.state === "unreachable";
   return html`<section class=${classes("strip past", away && "away")} aria-label="Another cluster" role="note">
     <div><b>This is the cluster ${c.name}, read-only.</b>${away && html` <b>None of its agents answers: everything here is what was seen last.</b>`}<${Reported} cluster=${c} /></div>
-    <span class="grow"></span>${c.address && html`<a class="button" href=${c.address + "/cluster"} target="_blank" rel="noreferrer">Its own page</a>`}</section>`;
+    <span class="grow"></span>${c.address && html`<a class="button" href=${c.address + own} target="_blank" rel="noreferrer">Open the console of this cluster</a>`}</section>`;
 }
 
 /** @param {{cluster: OtherCluster, state: import("./types.js").Cluster}} props */
