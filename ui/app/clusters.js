@@ -121,7 +121,7 @@ function Unseen({ cluster: c, isLoading }) {
  * @param {string} [id] */
 function ownPath(part, id) {
   if (part === "resource" || part === "node") return `/cluster/${part}s/${encodeURIComponent(id ?? "")}`;
-  return part === "history" ? "/history" : part === "config" ? "/cluster/config" : "/cluster";
+  return part === "history" ? "/history" : part === "config" || part === "jobs" ? `/cluster/${part}` : "/cluster";
 }
 
 /** Says whose state the page shows, and where it can be changed.
