@@ -38,6 +38,7 @@ type clusterConfigHandlers struct {
 
 	objects ClusterConfiguration // nil: this node is in no cluster
 	drafts  ClusterDrafts        // nil: there are none
+	jobs    ClusterJobs          // nil: there are none
 	now     func() time.Time
 }
 

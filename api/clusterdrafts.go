@@ -21,14 +21,14 @@ import (
 // clusterDraftsPath is where the drafts of the cluster's configuration are.
 const clusterDraftsPath = "/cluster/drafts"
 
-// ClusterDrafts keeps drafts of the cluster's configuration, as store.ClusterDrafts does. An
+// ClusterDrafts keeps drafts of the cluster's configuration, as *drafts.Drafts does. An
 // unknown ID is an *lb.NotFoundError.
 type ClusterDrafts interface {
 	List(ctx context.Context) ([]config.Draft, error)
 	Draft(ctx context.Context, id string) (config.Draft, error)
 	// Create gives a draft without an ID one.
 	Create(ctx context.Context, d config.Draft) (config.Draft, error)
-	// Update changes a draft unless change has an error; others wait meanwhile.
+	// Update changes a draft unless change has an error. change may be called several times.
 	Update(ctx context.Context, id string, change func(config.Draft) (config.Draft, error)) (config.Draft, error)
 	Delete(ctx context.Context, id string) error
 }
@@ -44,13 +44,16 @@ func isSeen(c echo.Context, d config.Draft) bool { return d.Listed || d.Author =
 
 // draft is a draft that the caller sees.
 func (h clusterConfigHandlers) draft(c echo.Context, id string) (config.Draft, error) {
-	gone := &lb.NotFoundError{ID: config.Draft{ID: shown(id)}.Name(), Hint: "this is the agent of " + h.self() + ", and a draft is only on the node on which it was begun"}
+	gone := &lb.NotFoundError{ID: config.Draft{ID: shown(id)}.Name(), Hint: "this is the agent of " + h.self() + ", which knows the drafts of all nodes whose agents it reaches"}
 	if _, err := lb.ParseName(id); err != nil || h.drafts == nil {
 		return config.Draft{}, gone
 	}
 	d, err := h.drafts.Draft(c.Request().Context(), id)
+	if err == nil && isSeen(c, d) {
+		d, err = h.settled(c.Request().Context(), d)
+	}
 	if errors.As(err, new(*lb.NotFoundError)) || err == nil && !isSeen(c, d) {
-		err = gone
+		return config.Draft{}, gone
 	}
 	return d, err
 }
@@ -76,6 +79,9 @@ func (h clusterConfigHandlers) update(c echo.Context, id string, change func(con
 		if err := permit.Check(ctx); err != nil {
 			return d, err
 		}
+		if err := underway(d); err != nil {
+			return d, err
+		}
 		return change(d)
 	})
 }
@@ -93,6 +99,10 @@ type clusterDraft struct {
 	Conflicts []string           `json:"conflicts"`
 	Inject    []draftInjection   `json:"inject"`
 	At        *time.Time         `json:"at,omitempty"`
+	// Kept are the nodes whose agents are known to have it as it is here.
+	Kept []string `json:"kept"`
+	// Commit is the job that commits it; empty: none does.
+	Commit string `json:"commit,omitempty"`
 }
 
 type clusterDraftEdit struct {
@@ -116,6 +126,10 @@ func (h clusterConfigHandlers) document(d config.Draft) clusterDraft {
 	out := clusterDraft{
 		ID: d.ID, Author: d.Author, Message: d.Message, Listed: d.Listed, Begun: d.Begun, Changed: d.Changed,
 		Edits: []clusterDraftEdit{}, Objects: orEmpty(d.Objects()), Conflicts: []string{}, Inject: []draftInjection{},
+		Kept: orEmpty(d.Kept),
+	}
+	if d.Commit != nil {
+		out.Commit = d.Commit.Job
 	}
 	for _, e := range d.Edits {
 		edit := clusterDraftEdit{
@@ -204,9 +218,16 @@ func (h clusterDraftHandlers) list(c echo.Context) error {
 	slices.SortFunc(list, func(a, b config.Draft) int { return a.Begun.Compare(b.Begun) })
 	out := []clusterDraft{}
 	for _, d := range list {
-		if isSeen(c, d) {
-			out = append(out, h.document(d))
+		if !isSeen(c, d) {
+			continue
 		}
+		if d, err = h.settled(c.Request().Context(), d); errors.As(err, new(*lb.NotFoundError)) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		out = append(out, h.document(d))
 	}
 	return respond(c, http.StatusOK, out)
 }
@@ -349,6 +370,9 @@ func (h clusterDraftHandlers) rebase(c echo.Context) error {
 
 func (h clusterDraftHandlers) drop(c echo.Context) error {
 	d, err := h.named(c)
+	if err == nil {
+		err = underway(d)
+	}
 	if err != nil {
 		return err
 	}
@@ -406,51 +430,4 @@ func (h clusterDraftHandlers) foreseen(c echo.Context, d config.Draft) (draftFor
 		return out, err
 	}
 	return out, nil
-}
-
-// commit makes what the draft changes as one change, and drops the draft.
-func (h clusterDraftHandlers) commit(c echo.Context) error {
-	q := parameters(c.Request(), "wait")
-	wait := q.wait()
-	if err := q.err(); err != nil {
-		return err
-	}
-	d, err := h.named(c)
-	if err != nil {
-		return err
-	}
-	configuration, version, err := h.current(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	edits, err := d.Changes(configuration, version)
-	if err != nil {
-		return err
-	}
-	if len(d.Edits) == 0 {
-		return &lb.ConflictError{ID: d.Name(), Reason: "changes nothing"}
-	}
-	ctx := c.Request().Context()
-	o, err := order(c, edits)
-	if err != nil {
-		return err
-	}
-	out, j, err := h.objects.Configure(ctx, edits, wait, o)
-	setJob(c, j)
-	if err == nil || out.Cluster != nil { // the configuration is changed, whatever came of it
-		gone := h.drafts.Delete(context.WithoutCancel(ctx), d.ID)
-		if gone != nil && !errors.As(gone, new(*lb.NotFoundError)) {
-			err = errors.Join(err, gone)
-		}
-	}
-	if alone, ok := asSingle(err); ok {
-		return alone
-	}
-	if err != nil {
-		return err
-	}
-	if out.Cluster != nil {
-		c.Response().Header().Set(headerETag, clusterTag(*out.Cluster))
-	}
-	return respond(c, http.StatusOK, out)
 }

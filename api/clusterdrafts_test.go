@@ -190,11 +190,11 @@ func TestLossesAreShown(t *testing.T) {
 	}
 }
 
-// Who asks the agent of another node for a draft is told that drafts are not shared.
+// Who asks for a draft that there is not is told which agent has answered.
 func TestADraftOfAnotherNode(t *testing.T) {
 	s := configured(t)
 	for _, path := range []string{"/cluster/drafts/week-31", "/cluster/config/primitives?draft=week-31"} {
-		if f := s.get(path).refused(t, 404, "not_found"); !strings.Contains(f.Error, "agent of n1, and a draft is only on the node on which it was begun") {
+		if f := s.get(path).refused(t, 404, "not_found"); !strings.Contains(f.Error, "agent of n1, which knows the drafts of all nodes whose agents it reaches") {
 			t.Errorf("%s: %q", path, f.Error)
 		}
 	}

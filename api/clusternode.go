@@ -22,6 +22,9 @@ type ClusterNode interface {
 	Answer(ctx context.Context, verb string, question []byte) (answer []byte, by, job string, err error)
 }
 
+// maxDraftQuestion is the maximum size of a question that carries drafts.
+const maxDraftQuestion = 6 << 20
+
 // byNode is how the audit log calls the seal of another node.
 const byNode auth.ProofKind = "node"
 
@@ -45,18 +48,22 @@ func (h nodeHandlers) challenge(c echo.Context) error {
 // answer answers a question.
 func (h nodeHandlers) answer(c echo.Context) error {
 	verb := c.Param("verb")
-	if h.node == nil || !slices.Contains([]string{"challenge", "start", "stop", "state", "ping", "look", "sync", "leave"}, verb) {
+	if h.node == nil || !slices.Contains([]string{"challenge", "start", "stop", "state", "ping", "look", "sync", "leave", "drafts"}, verb) {
 		return echo.ErrNotFound
 	}
 	if verb == "challenge" {
 		return h.challenge(c)
 	}
-	data, err := body(c)
+	most := int64(maxBody)
+	if verb == "drafts" {
+		most = maxDraftQuestion
+	}
+	data, err := bodyOf(c, most)
 	if err != nil {
 		return err
 	}
 	text, by, job, err := h.node.Answer(c.Request().Context(), verb, data)
-	if (verb == "state" || verb == "ping" || verb == "look") && err == nil {
+	if slices.Contains([]string{"state", "ping", "look", "drafts"}, verb) && err == nil { // who has changed a draft is recorded on the node of the request
 		c.Set(lookKey, true)
 	}
 	if by != "" {

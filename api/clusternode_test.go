@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 
 	"thalassa/api/apitest"
@@ -16,6 +17,7 @@ func TestAgentsOfOtherNodes(t *testing.T) {
 	s.do("POST", "/cluster/node/challenge", "").wants(t, 200, nil)
 	s.do("POST", "/cluster/node/state", `{"seal":"good"}`).wants(t, 200, nil)
 	s.do("POST", "/cluster/node/ping", `{"seal":"good"}`).wants(t, 200, nil)
+	s.do("POST", "/cluster/node/drafts", `{"seal":"good","body":"`+strings.Repeat("A", 2<<20)+`"}`).wants(t, 200, nil) // larger than other questions
 	if now := len(s.audited(t, "")); now != before {
 		t.Errorf("looks are recorded: %d records, %d before", now, before)
 	}

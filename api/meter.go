@@ -66,6 +66,8 @@ func largestBody(c echo.Context) int64 {
 		return maxChangeset
 	case simulatePath:
 		return maxUploadedCIB
+	case clusterNodePath + "/:verb":
+		return maxDraftQuestion
 	case clusterImportsPath:
 		return clusterImportMemory // which goes to disk as it comes
 	case backupPath:

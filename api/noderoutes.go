@@ -119,7 +119,7 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 // of the wizards.
 func (d *nodeDialect) foresightRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
-	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
+	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, d.cfg.Now}
 	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight, d.pasts())
 	drafts := clusterDraftHandlers{foresight}
 	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
@@ -185,7 +185,7 @@ func (d *nodeDialect) pastRoutes() []Route {
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
-	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.Now}
+	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, d.cfg.Now}
 	jobs := jobHandlers{cluster, d.cfg.ClusterJobs}
 	haproxy := haproxyHandlers{cluster, d.cfg.ClusterHAProxy}
 	agents := nodeHandlers{d.cfg.ClusterNode, d.cfg.IsSealError}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"thalassa/corosync"
@@ -227,25 +228,50 @@ func (h *host) withoutNode(ctx context.Context, name string) error {
 	return err
 }
 
-// forget removes what Pacemaker remembers of a node, and returns when it has forgotten it.
+// forget removes what Pacemaker remembers of a node, and returns when it has forgotten it: its
+// configuration and its controllers.
+//
+// A controller never forgets a node by itself, and writes all that it remembers into the
+// configuration when a node comes or goes, or another one becomes the DC. crm_node from 2.0.5 to
+// 2.1.6 sends the controller its question and ends without an answer, and what a busy controller has
+// not read by then is lost. So the list of the controller is read back, and the question repeated.
+// One controller passes it on to all in one order, which those of other nodes get as well.
 func (h *host) forget(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, forgetWithin)
 	defer cancel()
 	for {
-		s, err := h.cfg.Cluster.Now(ctx)
-		if err != nil {
+		where, err := h.remembers(ctx, name)
+		if err != nil || where == "" {
 			return err
-		}
-		if s.NodeNamed(name).Name == "" {
-			return nil
 		}
 		if _, err := h.cfg.tool(ctx, "crm_node", "--force", "--remove", name); err != nil {
 			return err
 		}
 		if wake.Pause(ctx, 250*time.Millisecond) != nil {
-			return fmt.Errorf("node %s is still known to Pacemaker after %s", name, forgetWithin)
+			return fmt.Errorf("node %s is still known to Pacemaker (%s) after %s", name, where, forgetWithin)
 		}
 	}
+}
+
+// remembers says what of Pacemaker knows a node; empty: nothing does.
+func (h *host) remembers(ctx context.Context, name string) (where string, err error) {
+	s, err := h.cfg.Cluster.Now(ctx)
+	if err != nil {
+		return "", err
+	}
+	if s.NodeNamed(name).Name != "" {
+		return "its configuration", nil
+	}
+	peers, err := h.cfg.tool(ctx, "crm_node", "--list")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(peers) { // ID NAME STATE
+		if f := strings.Fields(line); len(f) > 1 && strings.EqualFold(f[1], name) {
+			return "its controller", nil
+		}
+	}
+	return "", nil
 }
 
 // settle deals with a node that an earlier run was adding when it ended: one that is online has

@@ -40,7 +40,18 @@ var tools = map[string]string{
 	"corosync-cfgtool": `for node in "$WORLD"/*/; do
 			[ ! -e "$node/run/corosync" ] || sed -n 's/.*config_version: //p' "$node/etc/corosync.conf" >"$node/run/corosync"
 		done`,
-	"crm_node": `for node in "$WORLD"/*/; do rm -f "$node/known/$3"; done`,
+	// The first is what Pacemaker's configuration has, the second what its controllers remember. A file
+	// run/busy loses one question to the controllers, as that of a loaded machine.
+	"crm_node": `if [ "$1" = --list ]; then
+			for peer in "$HERE"/peers/*; do [ ! -e "$peer" ] || echo "7 ${peer##*/} lost"; done
+			exit 0
+		fi
+		lost=$([ ! -e "$HERE/run/busy" ] || echo yes)
+		rm -f "$HERE/run/busy"
+		for node in "$WORLD"/*/; do
+			rm -f "$node/known/$3"
+			[ "$lost" ] || rm -f "$node/peers/$3"
+		done`,
 }
 
 func newWorld(tb testing.TB, machines int) *world {
@@ -48,7 +59,7 @@ func newWorld(tb testing.TB, machines int) *world {
 	w := &world{tb.TempDir()}
 	for i := range machines {
 		dir := w.path(i+1, "")
-		for _, sub := range []string{"etc", "cib", "sbin", "run", "known"} {
+		for _, sub := range []string{"etc", "cib", "sbin", "run", "known", "peers"} {
 			mustNot(tb, os.MkdirAll(filepath.Join(dir, sub), 0o755))
 		}
 		for name, script := range tools {
@@ -203,6 +214,7 @@ func (c *machineCluster) Now(context.Context) (cluster.Status, error) {
 		if _, known := c.w.conf(other).Node(c.w.name(c.machine)); known && c.runs(other) && string(theirs) == string(key) {
 			state, online = "online", online+1
 			_ = os.WriteFile(c.w.path(c.machine, "known/"+n.Name), nil, 0o600)
+			_ = os.WriteFile(c.w.path(c.machine, "peers/"+n.Name), nil, 0o600)
 		}
 		if state == "online" || c.w.exists(c.machine, "known/"+n.Name) {
 			s.Nodes = append(s.Nodes, cluster.Node{Name: n.Name, State: state})

@@ -1,6 +1,10 @@
 package cluster
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
 
 // An Order is how a job is asked for.
 type Order struct {
@@ -11,6 +15,12 @@ type Order struct {
 	// compared with a former one of the same key.
 	Key  string
 	Body []byte
+}
+
+// JobID is the id of the job of an order that has a Key: the same on each node.
+func (o Order) JobID() string {
+	sum := sha256.Sum256([]byte("thalassa job\x00" + o.Author + "\x00" + o.Key))
+	return hex.EncodeToString(sum[:10])
 }
 
 // A JobQuery selects jobs. The zero value selects the newest 100.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -211,37 +210,6 @@ func (a *afternoon) passes() {
 		a.cluster.Fences(t, a.asked.Name, begun)
 	})
 	a.happens("the cable is in", a.cluster.AwaitAll)
-}
-
-// served is the agent of a node for a browser on this machine.
-func (a *afternoon) served(n *cluster.Node) *node {
-	a.t.Helper()
-	listener, err := new(net.ListenConfig).Listen(a.t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.t.Cleanup(func() { _ = listener.Close() })
-	dial := a.cluster.Dial(n.Name)
-	pass := func(conn net.Conn) {
-		defer conn.Close()
-		agent, err := dial(a.t.Context(), "tcp", "127.0.0.1:10000")
-		if err != nil {
-			return // the browser tells of it
-		}
-		defer agent.Close()
-		go func() { defer agent.Close(); _, _ = io.Copy(agent, conn) }()
-		_, _ = io.Copy(conn, agent)
-	}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go pass(conn)
-		}
-	}()
-	return &node{tb: a.t, api: listener.Addr().(*net.TCPAddr).Port, secure: true}
 }
 
 // knows are the transitions that the agent of a node has, the newest first, once it knows what was

@@ -178,6 +178,7 @@ func secretsStay(t *testing.T, s *clusterFixture, client *http.Client) {
 	if log := must("GET", "/audit?limit=1000", ""); !strings.Contains(log, "primitives/api") || !strings.Contains(log, "export") {
 		t.Errorf("the audit log has no export of primitives/api: %.2000s", log)
 	}
+	secretsOfDraftsStay(t, s, client, "canary")
 	must("DELETE", "/cluster/drafts/canary", "")
 	for _, node := range s.cluster.Up() {
 		noCanary(t, "the log of "+node.Name, node.Log("thalassa.log", 100000))

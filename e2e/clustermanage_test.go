@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -356,32 +357,46 @@ func (s *managedFixture) monitorMoves(t *testing.T) {
 }
 
 // get asks at the address, with the key and session of the login.
-func (s *managedFixture) get(path string, v any) error {
-	data, err := os.ReadFile(filepath.Join(s.home, "thalassa", "contexts.json"))
+func (s *managedFixture) get(path string, v any) error { return s.getAt(manageAt, path, v) }
+
+// getAt is get at any agent.
+func (s *managedFixture) getAt(address, path string, v any) error {
+	text, err := s.send(http.MethodGet, address+path, "")
 	if err != nil {
 		return err
+	}
+	return json.Unmarshal([]byte(text), v)
+}
+
+// send sends a request with the session of the login to any agent.
+func (s *managedFixture) send(method, address, body string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(s.home, "thalassa", "contexts.json"))
+	if err != nil {
+		return "", err
 	}
 	var known struct{ Contexts []struct{ Token string } }
 	if err := json.Unmarshal(data, &known); err != nil {
-		return err
+		return "", err
 	}
-	request, err := http.NewRequest(http.MethodGet, manageAt+path, http.NoBody)
+	request, err := http.NewRequest(method, address, strings.NewReader(body))
 	if err != nil {
-		return err
+		return "", err
 	}
 	request.Header.Set("Authorization", "Bearer "+known.Contexts[0].Token)
+	request.Header.Set("Content-Type", "application/json")
 	c := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DialContext: s.cluster.Dial("client"), DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true},
 	}}
 	answer, err := c.Do(request)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, answer.Status)
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s %s: %s: %.300s", method, address, answer.Status, text)
 	}
-	return json.NewDecoder(answer.Body).Decode(v)
+	return string(text), err
 }
 
 // certificateNames looks whether the certificate of the agent with the address names it.

@@ -273,14 +273,9 @@ func (a *afternoon) placesOfVIP(r *reader) {
 // read has ann log in at the pages of a node, and read.
 func (a *afternoon) read(t *testing.T) {
 	t.Helper()
-	p := openPage(t, a.served(a.asked), "/cluster", look{width: 1280, height: 1100})
+	p := openPage(t, a.servedAt(a.asked.Name, "127.0.0.1:10000"), "/cluster", look{width: 1280, height: 1100})
 	p.excuse("401", "data:image/svg+xml") // nobody has logged in, and the icon in Chromium's own field for a time
-	p.sees(`location.pathname === "/login"`)
-	p.click(p.button("form", "Use a name and password"))
-	p.write("#user", "ann")
-	p.write("#password", "correct horse")
-	p.press("\r")
-	p.sees(`location.pathname === "/cluster"`)
+	p.signIn("ann", "/cluster")
 	a.questions(t, p)
 	for _, path := range []string{"/history", "/history?id=" + a.fencing} { // the pictures are of the last one
 		p.visit(path)

@@ -51,6 +51,7 @@ func TestClusterObjectsPage(t *testing.T) {
 	p.write("#f-params-ip", "192.0.2.10")
 	p.click("dialog .primary")
 	p.reads(`[aria-label="Prediction"]`, "Pacemaker predicts")
+	p.sees(`(r => r.top > 0 && r.bottom < document.querySelector("dialog footer").getBoundingClientRect().top)(document.querySelector("[aria-label=Prediction]").getBoundingClientRect())`)
 	if got := param("vip", "ip"); got != "192.0.2.9" {
 		t.Errorf("the preview has changed it: %s", got)
 	}

@@ -209,7 +209,7 @@ func (p *page) rolePages(role string) {
 	p.sees(`!document.querySelector("main .problem")`)
 
 	p.visit("/history")
-	p.sees(`!document.querySelector('a[href="/cluster/history/export"]')`)
+	p.sees(`[...document.querySelectorAll(".toolbar button")].find(b => b.innerText === "Export…")?.getAttribute("aria-disabled") === "true"`)
 	p.click(`[aria-label="Transitions"] tbody tr:first-child a`)
 	p.reads(`[aria-label="Decisions"]`, "vip")
 	p.sees(`!document.querySelector('a[href*="suppose"]')`)

@@ -152,6 +152,7 @@ func TestClustersPage(t *testing.T) {
 	p.reads("h1", "vip")
 	p.reads(".crumbs", "Clusters / rome / Resources")
 	p.reads(`[aria-label="Where it runs"]`, "n1", "started")
+	p.sees(`document.querySelector(".strip.past a").href.endsWith("/cluster/resources/vip") && document.querySelector(".strip.past a").innerText === "Open the console of this cluster"`)
 	p.sees(`document.querySelector(".strip.past") && document.querySelectorAll("main button").length === 0 && !document.querySelector('[href^="/cluster/config"]')`)
 	p.barriers(axe(t), "a resource of another cluster", allRules)
 	p.click(`[aria-label="Where it runs"] a[href="/clusters/rome/nodes/n1"]`)

@@ -112,7 +112,7 @@ func TestImportedHistoryPage(t *testing.T) {
 	p := openPage(t, n, "/history", look{})
 	p.excuse("400", "data:image/svg+xml") // the refusal, and the icon in Chromium's own field for a time
 	p.reads("h1", "History")
-	p.sees(`document.querySelector('a[href="/cluster/history/export"]') !== null`)
+	p.exports(t)
 	p.click(p.button(".toolbar", "Import"))
 	p.reads("dialog", "Imported histories", "crm report")
 	p.chooseFile("#f-history", "bad.tar.gz", "no archive")
@@ -124,7 +124,7 @@ func TestImportedHistoryPage(t *testing.T) {
 	p.click(`dialog button[type="submit"]`)
 	p.reads(`[aria-label="Imported"]`, "imported past of berlin, not this cluster's", "n1, n2", "from an export")
 	p.reads(`[aria-label="Transitions"]`, "warning", "recover vip on n1")
-	p.sees(`document.querySelector('a[href="/cluster/history/export"]') === null`)
+	p.sees(`[...document.querySelectorAll(".toolbar button")].every(b => b.innerText !== "Export…")`)
 	p.shot("history-imported")
 	p.barriers(axe(t), "an imported past", allRules)
 	p.legible("an imported past", look{})
@@ -149,6 +149,32 @@ func TestImportedHistoryPage(t *testing.T) {
 	p.click(p.button(".toolbar", "Import"))
 	p.click(`dialog [aria-label="Imports"] button`)
 	p.sees(`document.querySelector('dialog [aria-label="Imports"]') === null && document.querySelector('[aria-label="Imported"]') === null`)
+}
+
+// exports looks at the dialog that asks which interval goes into a file.
+func (p *page) exports(t *testing.T) {
+	t.Helper()
+	link := func(test string) {
+		p.tb.Helper()
+		p.sees(`(l => ` + test + `)(new URL(document.querySelector("dialog a[download]").href))`)
+	}
+	p.click(p.button(".toolbar", "Export…"))
+	p.reads("dialog", "The last hour", "It has no secrets")
+	link(`l.pathname === "/cluster/history/export" && Math.abs(Date.now() - 3600000 - Date.parse(l.searchParams.get("from"))) < 60000 && !l.searchParams.has("to")`)
+	p.barriers(axe(t), "the dialog of an export", allRules)
+	p.choose("#f-interval", "all")
+	link(`l.search === ""`)
+	p.choose("#f-interval", "own")
+	p.write("#f-from", "yesterday")
+	p.reads("#f-from-error", "Is no time", "such as 2026-11-29 13:00")
+	p.sees(`!document.querySelector("dialog a[download]") && document.querySelector("dialog .primary").disabled`)
+	p.write("#f-from", "2026-11-29 13:00")
+	p.write("#f-to", "2026-11-29 12:00")
+	p.reads("#f-to-error", "Is not after the beginning")
+	p.write("#f-to", "2026-11-29 14:00")
+	link(`Date.parse(l.searchParams.get("to")) - Date.parse(l.searchParams.get("from")) === 3600000 && l.searchParams.get("from").endsWith("Z")`)
+	p.press("\x1b")
+	p.sees(`!document.querySelector("dialog")`)
 }
 
 // chooseBytes has a field for files hold one of any bytes.

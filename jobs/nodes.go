@@ -57,12 +57,16 @@ func (c carrier) beginNodes(ctx context.Context, t *task) error {
 		return c.pass(ctx, t)
 	}
 	a := t.rec.action()
-	foreseen, commands, err := c.cfg.Nodes.Foresee(ctx, a)
+	checking, stop := context.WithCancel(ctx)
+	defer stop()
+	checked := make(chan error, 1)
+	go func() { checked <- c.cfg.Nodes.Check(checking, a) }()
+	foreseen, commands, err := c.foresee(ctx, a, checked)
 	if err == nil {
 		err = c.spares(t.rec, c.ledger.going(t.rec, c.cfg.Now()))
 	}
 	if err == nil {
-		err = c.cfg.Nodes.Check(ctx, a)
+		err = <-checked
 	}
 	if err == nil {
 		err = cmp.Or(permit.Check(ctx), context.Cause(ctx))
@@ -76,6 +80,41 @@ func (c carrier) beginNodes(ctx context.Context, t *task) error {
 		return err
 	}
 	return c.pass(ctx, t)
+}
+
+// foreseeLonger is how much longer than the check of the agents a look ahead may take that is to say
+// more than the check does: an agent that hangs makes both late.
+const foreseeLonger = 2 * time.Second
+
+// foresee looks ahead, and gives up a while after the check of the agents has refused the action. What
+// the check says stays in the channel otherwise.
+func (c carrier) foresee(ctx context.Context, a cluster.Action, checked chan error) (out cluster.Consequences, commands []string, err error) {
+	limited, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		out, commands, err = c.cfg.Nodes.Foresee(limited, a)
+	}()
+	select {
+	case <-ended:
+		return out, commands, err
+	case refused := <-checked:
+		checked <- refused
+		if refused == nil {
+			break
+		}
+		select {
+		case <-ended:
+		case <-time.After(foreseeLonger):
+			stop(refused)
+		}
+	}
+	<-ended
+	if err == nil || limited.Err() == nil {
+		return out, commands, err
+	}
+	return out, commands, context.Cause(limited)
 }
 
 // askNodes asks the agents of all nodes of the job until its time is over.

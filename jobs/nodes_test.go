@@ -25,6 +25,7 @@ type nodesOf struct {
 	asked   []string
 	hangs   bool // what is asked for does not come about
 	refused error
+	slow    time.Duration          // a look ahead, since an agent hangs; half of it a check
 	silent  bool                   // the agents of other nodes do not answer
 	lost    string                 // nor does that of this node
 	apart   func(job string) error // nil: nothing is in the way
@@ -70,11 +71,23 @@ func (n *nodesOf) set(change func()) {
 	change()
 }
 
-func (n *nodesOf) Foresee(context.Context, cluster.Action) (cluster.Consequences, []string, error) {
+func (n *nodesOf) Foresee(ctx context.Context, _ cluster.Action) (cluster.Consequences, []string, error) {
+	n.mu.Lock()
+	slow := n.slow
+	n.mu.Unlock()
+	select {
+	case <-time.After(slow):
+	case <-ctx.Done():
+		return cluster.Consequences{}, nil, context.Cause(ctx)
+	}
 	return cluster.Consequences{Actions: []cluster.Consequence{{Action: "stop", Resource: "vip", Node: "n1"}, {Action: "shut down", Node: "n1"}}}, []string{"n1: systemctl stop pacemaker corosync"}, nil
 }
 
 func (n *nodesOf) Check(context.Context, cluster.Action) error {
+	n.mu.Lock()
+	slow := n.slow
+	n.mu.Unlock()
+	<-time.After(slow / 2)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.refused
@@ -271,7 +284,13 @@ func TestShutdownThatFails(t *testing.T) {
 		if _, j, err := r.Do(t.Context(), a, o); err == nil || !strings.Contains(err.Error(), "n3: its agent") || j.ID != "" || n.notes() != "" {
 			t.Errorf("refused: %+v, %v, asked: %q", j, err, n.notes())
 		}
-		n.set(func() { n.refused, n.hangs = nil, true })
+		// An agent that hangs makes the look ahead late, and what it says is not waited for.
+		n.set(func() { n.slow = 10 * time.Second })
+		begun := time.Now()
+		if _, _, err := r.Do(t.Context(), a, o); err == nil || !strings.Contains(err.Error(), "n3: its agent") || time.Since(begun) != 7*time.Second {
+			t.Errorf("refused after %s: %v, expected 7 s", time.Since(begun), err)
+		}
+		n.set(func() { n.refused, n.hangs, n.slow = nil, true, 0 })
 		a.Wait = time.Minute
 		_, j, err := r.Do(t.Context(), a, o)
 		if !cluster.IsKind(err, cluster.KindTimedOut) || j.State != cluster.JobTimedOut || !strings.Contains(j.Result, "not as asked: n2") || j.Ended.Sub(j.Begun) != time.Minute {

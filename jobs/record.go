@@ -168,8 +168,7 @@ func idOf(o cluster.Order) string {
 		_, _ = rand.Read(data) // never fails
 		return hex.EncodeToString(data)
 	}
-	sum := sha256.Sum256([]byte("thalassa job\x00" + o.Author + "\x00" + o.Key))
-	return hex.EncodeToString(sum[:10])
+	return o.JobID()
 }
 
 // requestOf is the digest of a request. It is keyed, so that nobody who reads it can guess a

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"thalassa/internal/wake"
+	"thalassa/lb"
 	"thalassa/membership"
 )
 
@@ -136,6 +137,17 @@ func (a *acts) note(verb string) (become func(verb string)) {
 	}
 }
 
+// movesServices refuses while this node joins or leaves a cluster, which starts and stops its services.
+// The error is an *lb.ConflictError.
+func (a *acts) movesServices() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.now.Doing != membership.VerbJoin && a.now.Doing != membership.VerbLeave {
+		return nil
+	}
+	return &lb.ConflictError{ID: "cluster", Reason: "nothing is started or stopped here: " + Membership{Doing: a.now.Doing}.work()}
+}
+
 // isBusy reports whether another command of root is at work on this node.
 func isBusy(err error) bool {
 	_, is := errors.AsType[*membership.BusyError](err)
@@ -161,11 +173,14 @@ func (a *acts) run(q membership.Question, end func(error)) {
 // leave has this node leave for a job, as far as no later one has come.
 func (l *Local) leave(ctx context.Context, by string, q Question) (Report, error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	err := l.refuse(q)
+	if err == nil {
+		err = l.idle() // what starts or stops services has begun before
+	}
 	if err == nil {
 		l.accept(q)
 	}
-	l.mu.Unlock()
 	if later, isLater := errors.AsType[*laterError](err); isLater {
 		r := l.acts.report()
 		r.Later = later.job

@@ -31,6 +31,11 @@ type Going struct {
 	Carrier string `json:"carrier"`
 }
 
+// goingOf is a job as other nodes hear of it.
+func goingOf(j cluster.Job) Going {
+	return Going{Job: j.ID, Kind: j.Kind, Object: j.Object, Nodes: j.Nodes, By: j.Author, Carrier: j.Node}
+}
+
 // maxGoing bounds Membership.Jobs.
 const maxGoing = 16
 
@@ -68,7 +73,7 @@ func (l *Local) look(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	for _, j := range list[:min(len(list), maxGoing)] {
-		r.Membership.Jobs = append(r.Membership.Jobs, Going{Job: j.ID, Kind: j.Kind, Object: j.Object, Nodes: j.Nodes, By: j.Author, Carrier: j.Node})
+		r.Membership.Jobs = append(r.Membership.Jobs, goingOf(j))
 	}
 	return r, nil
 }
@@ -180,7 +185,11 @@ func isService(kind string) bool { return kind == cluster.Startup || kind == clu
 func (c *Crew) Apart(ctx context.Context, a cluster.Action, job string) error {
 	limited, cancel := context.WithTimeout(ctx, reachWithin) // of which a node that is at work needs half
 	defer cancel()
-	all := lookAll(limited, c, c.cfg.memberNames(c.cfg.View()), false)
+	names := c.cfg.memberNames(c.cfg.View())
+	if !slices.Contains(names, c.Self()) { // it may be in no cluster yet, and join one
+		names = append(slices.Clone(names), c.Self())
+	}
+	all := lookAll(limited, c, names, false)
 	found := opposed(all, a.Kind, job)
 	for node, s := range all {
 		if text := s.work(); s.err == nil && text != "" {

@@ -194,3 +194,73 @@ func TestADeadNodeIsNotWaitedFor(t *testing.T) {
 		t.Errorf("it was waited for %s", took)
 	}
 }
+
+// A node does not join while its own services are started or stopped, or a job is about to do that, and
+// they are not while it joins or leaves. It is in no cluster yet, and nobody else knows.
+func TestANodeThatJoinsMovesItsOwnServices(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	question := nodes.Question{Job: "aaaaaaaaaaaaaaaaaaaa", Begun: time.Now().UnixMilli(), Until: time.Now().Add(time.Minute).UnixMilli()}
+	var m *nodes.Members
+	join := func() error {
+		_, err := m.Join(t.Context(), cluster.Joining{Code: "x"}, cluster.Order{})
+		return err
+	}
+	isConflict := func(err error, words string) {
+		t.Helper()
+		if !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), words) {
+			t.Errorf("got %v, expected a conflict with %q", err, words)
+		}
+	}
+	joins, release := make(chan struct{}), make(chan struct{})
+	f.change("n2", func(m *machine) {
+		m.joins = func(_ context.Context, q membership.Question, _ func(membership.Event)) error {
+			if q.Code == "" { // the probe
+				return failed()
+			}
+			close(joins)
+			<-release
+			return nil
+		}
+		m.holds = make(chan struct{})
+	})
+	m = f.members(t, "n2")
+	begin := func(verb string) error { return f.locals["n2"].Begin(t.Context(), verb, "ann", question) }
+
+	// A stop is under way.
+	testkit.Eventually(t, 5*time.Second, func() error { return begin(nodes.Stop) }) // the probe may not have ended
+	isConflict(join(), "this node is at work: stop all")
+	_, err := f.locals["n2"].Obey(t.Context(), nodes.Leave, "ann", question)
+	isConflict(err, "this node is at work: stop all")
+	close(f.machines["n2"].holds)
+	testkit.Eventually(t, 5*time.Second, func() error {
+		if r, err := f.locals["n2"].Report(t.Context()); err != nil || r.Doing != "" {
+			return errors.New("it has not stopped")
+		}
+		return nil
+	})
+
+	// A job is about to start something.
+	f.knows("n2", cluster.Job{ID: "bbbbbbbbbbbbbbbbbbbb", Kind: cluster.Startup, Object: "cluster", Author: "bob", Node: "n2"})
+	isConflict(join(), "the cluster is being started (job bbbbbbbbbbbbbbbbbbbb of bob at n2)")
+	f.knows("n2", cluster.Job{ID: "cccccccccccccccccccc", Kind: cluster.Leave, Object: "node/n1", Author: "bob", Node: "n2"})
+
+	// The node joins.
+	all := make(chan error, 1)
+	go func() { all <- join() }()
+	<-joins
+	for _, verb := range []string{nodes.Start, nodes.Stop} {
+		isConflict(begin(verb), "it is joining a cluster")
+	}
+	f.all.put(f.all.forgotten, "n2", true) // no cluster has it
+	isConflict(f.crews["n2"].Apart(t.Context(), cluster.Action{Kind: cluster.Startup}, ""), "it is joining a cluster")
+	f.all.put(f.all.forgotten, "n2", false)
+	if _, err := f.machines["n2"].set(t.Context(), true, ""); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if err := <-all; err != nil {
+		t.Error(err)
+	}
+	testkit.Eventually(t, 5*time.Second, func() error { return begin(nodes.Start) })
+}

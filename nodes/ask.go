@@ -22,8 +22,9 @@ const Path = "/cluster/node"
 // Bounds of a question to another node.
 const (
 	connectWithin = 3 * time.Second
-	answerWithin  = 10 * time.Second
-	maxReply      = 64 << 10 // bytes
+
+	answerWithin = 10 * time.Second
+	maxReply     = 64 << 10 // bytes
 	// nextAddress is how long an address of an agent may be silent before the next one is tried as well.
 	nextAddress = 200 * time.Millisecond
 )
@@ -122,6 +123,11 @@ func (c *Crew) askAt(ctx context.Context, at door, node, verb string, q Question
 		return r, err
 	}
 	q.Node, q.Nonce, q.Fresh, q.From = node, at.challenge.Nonce, fresh(), c.cfg.Roster.Self()
+	if q.message != nil {
+		if q.Body, err = encrypted(key, q, "question", q.message); err != nil {
+			return r, err
+		}
+	}
 	q = q.sealed(key, verb)
 	var a Answer
 	if err := c.send(ctx, http.MethodPost, at.base+Path+"/"+verb, q, &a); err != nil {
@@ -156,7 +162,11 @@ func (c *Crew) send(ctx context.Context, method, address string, body, out any) 
 		return err
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
+	most := int64(maxReply)
+	if q, is := body.(Question); is && q.message != nil {
+		most = MaxQuestion
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, most))
 	if err != nil {
 		return err
 	}

@@ -57,8 +57,11 @@ const (
 	lookAgain = 100 * time.Millisecond
 	// againAfter is the pause after a failure, before the same is asked for again.
 	againAfter = 5 * time.Second
-	// reachWithin is how long an agent may take to be there.
+	// reachWithin is how long an agent may take to say what it is at.
 	reachWithin = 10 * time.Second
+	// presentWithin is how long an agent may take to be there: somewhat longer than to start again. One
+	// that hangs takes connections, and does not answer.
+	presentWithin = 5 * time.Second
 	// DefaultWait is how long a startup or shutdown may take.
 	DefaultWait = 5 * time.Minute
 )
@@ -210,7 +213,7 @@ func (c *Crew) Check(ctx context.Context, a cluster.Action) error {
 	if err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeout(ctx, reachWithin)
+	limited, cancel := context.WithTimeout(ctx, presentWithin)
 	defer cancel()
 	now := c.cfg.Now()
 	left := c.until(limited, targets, State, Question{Begun: now.UnixMilli(), Until: a.Until(now).UnixMilli()}, func(string, Report) bool { return true })

@@ -29,6 +29,7 @@ type machine struct {
 	key     string
 	broken  error
 	looks   int
+	holds   chan struct{} // not nil: services stop when it is closed
 
 	membershipOf
 }
@@ -85,6 +86,12 @@ func (m *machine) Start(ctx context.Context, name string) (map[string]services.S
 }
 
 func (m *machine) Stop(ctx context.Context, name string) (map[string]services.State, error) {
+	m.mu.Lock()
+	holds := m.holds
+	m.mu.Unlock()
+	if holds != nil {
+		<-holds
+	}
 	return m.set(ctx, false, name)
 }
 
@@ -406,5 +413,23 @@ func TestAnswersWithoutALook(t *testing.T) {
 	f.servers["n2"].Close()
 	if f.crews["n1"].Answers(t.Context(), "n2") {
 		t.Error("an agent that is gone answers")
+	}
+}
+
+// Whether an agent is there is known after some seconds, also if it hangs: it takes the connection, and
+// nothing answers there.
+func TestAHungAgentIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	release := make(chan struct{})
+	hangs := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	t.Cleanup(func() { close(release); hangs.Close() })
+	f.servers["n3"] = hangs
+	begun := time.Now()
+	if err := f.crews["n1"].Check(t.Context(), cluster.Action{Kind: cluster.Shutdown}); err == nil || !strings.Contains(err.Error(), "n3: ") {
+		t.Errorf("got %v, expected that n3 does not answer", err)
+	}
+	if took := time.Since(begun); took > 8*time.Second {
+		t.Errorf("it was waited for %s", took)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"thalassa/cluster"
 	"thalassa/internal/strictjson"
 	"thalassa/lb"
+	"thalassa/membership"
 	"thalassa/services"
 )
 
@@ -47,6 +48,10 @@ type Report struct {
 	Later string `json:"later,omitempty"`
 	// Membership is set in answers to look, sync and leave.
 	Membership *Membership `json:"membership,omitempty"`
+	// Body is an encrypted message, in answers to drafts.
+	Body string `json:"body,omitempty"`
+
+	message []byte // that was encrypted
 }
 
 // isUp reports whether both services run.
@@ -95,6 +100,7 @@ type Local struct {
 
 	mu      sync.Mutex
 	jobs    func() ([]cluster.Job, error) // nil: there are none
+	drafts  Hearer                        // nil: there are none
 	base    context.Context               //nolint:containedctx // of Run, for what is under way
 	running sync.WaitGroup
 	doing   string
@@ -209,7 +215,8 @@ func (l *Local) Obey(ctx context.Context, verb, by string, q Question) (Report, 
 
 // Begin begins to start or stop a service, or both if the question has none, and does not wait
 // for the end, see Report. What is under way already does not begin again. The error is an
-// *lb.ConflictError while the opposite is under way, or if the time of the job is over.
+// *lb.ConflictError while the opposite is under way or this node joins or leaves a cluster, or if the
+// time of the job is over.
 func (l *Local) Begin(ctx context.Context, verb, by string, q Question) error {
 	service := q.Service
 	what := verb + " " + service
@@ -224,12 +231,17 @@ func (l *Local) Begin(ctx context.Context, verb, by string, q Question) error {
 	if err := l.refuse(q); err != nil {
 		return err
 	}
+	if l.doing != what { // what is under way has begun before
+		if err := l.idle(); err != nil {
+			return err
+		}
+		if err := l.acts.movesServices(); err != nil {
+			return err
+		}
+	}
 	l.accept(q)
-	switch {
-	case l.doing == what:
+	if l.doing == what {
 		return nil
-	case l.doing != "":
-		return &lb.ConflictError{ID: "cluster", Reason: "this node is at work: " + l.doing}
 	}
 	l.doing, l.failed = what, ""
 	l.log.InfoContext(ctx, "services of the cluster", "doing", what, "by", by, "job", q.Job)
@@ -248,6 +260,42 @@ func (l *Local) Begin(ctx context.Context, verb, by string, q Question) error {
 		}
 	})
 	return nil
+}
+
+// idle refuses while services are being started or stopped. The caller holds the mutex.
+func (l *Local) idle() error {
+	if l.doing == "" {
+		return nil
+	}
+	return &lb.ConflictError{ID: "cluster", Reason: "this node is at work: " + l.doing}
+}
+
+// noteJoin notes that this node joins a cluster, which starts and stops its services, unless they are
+// being started or stopped, or a job is about to do that. The function notes what has become of it;
+// empty: its end. The error is an *lb.ConflictError that names what is under way.
+func (l *Local) noteJoin() (become func(verb string), err error) {
+	l.mu.Lock()
+	err = l.idle()
+	become = func(string) {}
+	if err == nil {
+		become = l.acts.note(membership.VerbJoin)
+	}
+	jobs := l.jobs
+	l.mu.Unlock()
+	if err != nil || jobs == nil {
+		return become, err
+	}
+	// A job is known before it looks for a join, and the join is noted: at least one sees the other.
+	list, err := jobs()
+	for _, j := range list {
+		if err == nil && isService(j.Kind) {
+			err = &lb.ConflictError{ID: "cluster", Reason: goingOf(j).String() + "; wait for the end, or cancel it"}
+		}
+	}
+	if err != nil {
+		become("")
+	}
+	return become, err
 }
 
 // Challenge is what the next question must have, as JSON.
@@ -284,7 +332,13 @@ func (l *Local) Answer(ctx context.Context, verb string, body []byte) (out []byt
 		return nil, "", "", errSeal
 	}
 	by, job = q.By+" on "+q.From, q.Job
-	r, err := l.Obey(ctx, verb, by, q)
+	var r Report
+	if verb == Drafts {
+		by = "the agent on " + q.From
+		r, err = l.answerMessage(ctx, q, key)
+	} else {
+		r, err = l.Obey(ctx, verb, by, q)
+	}
 	if err != nil {
 		return nil, by, job, err
 	}

@@ -347,22 +347,25 @@ func (m *Members) beginJoining(j cluster.Joining, o cluster.Order) (*joining, er
 			return nil, &lb.ConflictError{ID: "cluster", Reason: "this node is joining a cluster by another request"}
 		}
 	}
+	become, err := m.crew.cfg.Local.noteJoin()
+	if err != nil {
+		return nil, err
+	}
 	t := &joining{key: o.Key, digest: digest, in: make(chan struct{}), steps: []cluster.MembershipStep{}}
 	m.join = t
 	q := membership.Question{Verb: membership.VerbJoin, Code: j.Code, Node: j.Node, Addresses: j.Addresses}
 	m.crew.cfg.Logger.InfoContext(m.base, "joining a cluster", "by", o.Author)
 	m.running.Go(func() {
-		m.endJoining(t, m.askToJoin(t, q))
+		m.endJoining(t, m.askToJoin(t, q, become))
 	})
 	return t, nil
 }
 
-// askToJoin asks root, and again while that is at work.
-func (m *Members) askToJoin(t *joining, q membership.Question) error {
+// askToJoin asks root, and again while that is at work. become notes what has become of the join.
+func (m *Members) askToJoin(t *joining, q membership.Question, become func(verb string)) error {
 	limited, cancel := context.WithTimeout(m.base, joinAgain)
 	defer cancel()
 	for {
-		become := m.crew.cfg.Local.acts.note(q.Verb)
 		err := m.crew.cfg.Local.acts.root.Do(m.base, q, func(e membership.Event) {
 			if m.joined(t, e) {
 				become(membership.VerbSync) // which the inviting node looks for
@@ -371,6 +374,9 @@ func (m *Members) askToJoin(t *joining, q membership.Question) error {
 		})
 		become("")
 		if !isBusy(err) || m.isInviting() || wake.Pause(limited, pollEvery) != nil {
+			return err
+		}
+		if become, err = m.crew.cfg.Local.noteJoin(); err != nil {
 			return err
 		}
 	}

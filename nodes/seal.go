@@ -32,9 +32,13 @@ type Question struct {
 	Service string `json:"service,omitempty"`
 	// Begun is when the job was begun, and Until when its time is over, in milliseconds since
 	// 1970. A node does nothing for a job that is older than its last one, or over.
-	Begun int64  `json:"begun,omitempty"`
-	Until int64  `json:"until,omitempty"`
-	Seal  string `json:"seal"`
+	Begun int64 `json:"begun,omitempty"`
+	Until int64 `json:"until,omitempty"`
+	// Body is an encrypted message, see Messages.Tell; empty: there is none.
+	Body string `json:"body,omitempty"`
+	Seal string `json:"seal"`
+
+	message []byte // as it is sent, or was received
 }
 
 // An Answer is a Report with its seal.
@@ -56,7 +60,11 @@ func sealOf(key []byte, texts ...string) string {
 // sealed is the question with its seal.
 func (q Question) sealed(key []byte, verb string) Question {
 	begun, until := strconv.FormatInt(q.Begun, 10), strconv.FormatInt(q.Until, 10)
-	q.Seal = sealOf(key, "question", verb, q.Node, q.Nonce, q.Fresh, q.From, q.By, q.Job, q.Service, begun, until)
+	texts := []string{"question", verb, q.Node, q.Nonce, q.Fresh, q.From, q.By, q.Job, q.Service, begun, until}
+	if q.Body != "" { // former versions know none
+		texts = append(texts, q.Body)
+	}
+	q.Seal = sealOf(key, texts...)
 	return q
 }
 
@@ -76,7 +84,11 @@ func (a Answer) open(q Question, key []byte) (r Report, err error) {
 	if !hmac.Equal([]byte(a.Seal), []byte(sealOf(key, "answer", q.Node, q.Fresh, a.Report))) {
 		return r, errors.New("its answer has no seal of this cluster")
 	}
-	return r, json.Unmarshal([]byte(a.Report), &r)
+	if err := json.Unmarshal([]byte(a.Report), &r); err != nil || r.Body == "" {
+		return r, err
+	}
+	r.message, err = unsealed(key, q, "answer", r.Body)
+	return r, err
 }
 
 // fresh is a text that nobody can foresee.

@@ -84,7 +84,6 @@ func checkable(params map[string]string) error {
 type checkXML struct {
 	Status *struct {
 		Code      int    `xml:"code,attr"`
-		Message   string `xml:"message,attr"`
 		Execution int    `xml:"execution_code,attr"`
 		Ended     string `xml:"execution_message,attr"`
 		Reason    string `xml:"reason,attr"`
@@ -102,7 +101,7 @@ func readCheck(out cluster.AgentCheck, data []byte) (cluster.AgentCheck, error) 
 	if doc.Status.Execution != 0 {
 		return out, &cluster.Error{Tool: out.Agent, Kind: cluster.KindFailed, Said: doc.Status.Ended + ": " + doc.Status.Reason}
 	}
-	out.Valid, out.Code, out.Meaning = doc.Status.Code == 0, doc.Status.Code, doc.Status.Message
+	out.Valid, out.Code, out.Meaning = doc.Status.Code == 0, doc.Status.Code, cluster.Meaning(doc.Status.Code, 0)
 	out.Reason = cibxml.MaskText(strings.TrimSpace(doc.Status.Reason))
 	text := cibxml.MaskText(strings.TrimSpace(strings.Join(doc.Output, "\n")))
 	out.Output = strings.ToValidUTF8(text[:min(len(text), maxSaid)], "")

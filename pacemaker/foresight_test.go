@@ -53,6 +53,9 @@ func threeNodes(resources, constraints string) string {
 func foreseen(t *testing.T, f *pacemaker.Foresight, q config.Question) config.Foreseen {
 	t.Helper()
 	out, err := f.Foresee(t.Context(), q)
+	if out.Warnings == nil || out.Changes == nil || out.Objects == nil || out.Predicted.Supposed == nil || out.Predicted.Actions == nil {
+		t.Errorf("a list is none, which is null as JSON: %+v", out)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

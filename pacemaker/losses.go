@@ -77,9 +77,11 @@ func (f *Foresight) Foresee(ctx context.Context, q config.Question) (config.Fore
 			return out, err
 		}
 		if to != nil {
-			if out.Warnings, err = f.cluster.verify(ctx, from, to); err != nil {
+			warnings, err := f.cluster.verify(ctx, from, to)
+			if err != nil {
 				return out, err
 			}
+			out.Warnings = append(out.Warnings, warnings...)
 			out.Changes = changedObjects(from.Configuration(), to.Configuration())
 			out.Objects = config.Differences(from.Configuration(), to.Configuration())
 			after = to

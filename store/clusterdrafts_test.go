@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -9,19 +11,37 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/drafts"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 	"thalassa/store"
 )
+
+// draftsOf are the drafts of the one agent of a cluster.
+func draftsOf(t *testing.T, db *store.DB) *drafts.Drafts {
+	t.Helper()
+	d, err := drafts.New(t.Context(), drafts.Config{
+		Store: store.NewClusterDrafts(db), Self: func() string { return "n1" }, Others: func() []string { return nil }, Changed: new(wake.Signal).Next,
+		Ask: func(context.Context, string, []byte) ([]byte, error) {
+			return nil, errors.New("there is no other node")
+		},
+		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
 
 func TestDraftsOfTheClusterSurviveARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	db := open(t, path, store.Options{})
 	now, code := time.Unix(100, 0).UTC(), 7
-	begun, err := store.NewClusterDrafts(db).Create(t.Context(), config.Draft{Author: "ann", Message: "later", Begun: now, Changed: now})
+	begun, err := draftsOf(t, db).Create(t.Context(), config.Draft{Author: "ann", Message: "later", Begun: now, Changed: now})
 	if err != nil || begun.ID != "1" {
 		t.Fatalf("got %+v, %v", begun, err)
 	}
-	want, err := store.NewClusterDrafts(db).Update(t.Context(), "1", func(d config.Draft) (config.Draft, error) {
+	want, err := draftsOf(t, db).Update(t.Context(), "1", func(d config.Draft) (config.Draft, error) {
 		d.Listed, d.Number, d.At = true, 3, now
 		d.Edits = []config.DraftEdit{
 			{Number: 1, Author: "ann", Time: now, Edit: config.Edit{Op: config.Put, Kind: config.Primitives, ID: "a", Body: []byte("<primitive/>"), IsXML: true}},
@@ -30,20 +50,21 @@ func TestDraftsOfTheClusterSurviveARestart(t *testing.T) {
 		}
 		d.Base = map[string]string{"primitives/a": ""}
 		d.Inject = []cluster.Injection{{Resource: "a", Operation: "start", Node: "n1", Code: &code}}
+		d.Commit = &config.Committing{Job: "4bfe0fa0a9a1f1b6c3d2", Begun: now}
 		return d, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	failed := errors.New("no")
-	if _, err := store.NewClusterDrafts(db).Update(t.Context(), "1", func(config.Draft) (config.Draft, error) { return config.Draft{}, failed }); !errors.Is(err, failed) {
+	if _, err := draftsOf(t, db).Update(t.Context(), "1", func(config.Draft) (config.Draft, error) { return config.Draft{}, failed }); !errors.Is(err, failed) {
 		t.Errorf("error %v", err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	db = open(t, path, store.Options{})
-	drafts := store.NewClusterDrafts(db)
+	drafts := draftsOf(t, db)
 	if got, err := drafts.Draft(t.Context(), "1"); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
@@ -56,6 +77,7 @@ func TestDraftsOfTheClusterSurviveARestart(t *testing.T) {
 	if err := drafts.Delete(t.Context(), "1"); err != nil {
 		t.Error(err)
 	}
+	drafts = draftsOf(t, db)
 	for name, err := range map[string]error{
 		"deleted twice": drafts.Delete(t.Context(), "1"),
 		"read":          func() error { _, err := drafts.Draft(t.Context(), "1"); return err }(),
@@ -66,11 +88,24 @@ func TestDraftsOfTheClusterSurviveARestart(t *testing.T) {
 		}
 	}
 	for range config.MaxDrafts {
-		if _, err := drafts.Create(t.Context(), config.Draft{}); err != nil {
-			t.Fatal(err)
+		if d, err := drafts.Create(t.Context(), config.Draft{}); err != nil || d.ID == "1" {
+			t.Fatalf("draft %s: %v", d.ID, err)
 		}
 	}
 	if _, err := drafts.Create(t.Context(), config.Draft{}); !errors.As(err, new(*lb.ConflictError)) {
 		t.Errorf("one too many: %v", err)
+	}
+}
+
+// What an agent has stored that did not share drafts is there after the upgrade.
+func TestDraftsOfAFormerVersion(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "db"), store.Options{})
+	former := []byte(`{"id":"7","author":"ann","begun":"2026-01-02T03:04:05Z","changed":"2026-01-02T03:04:05Z","number":1,"edits":[{"number":1,"time":"2026-01-02T03:04:05Z","op":"put","kind":"tags","id":"t","body":"{}"}]}`)
+	if err := store.NewClusterDrafts(db).Save(t.Context(), map[string][]byte{"7": former}, nil, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := draftsOf(t, db).Draft(t.Context(), "7")
+	if err != nil || d.Author != "ann" || len(d.Edits) != 1 || string(d.Edits[0].Edit.Body) != "{}" {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -18,7 +18,7 @@ const clustersPage = "/clusters"
 
 // pages are the paths of pages, besides those of single objects.
 func pages() []string {
-	return []string{"/", home, "/activity", "/config", "/certificates", draftsPage, "/cluster", "/cluster/config", clustersPage, "/simulator", "/history", "/login", "/account", "/access", "/audit", "/openapi"}
+	return []string{"/", home, "/activity", "/config", "/certificates", draftsPage, "/cluster", "/cluster/config", "/cluster/jobs", clustersPage, "/simulator", "/history", "/login", "/account", "/access", "/audit", "/openapi"}
 }
 
 // Paths are those of pages and of assets. What is below them may belong to a Site, too.
@@ -38,15 +38,15 @@ func IsPage(path string) bool {
 	return isClusterPage(path)
 }
 
-// isClusterPage reports whether a path is that of another cluster's page, of its configuration or
-// history, or of one of its resources or nodes.
+// isClusterPage reports whether a path is that of another cluster's page, of its configuration,
+// history or jobs, or of one of its resources or nodes.
 func isClusterPage(path string) bool {
 	rest, ok := strings.CutPrefix(path, clustersPage+"/")
 	parts := strings.Split(rest, "/")
 	if !ok || slices.Contains(parts, "") {
 		return false
 	}
-	return len(parts) == 1 || len(parts) == 2 && (parts[1] == "history" || parts[1] == "config") || len(parts) == 3 && (parts[1] == "resources" || parts[1] == "nodes")
+	return len(parts) == 1 || len(parts) == 2 && slices.Contains([]string{"history", "config", "jobs"}, parts[1]) || len(parts) == 3 && (parts[1] == "resources" || parts[1] == "nodes")
 }
 
 // Serves reports whether a Site answers the request: for an asset, or for a page if

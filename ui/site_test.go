@@ -211,7 +211,7 @@ func TestModules(t *testing.T) {
 
 func TestPagesOfOtherClusters(t *testing.T) {
 	for path, want := range map[string]bool{
-		"/clusters": true, "/clusters/paris": true, "/clusters/paris/history": true, "/clusters/paris/config": true, "/clusters/paris/nodes/n1": true, "/clusters/paris/resources/vip": true,
+		"/clusters": true, "/clusters/paris": true, "/clusters/paris/history": true, "/clusters/paris/config": true, "/clusters/paris/jobs": true, "/cluster/jobs": true, "/cluster/jobs/1": false, "/clusters/paris/nodes/n1": true, "/clusters/paris/resources/vip": true,
 		"/clusters/": false, "/clusters//history": false, "/clusters/paris/": false, "/clusters/paris/nodes": false, "/clusters/paris/config/primitives": false, "/clusters/paris/history/1": false, "/clusters/paris/nodes/n1/x": false,
 	} {
 		if got := ui.IsPage(path); got != want {

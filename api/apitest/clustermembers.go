@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,4 +96,11 @@ func (m *ClusterMembers) Refuse(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.Off = err
+}
+
+// Asked are the joins that were asked for, also while requests come.
+func (m *ClusterMembers) Asked() []cluster.Joining {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.Joins)
 }

@@ -46,6 +46,9 @@ func checkParts(fe *lb.FieldErrors, path string, s *shape, o *Object) {
 			}
 			part := &o.Lists[f.name][i]
 			checkRequired(fe, at, part, partRequirements(f.name, part.element(f.shape)))
+			if f.name == "ops" && part.Attributes["name"] == monitor {
+				checkRequired(fe, at, part, []requirement{{"interval", "the time between two checks, such as 10s"}})
+			}
 			checkParts(fe, at, f.shape, part)
 		}
 	}

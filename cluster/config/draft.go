@@ -43,6 +43,16 @@ type Draft struct {
 	Base   map[string]string
 	Inject []cluster.Injection
 	At     time.Time // for rules; zero: now
+	// Commit is set while it is committed; nothing changes it then.
+	Commit *Committing
+	// Kept are nodes whose agents are known to have it as it is here, sorted. It is not stored.
+	Kept []string
+}
+
+// A Committing is a commit of a draft that was begun.
+type Committing struct {
+	Job   string // that makes the change
+	Begun time.Time
 }
 
 // A DraftEdit is an edit of a draft. It has secrets.

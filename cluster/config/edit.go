@@ -252,10 +252,25 @@ func (o *Object) isLike(old Object) bool {
 	}
 	name := o.Attributes["name"]
 	return name == "" && old.Attributes["name"] == "" && old.ID == "" ||
-		name != "" && name == old.Attributes["name"] && o.Attributes["interval"] == old.Attributes["interval"]
+		name != "" && name == old.Attributes["name"] && o.interval() == old.interval()
 }
 
-// complete gives ids to parts that have none.
+// monitor is the operation that is repeated.
+const monitor = "monitor"
+
+// once is the interval of an operation that is not repeated.
+const once = "0s"
+
+// interval is that of an operation, once where none is written.
+func (o *Object) interval() string {
+	if value := o.Attributes["interval"]; value != "" && value != "0" {
+		return value
+	}
+	return once
+}
+
+// complete gives ids to parts that have none, and an interval to operations: the schema of the CIB
+// requires one, and only a monitor makes sense with another one than once.
 func (o *Object) complete(s *shape) {
 	used := map[string]bool{o.ID: true}
 	for _, f := range s.allLists() {
@@ -266,6 +281,9 @@ func (o *Object) complete(s *shape) {
 	for _, f := range s.allLists() {
 		parts := o.Lists[f.name]
 		for i := range parts {
+			if name := parts[i].Attributes["name"]; f.name == "ops" && name != "" && name != monitor && parts[i].Attributes["interval"] == "" {
+				parts[i].Attributes["interval"] = once
+			}
 			if parts[i].ID == "" && f.shape.hasIDs() && parts[i].Attributes["id-ref"] == "" {
 				id := usualID(o.ID, parts[i].partName(f.shape))
 				for n := 1; used[id]; n++ {

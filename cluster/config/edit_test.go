@@ -76,6 +76,14 @@ func TestApply(t *testing.T) {
 			[][3]string{{"primitives", "db", `{"agent":"ocf:heartbeat:pgsql","id":"db","meta":{"priority":"1"},"ops":[{"id":"db-monitor-20s","interval":"20s","name":"monitor"}],"params":{"pgport":"5432"}}`}},
 		},
 		{
+			"an operation that is done once has the interval that the CIB requires, and keeps its id when it is written without",
+			[]config.Edit{
+				{Op: config.Put, Kind: config.Primitives, ID: "db", Body: []byte(`{"agent":"ocf:heartbeat:pgsql","ops":[{"id":"own","name":"start","interval":"0","timeout":"9s"},{"name":"stop","on-fail":"stop"}]}`)},
+				{Op: config.Put, Kind: config.Primitives, ID: "db", Body: []byte(`{"agent":"ocf:heartbeat:pgsql","ops":[{"name":"start","timeout":"35s"},{"name":"stop"}]}`)},
+			},
+			[][3]string{{"primitives", "db", `{"agent":"ocf:heartbeat:pgsql","id":"db","ops":[{"id":"own","interval":"0s","name":"start","timeout":"35s"},{"id":"db-stop-0s","interval":"0s","name":"stop"}]}`}},
+		},
+		{
 			"a merge patch changes and removes fields",
 			[]config.Edit{{Op: config.Patch, Kind: config.Primitives, ID: "vip", Body: []byte(`{"params":{"ip":"192.0.2.10","nic":"eth0"},"ops":null}`)}},
 			[][3]string{{"primitives", "vip", `{"agent":"ocf:heartbeat:IPaddr2","id":"vip","params":{"ip":"192.0.2.10","nic":"eth0"}}`}},
@@ -179,18 +187,19 @@ func TestApplyRefuses(t *testing.T) {
 		edit config.Edit
 		want string
 	}{
-		"no JSON":                     {put(config.Primitives, "x", `{`), "body: is not a JSON object"},
-		"an unknown field":            {put(config.Primitives, "x", `{"agent":"systemd:x","parms":{}}`), "parms: is not a field of <primitive>"},
-		"no agent":                    {put(config.Primitives, "x", `{}`), "agent: is missing"},
-		"an agent of no form":         {put(config.Primitives, "x", `{"agent":"IPaddr2"}`), `agent: is "IPaddr2"`},
-		"an id that is no name":       {put(config.Primitives, "1x", `{"agent":"systemd:x"}`), `id: is "1x"`},
-		"an id that is taken":         {put(config.Primitives, "l1", `{"agent":"systemd:x"}`), "primitives/l1: this id is taken by rsc_location l1"},
-		"another id":                  {put(config.Primitives, "vip", `{"id":"x","agent":"systemd:x"}`), "id: is not the one of the path"},
-		"a list that is none":         {put(config.Primitives, "x", `{"agent":"systemd:x","ops":{}}`), "ops: is not a list"},
-		"a part's field":              {put(config.Primitives, "x", `{"agent":"systemd:x","ops":[{"name":"start"},{"titel":"stop"}]}`), "ops[1].titel: is not a field of <op>"},
-		"a mask of nothing":           {put(config.Primitives, "x", `{"agent":"systemd:x","params":{"p":"********"}}`), "stands for a secret"},
-		"a member elsewhere":          {put(config.Clones, "c", `{"member":"vip"}`), `member: is "vip", expected the id of a primitive or group that is in nothing else`},
-		"an operation without a name": {put(config.Primitives, "x", `{"agent":"systemd:x","ops":[{"name":"start"},{"interval":"10s"}]}`), "ops[1].name: is missing"},
+		"no JSON":                       {put(config.Primitives, "x", `{`), "body: is not a JSON object"},
+		"an unknown field":              {put(config.Primitives, "x", `{"agent":"systemd:x","parms":{}}`), "parms: is not a field of <primitive>"},
+		"no agent":                      {put(config.Primitives, "x", `{}`), "agent: is missing"},
+		"an agent of no form":           {put(config.Primitives, "x", `{"agent":"IPaddr2"}`), `agent: is "IPaddr2"`},
+		"an id that is no name":         {put(config.Primitives, "1x", `{"agent":"systemd:x"}`), `id: is "1x"`},
+		"an id that is taken":           {put(config.Primitives, "l1", `{"agent":"systemd:x"}`), "primitives/l1: this id is taken by rsc_location l1"},
+		"another id":                    {put(config.Primitives, "vip", `{"id":"x","agent":"systemd:x"}`), "id: is not the one of the path"},
+		"a list that is none":           {put(config.Primitives, "x", `{"agent":"systemd:x","ops":{}}`), "ops: is not a list"},
+		"a part's field":                {put(config.Primitives, "x", `{"agent":"systemd:x","ops":[{"name":"start"},{"titel":"stop"}]}`), "ops[1].titel: is not a field of <op>"},
+		"a mask of nothing":             {put(config.Primitives, "x", `{"agent":"systemd:x","params":{"p":"********"}}`), "stands for a secret"},
+		"a member elsewhere":            {put(config.Clones, "c", `{"member":"vip"}`), `member: is "vip", expected the id of a primitive or group that is in nothing else`},
+		"a monitor without an interval": {put(config.Primitives, "x", `{"agent":"systemd:x","ops":[{"name":"start"},{"name":"monitor","timeout":"9s"}]}`), "ops[1].interval: is missing, expected the time between two checks, such as 10s"},
+		"an operation without a name":   {put(config.Primitives, "x", `{"agent":"systemd:x","ops":[{"name":"start"},{"interval":"10s"}]}`), "ops[1].name: is missing"},
 		"all that is missing": {
 			put(config.Locations, "1", `{"rules":[{"score":"1"},{"expressions":[{"value":"1"},{"element":"rule","expressions":[{"element":"op_expression"}]}]}]}`),
 			`id: is "1", expected letters, digits and . _ - beginning with a letter or _; rsc: is missing, expected the id of a resource; ` +
@@ -207,7 +216,7 @@ func TestApplyRefuses(t *testing.T) {
 		"a score":                  {put(config.Locations, "l9", `{"rsc":"vip","node":"n1","score":"much"}`), `score: is "much"`},
 		"broken XML":               {put(config.Locations, "l1", `{"rsc":"vip","node":"n1","score":"1","extra":["<rule"]}`), "extra[0]: is not XML"},
 		"a control character":      {put(config.Locations, "l1", `{"rsc":"vip","node":"n\u00011","score":"1"}`), "node: has a character that XML cannot express"},
-		"an id of parts twice":     {put(config.Primitives, "x", `{"agent":"systemd:x","ops":[{"id":"vip-monitor-10s","name":"monitor"}]}`), "two elements would have this id"},
+		"an id of parts twice":     {put(config.Primitives, "x", `{"agent":"systemd:x","ops":[{"id":"vip-monitor-10s","name":"monitor","interval":"10s"}]}`), "two elements would have this id"},
 		"deleting what is used":    {config.Edit{Op: config.Delete, Kind: config.Primitives, ID: "spare"}, "primitives/spare: rsc_location l1 refers to it"},
 		"deleting nothing":         {config.Edit{Op: config.Delete, Kind: config.Primitives, ID: "none"}, "primitives/none does not exist"},
 		"a new name that is taken": {config.Edit{Op: config.Rename, Kind: config.Primitives, ID: "vip", To: "web"}, "primitives/web: this id is taken by group web"},

@@ -23,6 +23,7 @@ import (
 	"thalassa/clusters"
 	"thalassa/control"
 	"thalassa/discovery"
+	"thalassa/drafts"
 	"thalassa/haproxy"
 	"thalassa/internal/logqueue"
 	"thalassa/internal/memory"
@@ -60,6 +61,7 @@ type parts struct {
 	local        *nodes.Local         // nil with cluster
 	members      *nodes.Members       // nil with cluster
 	changes      *clusterChanges      // nil with cluster
+	drafts       *drafts.Drafts       // nil with cluster
 	foresight    *pacemaker.Foresight // nil with cluster
 	past         *history.Recorder    // nil with cluster, or where nothing can be kept
 	imports      *history.Imports     // nil likewise
@@ -128,6 +130,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		p.changes = n.clusterChanges(p)
 		p.local.Knows(p.changes.OfNodes)
 		p.members = nodes.NewMembers(p.changes.crew)
+		if p.drafts, err = n.clusterDrafts(ctx, p); err != nil {
+			return p, err
+		}
 		p.foresight = pacemaker.NewForesight(p.cluster, p.watcher, n.now)
 		p.past, p.peers = openPast(ctx, n, p)
 		p.imports = openImports(ctx, n)
@@ -177,6 +182,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 		run(p.roster.Run)
 		run(p.local.Run)
 		run(p.members.Run)
+		run(p.drafts.Run)
 		run(p.foresight.Run)
 		if p.past != nil {
 			run(p.past.Run)
@@ -228,7 +234,7 @@ func (n node) api(p parts) *api.Server {
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration, cfg.ClusterJobs = explained{p.watcher, p.roster, p.changes.ShutDown}, p.changes, p.changes, p.changes
 		cfg.ClusterNode, cfg.IsSealError, cfg.ClusterMembers = p.local, nodes.IsSealError, p.members
-		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, store.NewClusterDrafts(p.db)
+		cfg.ClusterForesight, cfg.ClusterDrafts = p.foresight, p.drafts
 		cfg.ClusterAgents, cfg.ClusterHAProxy = pacemaker.NewAgents(p.cluster, n.now), p.cluster
 		if p.past != nil {
 			cfg.ClusterHistory = p.past.Past

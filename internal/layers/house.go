@@ -119,6 +119,7 @@ func rooms() map[string][]string {
 		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "cluster/failover", "cluster/wizard", "lb", "internal/permit", "internal/safefile", "internal/wake", "internal/leftover", "internal/head"},
 		"services":            {"lb", "internal/safefile", "internal/strictjson", "internal/wake", "internal/head", "internal/peer"},
 		"nodes":               {"cluster", "lb", "membership", "services", "internal/safefile", "internal/strictjson", "internal/wake"},
+		"drafts":              {"cluster", "cluster/config", "lb", "internal/wake"},
 		"jobs":                {"activity", "cluster", "cluster/config", "lb", "pacemaker", "internal/permit", "internal/wake"},
 		"pacemaker/history":   {"cluster", "cluster/cibxml", "cluster/config", "cluster/failover", "lb", "pacemaker", "internal/safefile", "internal/wake"},
 		"corosync":            nil,

@@ -10,6 +10,7 @@ import { CertificatesPage } from "./certificates.js";
 import { ClusterPage } from "./cluster.js";
 import { ClustersPage, OtherPage } from "./clusters.js";
 import { NodePage, ResourcePage } from "./clusterdetail.js";
+import { JobsPage } from "./clusterjobs.js";
 import { ObjectsPage } from "./clusterobjects.js";
 import { ConfigPage } from "./config.js";
 import { Detail } from "./detail.js";
@@ -67,11 +68,11 @@ export function App() {
   const at = route.value;
   const label = object("status").value?.label ?? hello.value?.label;
   useEffect(() => {
-    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? ({ login: "Log in", account: "Account", simulator: "Simulator", history: "History", objects: "Configuration" }[at.page] ?? "Not found");
+    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? ({ login: "Log in", account: "Account", simulator: "Simulator", history: "History", objects: "Configuration", jobs: "Jobs" }[at.page] ?? "Not found");
     document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
   });
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
-  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster", resource: "cluster", objects: "cluster", node: "cluster", other: "clusters" });
+  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts", simulator: "cluster", history: "cluster", resource: "cluster", objects: "cluster", jobs: "cluster", node: "cluster", other: "clusters" });
   const lost = connection.value.state === "lost";
   return html`
     <a class="skip" href="#main" data-plain>Skip to content</a>
@@ -108,6 +109,8 @@ function Page() {
       return html`<${OtherPage} key=${at.key} name=${at.key} part=${at.part} id=${at.id} />`;
     case "objects":
       return html`<${ObjectsPage} />`;
+    case "jobs":
+      return html`<${JobsPage} />`;
     case "resource":
       return html`<${ResourcePage} key=${at.key} id=${at.key} />`;
     case "node":

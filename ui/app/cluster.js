@@ -4,6 +4,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { CellMenu, useCells } from "./cellmenu.js";
 import { ActionDialog } from "./clusteraction.js";
 import { NodeLink, ResourceLink } from "./clusterdetail.js";
+import { JoinPanel } from "./clusterjoin.js";
 import { MembersPanel } from "./clustermembers.js";
 import { actionOf, kindOf } from "./clusterwords.js";
 import * as format from "./format.js";
@@ -26,13 +27,13 @@ export function ClusterPage() {
   const [action, setAction] = useState(/** @type {Action|null} */ (null));
   if (!c) {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>
-      ${known ? html`<${Empty} title="This node is not in a cluster">Pacemaker does not run here, or the agent's setting <code>cluster</code> is <code>off</code>.</${Empty}>` : html`<${Loading} />`}`;
+      ${known ? html`<${Empty} title="This node is not in a cluster">Pacemaker does not run here, or the agent's setting <code>cluster</code> is <code>off</code>.</${Empty}>${seesNode() && html`<${JoinPanel} />`}` : html`<${Loading} />`}`;
   }
   const dialog = action && html`<${ActionDialog} key=${action.kind + action.node + action.resource} action=${action} nodes=${c.nodes.map((n) => n.name)} onClose=${() => setAction(null)} />`;
   const start = c.state === "offline" && html`<${Button} role="operate" label="Start the cluster" onClick=${() => setAction(actionOf("startup", {}))}>Start the cluster…</${Button}>`;
   if (c.nodes.length === 0) {
     return html`<div class="head"><${Title}>Cluster</${Title}><span class="grow"></span>${start}</div>
-      <${Empty} title=${c.shutDown ? "The cluster is shut down" : "Pacemaker does not answer on this node"}>${c.reasons.map(sentence).join(" ")}</${Empty}>${dialog}`;
+      <${Empty} title=${c.shutDown ? "The cluster is shut down" : "Pacemaker does not answer on this node"}>${c.reasons.map(sentence).join(" ")}</${Empty}>${!c.shutDown && seesNode() && html`<${JoinPanel} />`}${dialog}`;
   }
   return html`
     <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${c.shutDown ? "fair" : kindOf(c.state)}>${c.shutDown ? "shut down" : c.state}</${Badge}>
@@ -40,6 +41,7 @@ export function ClusterPage() {
       <span class="grow"></span>
       <a class="button" href="/cluster/config">Configuration</a>
       <a class="button" href="/history">History</a>
+      <a class="button" href="/cluster/jobs">Jobs</a>
       <a class="button" href="/simulator">Simulator</a>
       ${start || html`<${Button} role="operate" label="Shut down the cluster" onClick=${() => setAction(actionOf("shutdown", {}))}>Shut down…</${Button}>`}
       ${c.maintenance

@@ -2,6 +2,7 @@
 // bar that commits or drops it.
 
 import { useEffect, useState } from "preact/hooks";
+import { keptOn } from "./draft.js";
 import { Field } from "./fields.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
@@ -37,13 +38,15 @@ export function DraftPanel({ id, epoch, onGone, results: Results, events: EventF
     again();
     return data;
   };
-  if (error?.status === 404) return html`<${Empty} title=${`No draft ${id}`}>It was committed or dropped, or is somebody else's.</${Empty}>`;
+  if (error?.status === 404) return html`<${Empty} title=${`No draft ${id}`}>It was committed or dropped, is somebody else's, or no agent that has it can be reached.</${Empty}>`;
   if (!seen) return html`<${Problem} error=${error} onRetry=${again} />${!error && html`<${Loading} lines=${6} />`}`;
   const d = seen.draft;
   return html`
     <${BatchBar} draft=${d} busy=${busy} problem=${seen.problem ?? ""} onGone=${onGone} onChanged=${again} />
     <${Problem} error=${error} onRetry=${again} />
     ${d.conflicts.length > 0 && html`<${Conflicts} draft=${d} onChange=${change} />`}
+    ${d.commit && html`<p class="muted" role="status">Job <code>${d.commit}</code> commits this draft now. Nothing changes it meanwhile.</p>`}
+    <p class="muted">${keptOn(d.kept)}</p>
     ${seen.problem && d.conflicts.length === 0 && html`<div class="problem" role="alert"><div><p>${sentence(seen.problem)}</p></div></div>`}
     <section class="panel" aria-label="Edits"><h2>Edits</h2>
       ${d.edits.length === 0 && html`<p class="muted">None yet.</p>`}

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { docOf, fieldsFor, formOf, isFilled, schema, shownOf } from "./clusterschema.js";
+import { ofPacemaker, propertyValues, recommended } from "./clustervalues.js";
 import { changes } from "./draft.js";
 import { errorsOf, Field, More, Repeated } from "./fields.js";
 import { html } from "./html.js";
@@ -25,8 +26,9 @@ export function objectPath(kind, id, draft, query = {}) {
   return `/cluster/config/${kind}/${encodeURIComponent(id)}${q && "?" + q}`;
 }
 
-/** @param {{kind: string, id: string, draft: string, onClose: (changed: boolean) => void}} props id: empty: a new object; draft: empty: changes take effect at once */
-export function ObjectDialog({ kind, id, draft, onClose }) {
+/** @param {{kind: string, id: string, draft: string, onClose: (changed: boolean) => void, onAsk: (how: "delete"|"rename"|"copy") => void}} props
+ * id: empty: a new object; draft: empty: changes take effect at once; onAsk: another dialog takes the place of this one */
+export function ObjectDialog({ kind, id, draft, onClose, onAsk }) {
   const [loaded, setLoaded] = useState(/** @type {{doc: Doc, etag: string}|null} */ (id ? null : { doc: {}, etag: "" }));
   const [form, setForm] = useState(/** @type {Doc|null} */ (id ? null : formOf(kind, {})));
   const [name, setName] = useState(id);
@@ -97,7 +99,7 @@ export function ObjectDialog({ kind, id, draft, onClose }) {
   useEffect(() => {
     const bad = /** @type {HTMLElement|null|undefined} */ (error && element.current?.querySelector("[aria-invalid=true], .field-error"));
     bad?.closest("details")?.setAttribute("open", "");
-    (bad ?? element.current?.querySelector(".problem"))?.scrollIntoView({ block: "center" });
+    (bad ?? element.current?.querySelector(".problem") ?? (seen && element.current?.querySelector("[aria-label=Prediction]")))?.scrollIntoView({ block: "center" });
   }, [error, seen]);
   const taken = error?.status === 412 && !id;
   /** @type {FieldError[]} */
@@ -113,7 +115,11 @@ export function ObjectDialog({ kind, id, draft, onClose }) {
       ${theirs ? html`<${Conflict} base=${loaded?.doc ?? {}} theirs=${theirs} mine=${form} kind=${kind} onTheirs=${load} onMine=${() => send(theirs.etag, false)} />` : error && !taken && html`<${Refused} error=${error} />`}
       ${seen && html`<${Preview} seen=${seen} />`}
       ${busy && !draft && html`<p role="status" class="muted">${seen ? "Waiting for the cluster to settle…" : "Asking Pacemaker…"}</p>`}`}</div>
-    <footer><${Button} disabled=${busy} onClick=${() => onClose(false)}>Cancel</${Button}>
+    <footer>${id && kind !== "nodes" && html`<span class="grow others">
+        <${Button} kind="link" role="admin" disabled=${busy} onClick=${() => onAsk("copy")}>Copy…</${Button}>
+        <${Button} kind="link" role="admin" disabled=${busy} onClick=${() => onAsk("rename")}>Rename…</${Button}>
+        <${Button} kind="link" role="admin" disabled=${busy} onClick=${() => onAsk("delete")}>Delete…</${Button}></span>`}
+      <${Button} disabled=${busy} onClick=${() => onClose(false)}>Cancel</${Button}>
       <${Button} kind="primary" type="submit" role="admin" busy=${busy} disabled=${!form || Boolean(theirs)}>${draft ? "Add to the draft" : seen ? "Save" : "Preview"}</${Button}></footer>
   </form></${Dialog}>`;
 }
@@ -156,11 +162,32 @@ function parameterWords(p) {
 /** @param {{fields: Shown[], form: Doc, at: string, errors: FieldError[], agent?: ClusterAgent|null, agents?: string[], onChange: (part: Doc) => void}} props
  * at: the path of the object that has the fields; agents: the names to suggest for its agent */
 function Fields({ fields, form, at, errors, agent, agents, onChange }) {
-  return html`${fieldsFor(fields, form).map((f) => {
-    const path = at ? `${at}.${f.name}` : f.name;
-    const drawn = html`<${OneField} key=${path} field=${f} path=${path} value=${form[f.name]} errors=${errors} agent=${agent} agents=${agents} onChange=${(/** @type {any} */ v) => onChange({ [f.name]: v })} />`;
-    return f.folded ? html`<${More} key=${path} title=${f.label} open=${isFilled(f, form[f.name]) || errorsOf(errors, path, true).length > 0}><div class="folded">${drawn}</div></${More}>` : drawn;
+  const pathOf = (/** @type {Shown} */ f) => (at ? `${at}.${f.name}` : f.name);
+  const draw = (/** @type {Shown} */ f) => html`<${OneField} key=${pathOf(f)} field=${f} path=${pathOf(f)} value=${form[f.name]} errors=${errors} agent=${agent} agents=${agents} onChange=${(/** @type {any} */ v) => onChange({ [f.name]: v })} />`;
+  return html`${runs(fieldsFor(fields, form)).map((run) => {
+    if (!run[0].folded) return draw(run[0]);
+    const open = run.some((f) => isFilled(f, form[f.name]) || errorsOf(errors, pathOf(f), true).length > 0);
+    return html`<${More} key=${pathOf(run[0])} title=${run.length > 1 ? more(run) : run[0].label} open=${open}><div class=${run.length > 1 ? undefined : "folded"}>${run.map(draw)}</div></${More}>`;
   })}`;
+}
+
+/** What fields that are folded together are called.
+ * @param {Shown[]} run */
+function more(run) {
+  return `More: ${run.slice(0, 3).map((f) => f.label.toLowerCase()).join(", ")}${run.length > 3 ? " …" : ""}`;
+}
+
+/** Fields with those that are folded together: one after the other.
+ * @param {Shown[]} fields */
+function runs(fields) {
+  /** @type {Shown[][]} */
+  const out = [];
+  for (const f of fields) {
+    const last = out[out.length - 1];
+    if (f.folded && last?.[0].folded) last.push(f);
+    else out.push([f]);
+  }
+  return out;
 }
 
 /** @param {{field: Shown, path: string, value: any, errors: FieldError[], agent?: ClusterAgent|null, agents?: string[], onChange: (v: any) => void}} props */
@@ -173,6 +200,7 @@ function OneField({ field: f, path, value, errors, agent, agents, onChange }) {
     case "parts":
       return html`<${Repeated} title=${f.label} add=${f.add ?? "Add"} items=${value} fresh=${() => shownOf(inside, {})} name=${(/** @type {number} */ i) => `${f.label} ${i + 1}`} onChange=${onChange} ordered=${f.name === "sets"}>
         ${(/** @type {Doc} */ part, /** @type {(changed: Doc) => void} */ change, /** @type {number} */ i) => html`<${Fields} fields=${inside} form=${part} at=${`${path}[${i}]`} errors=${errors} onChange=${change} />`}</${Repeated}>
+        ${path === "ops" && agent && html`<${AgentOperations} agent=${agent} items=${value} onChange=${onChange} />`}
         <${Missing} path=${path} errors=${errors} />`;
     case "part":
       return html`<fieldset class="repeated"><legend>${f.label}</legend><div class="item"><div class="parts"><${Fields} fields=${inside} form=${value} at=${path} errors=${errors} onChange=${(/** @type {Doc} */ changed) => onChange({ ...value, ...changed })} /></div></div></fieldset>
@@ -181,6 +209,16 @@ function OneField({ field: f, path, value, errors, agent, agents, onChange }) {
   const all = [...new Set([...(f.options ?? []), ...(value ? [value] : [])])];
   const options = f.type === "choice" ? /** @type {[string, string][]} */ ([...(f.usual ? [] : [["", "not set"]]), ...all.map((o) => [o, f.words?.[o] ?? o])]) : undefined;
   return html`<${Field} path=${path} label=${f.label} required=${f.required} hint=${f.hint} options=${options} list=${f.name === "agent" ? agents : undefined} value=${value ?? ""} errors=${errors} onChange=${onChange} />`;
+}
+
+/** Adds the operations that the agent recommends, as long as some of them are missing.
+ * @param {{agent: ClusterAgent, items: Doc[], onChange: (items: Doc[]) => void}} props */
+function AgentOperations({ agent, items, onChange }) {
+  const lacks = recommended(agent.actions, /** @type {any} */ (items));
+  if (lacks.length === 0) return null;
+  const fields = /** @type {Shown[]} */ (schema.primitives.fields.find((f) => f.name === "ops")?.fields);
+  return html`<p class="button-line agent-operations"><${Button} icon="plus" onClick=${() => onChange([...items, ...lacks.map((op) => shownOf(fields, op))])}>Add the agent's operations</${Button}>
+    <span class="muted">${[...new Set(lacks.map((op) => op.name))].join(", ")}, with the times that it recommends</span></p>`;
 }
 
 /** The error of a list or a part itself.
@@ -201,12 +239,21 @@ function Parameters({ field, items, errors, agent, onChange }) {
   }, [items, agent]);
   const named = items.filter((i) => i.name.trim() !== "");
   // What may be a secret is not given to a program whose arguments others on the node can see.
-  const secret = named.filter((i) => i.value === "********" || agent?.parameters.some((p) => p.name === i.name && p.secret)).map((i) => i.name);
+  const [kept, setKept] = useState(/** @type {string[]} */ ([])); // what the agent of the node has refused for that
+  const secret = named.filter((i) => i.value === "********" || kept.includes(i.name.trim()) || agent?.parameters.some((p) => p.name === i.name && p.secret)).map((i) => i.name);
   const check = async () => {
     setBusy(true);
     try {
       const params = Object.fromEntries(named.filter((i) => !secret.includes(i.name)).map((i) => [i.name.trim(), i.value]));
-      setSaid((await call("POST", `/cluster/agents/${encodeURIComponent(agent?.agent ?? "")}/validate`, { body: { params } })).data);
+      const ask = () => call("POST", `/cluster/agents/${encodeURIComponent(agent?.agent ?? "")}/validate`, { body: { params } });
+      const { data } = await ask().catch((failure) => {
+        const refused = mayBeSecret(failure);
+        for (const name of refused) delete params[name];
+        setKept([...kept, ...refused]);
+        if (refused.length === 0) throw failure;
+        return ask();
+      });
+      setSaid(data);
       setError(null);
     } catch (failure) {
       setSaid(null);
@@ -227,10 +274,20 @@ function Parameters({ field, items, errors, agent, onChange }) {
       ${error && (error.fields ?? []).length === 0 && html`<${Problem} error=${error} />`}</div>`}`;
 }
 
+/** The parameters that were refused because they may be secrets, if nothing else was wrong.
+ * @param {any} failure
+ * @returns {string[]} */
+function mayBeSecret(failure) {
+  /** @type {FieldError[]} */
+  const fields = failure.fields ?? [];
+  const all = fields.every((f) => f.path.startsWith("params.") && f.problem.startsWith("may be a secret"));
+  return all ? fields.map((f) => f.path.slice("params.".length)) : [];
+}
+
 /** Name-value pairs, with what is known of their names.
  * @param {{field: Shown, path: string, items: {name: string, value: string}[], errors: FieldError[], agent?: ClusterAgent|null, onChange: (items: any) => void}} props */
 export function Pairs({ field: f, path, items, errors, agent, onChange }) {
-  const known = agent ? agent.parameters.filter((p) => !p.deprecated).map((p) => p.name) : f.known;
+  const known = agent ? agent.parameters.filter((p) => !p.deprecated).map((p) => p.name) : f.known && Object.keys(f.known);
   const free = known?.filter((k) => !items.some((i) => i.name === k));
   const missing = (agent?.parameters ?? []).filter((p) => p.required && !items.some((i) => i.name === p.name)).map((p) => p.name);
   const other = errorsOf(errors, path, true).filter((e) => !items.some((i) => e.path === `${path}.${i.name}`));
@@ -238,9 +295,10 @@ export function Pairs({ field: f, path, items, errors, agent, onChange }) {
       hint=${missing.length > 0 ? `The agent requires: ${missing.join(", ")}.` : undefined}>
       ${(/** @type {{name: string, value: string}} */ item, /** @type {(changed: any) => void} */ set, /** @type {number} */ i) => {
         const parameter = agent?.parameters.find((p) => p.name === item.name);
-        const options = parameter?.options?.length ? /** @type {[string, string][]} */ ([...new Set([item.value, ...parameter.options])].map((o) => [o, o || "choose…"])) : undefined;
+        const legal = parameter ? parameter.options : f.known && Object.hasOwn(f.known, item.name) ? f.known[item.name] : undefined;
+        const options = legal?.length ? /** @type {[string, string][]} */ ([...new Set([item.value, ...legal])].map((o) => [o, o || "choose…"])) : undefined;
         return html`<${Field} compact path=${`${path}[${i}].name`} label="Name" value=${item.name} list=${free} errors=${[]} onChange=${(/** @type {string} */ v) => set({ name: v })} />
-          <${Field} compact path=${item.name ? `${path}.${item.name}` : `${path}[${i}].value`} label="Value" value=${item.value} options=${options} placeholder=${parameter?.default ?? ""} errors=${errors} hint=${parameter && parameterWords(parameter)} onChange=${(/** @type {string} */ v) => set({ value: v })} />`;
+          <${Field} compact path=${item.name ? `${path}.${item.name}` : `${path}[${i}].value`} label="Value" value=${item.value} options=${options} placeholder=${parameter?.default ?? ""} errors=${errors} hint=${parameter ? parameterWords(parameter) : f.known === propertyValues && ofPacemaker.includes(item.name) ? "Set by Pacemaker itself." : undefined} onChange=${(/** @type {string} */ v) => set({ value: v })} />`;
       }}</${Repeated}>
     ${other.map((e) => html`<p key=${e.path} class="field-error" role="alert">${sentence(`${e.path}: ${e.problem}${e.expected ? `; expected ${e.expected}` : ""}`)}</p>`)}`;
 }

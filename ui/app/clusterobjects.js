@@ -60,7 +60,8 @@ export function ObjectsPage() {
     ${!found.data && !found.error && html`<${Loading} lines=${5} />`}
     ${view === "text" || view === "xml" ? html`<${WholeText} key=${view} view=${view} path=${`/cluster/config.${view === "xml" ? "xml" : "crm"}${inDraft}`} version=${`${epoch} ${turn}`} />`
       : found.data && (view === "graph" ? html`<${ConfigurationGraph} all=${found.data} />` : html`<${Objects} kind=${kind} docs=${docs} onAsk=${setAsked} />`)}
-    ${(edited || q.get("new") !== null) && html`<${ObjectDialog} key=${kind + edited + draft} kind=${kind} id=${edited ?? ""} draft=${draft} onClose=${(/** @type {boolean} */ changed) => { query({ edit: null, new: null }); if (changed) again(); }} />`}
+    ${(edited || q.get("new") !== null) && html`<${ObjectDialog} key=${kind + edited + draft} kind=${kind} id=${edited ?? ""} draft=${draft} onClose=${(/** @type {boolean} */ changed) => { query({ edit: null, new: null }); if (changed) again(); }}
+      onAsk=${(/** @type {Asked["how"]} */ how) => { query({ edit: null, new: null }); setAsked({ kind, id: edited ?? "", how }); }} />`}
     ${q.get("wizard") !== null && html`<${WizardDialog} draft=${draft} onClose=${() => query({ wizard: null })} />`}
     ${asked && html`<${Ask} key=${asked.how + asked.id} asked=${asked} draft=${draft} onClose=${(/** @type {boolean} */ changed) => { setAsked(null); if (changed) again(); }} />`}
     ${q.get("begin") !== null && html`<${NewClusterDraft} onClose=${(/** @type {string} */ id) => { query({ begin: null, ...(id ? { draft: id } : {}) }); again(); }} />`}`;

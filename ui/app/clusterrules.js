@@ -11,7 +11,7 @@ export const text = (name, label, more = {}) => ({ name, label, ...more });
 export const choice = (name, label, options, more = {}) => ({ name, label, type: "choice", options, ...more });
 /** @type {(name: string, label: string, hint?: string) => Shown} */
 export const ids = (name, label, hint) => ({ name, label, type: "ids", hint });
-/** @type {(name: string, label: string, known?: string[], more?: Partial<Shown>) => Shown} */
+/** @type {(name: string, label: string, known?: Record<string, string[]>, more?: Partial<Shown>) => Shown} */
 export const pairs = (name, label, known, more = {}) => ({ name, label, type: "pairs", known, ...more });
 /** @type {(name: string, label: string, add: string, fields: Shown[], more?: Partial<Shown>) => Shown} */
 export const parts = (name, label, add, fields, more = {}) => ({ name, label, type: "parts", add, fields, ...more });
@@ -69,7 +69,7 @@ export const rules = (located) => parts("rules", "Rules", "Add a rule", [
 /** Further sets of name-value pairs, which a rule or a score chooses.
  * @param {string} name
  * @param {string} of what they hold
- * @param {string[]} [known]
+ * @param {Record<string, string[]>} [known]
  * @returns {Shown} */
 export const setsOf = (name, of, known) => parts(name, `Sets of ${of} with rules`, "Add a set", [
   text("score", "Score", { hint: "The set with the highest score comes first." }), rules(false), pairs("values", "Values", known), text("id-ref", "Set elsewhere", { hint: "The id of another set, in place of values." })], { folded: true });

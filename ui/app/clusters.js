@@ -3,10 +3,12 @@
 import { useMemo } from "preact/hooks";
 import { Addresses, Failures, Matrix } from "./cluster.js";
 import { NodeLink, NodePage, ResourceLink, ResourcePage } from "./clusterdetail.js";
+import { JobsPage } from "./clusterjobs.js";
 import { words } from "./clusterobjects.js";
 import { chosenView, ViewTabs, WholeText } from "./clusterviews.js";
 import { baseOf, kindOf, light } from "./clusterwords.js";
 import * as format from "./format.js";
+import { More } from "./fields.js";
 import { classes, html } from "./html.js";
 import { list, now, object } from "./live.js";
 import { useLoaded } from "./loaded.js";
@@ -18,6 +20,12 @@ import { Crumbs, Place } from "./place.js";
 import { get } from "./rest.js";
 
 /** @typedef {import("./types.js").OtherCluster} OtherCluster */
+
+/** How a cluster is named in the settings. */
+const example = `clusters:
+  - name: paris
+    addresses: ["https://192.0.2.7:10000"]
+    tokenFile: /etc/thalassa/paris-token`;
 
 /** How many reasons and failures a card shows. */
 const shown = 3;
@@ -31,7 +39,10 @@ export function ClustersPage() {
       <span class="lights" role="status">${states.map((s) => html`<${Badge} key=${s} kind=${kindOf(s)}>${all.filter((c) => c.state === s).length} ${light(s)}</${Badge}> `)}</span></div>
     ${!ids && html`<${Loading} lines=${6} />`}
     ${ids && all.length === 0 && html`<${Empty} title="No other clusters">The setting <code>clusters</code> of the agent names those to show.</${Empty}>`}
-    <div class="cards">${all.map((c) => html`<${Card} key=${c.name} cluster=${c} />`)}</div>`;
+    <div class="cards">${all.map((c) => html`<${Card} key=${c.name} cluster=${c} />`)}</div>
+    ${ids && html`<${More} title="Add or remove a cluster"><p>The settings of this agent name the clusters, for all who use it. Add one to its settings file, or take one out:</p>
+      <pre class="config" tabindex="0" role="group" aria-label="Example of the settings">${example}</pre>
+      <p>Then let the agent read the settings again: <code>systemctl reload thalassa</code>. The token is made on a node of that cluster: <code>thalassa token new console --role read</code>.</p></${More}>`}`;
 }
 
 /** @param {{cluster: OtherCluster}} props */
@@ -76,8 +87,8 @@ function host(address) {
   return address.replace(/^https:\/\//, "");
 }
 
-/** A page of another cluster: its state, configuration or history, or one of its resources or nodes.
- * @param {{name: string, part?: "resource"|"node"|"history"|"config", id?: string}} props */
+/** A page of another cluster: its state, configuration, history or jobs, or one of its resources or nodes.
+ * @param {{name: string, part?: "resource"|"node"|"history"|"config"|"jobs", id?: string}} props */
 export function OtherPage({ name, part, id }) {
   /** @type {OtherCluster|undefined} */
   const c = object("cluster/" + name).value;
@@ -91,11 +102,11 @@ export function OtherPage({ name, part, id }) {
     return html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/clusters">Clusters</a></nav><div class="head"><${Title}>${name}</${Title}></div>
       ${known ? html`<${Empty} title=${`No cluster ${name}`}>The agent's setting <code>clusters</code> does not name it, or you may not see it. <a href="/clusters">Go to the clusters</a></${Empty}>` : html`<${Loading} lines=${6} />`}`;
   }
-  return html`<${Place.Provider} value=${place}><${Band} cluster=${c} />
+  return html`<${Place.Provider} value=${place}><${Band} cluster=${c} own=${ownPath(part, id)} />
     <${Problem} error=${found.error} onRetry=${found.again} />
     ${!v ? html`<${Unseen} cluster=${c} isLoading=${!found.data && !found.error} />`
       : part === "resource" ? html`<${ResourcePage} key=${id} id=${id} />` : part === "node" ? html`<${NodePage} key=${id} name=${id} />`
-        : part === "history" ? html`<${HistoryPage} />` : part === "config" ? html`<${Configuration} cluster=${c} />` : html`<${State} cluster=${c} state=${v} />`}</${Place.Provider}>`;
+        : part === "history" ? html`<${HistoryPage} />` : part === "jobs" ? html`<${JobsPage} />` : part === "config" ? html`<${Configuration} cluster=${c} />` : html`<${State} cluster=${c} state=${v} />`}</${Place.Provider}>`;
 }
 
 /** In place of what is not known.
@@ -105,13 +116,21 @@ function Unseen({ cluster: c, isLoading }) {
     ${isLoading ? html`<${Loading} lines=${6} />` : html`<${Empty} title="Nothing is known of this cluster yet" />`}`;
 }
 
-/** Says whose state the page shows.
- * @param {{cluster: OtherCluster}} props */
-function Band({ cluster: c }) {
+/** Where an agent of the cluster itself has a page of this one.
+ * @param {string} [part]
+ * @param {string} [id] */
+function ownPath(part, id) {
+  if (part === "resource" || part === "node") return `/cluster/${part}s/${encodeURIComponent(id ?? "")}`;
+  return part === "history" ? "/history" : part === "config" || part === "jobs" ? `/cluster/${part}` : "/cluster";
+}
+
+/** Says whose state the page shows, and where it can be changed.
+ * @param {{cluster: OtherCluster, own: string}} props */
+function Band({ cluster: c, own }) {
   const away = c.state === "unreachable";
   return html`<section class=${classes("strip past", away && "away")} aria-label="Another cluster" role="note">
     <div><b>This is the cluster ${c.name}, read-only.</b>${away && html` <b>None of its agents answers: everything here is what was seen last.</b>`}<${Reported} cluster=${c} /></div>
-    <span class="grow"></span>${c.address && html`<a class="button" href=${c.address + "/cluster"} target="_blank" rel="noreferrer">Its own page</a>`}</section>`;
+    <span class="grow"></span>${c.address && html`<a class="button" href=${c.address + own} target="_blank" rel="noreferrer">Open the console of this cluster</a>`}</section>`;
 }
 
 /** @param {{cluster: OtherCluster, state: import("./types.js").Cluster}} props */
@@ -119,7 +138,7 @@ function State({ cluster: c, state: v }) {
   return html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/clusters">Clusters</a></nav>
     <div class="head"><${Title}>${c.name}</${Title}><${Badge} kind=${kindOf(c.state)}>${light(c.state)}</${Badge}>
       <span class="muted">${v.name || "no name"}, Pacemaker ${v.version}, DC ${v.dc || "none"}, ${v.quorum ? "quorum" : "no quorum"}, seen by ${v.node}</span>
-      <span class="grow"></span><a class="button" href=${baseOf(c.name) + "/config"}>Configuration</a> <a class="button" href=${baseOf(c.name) + "/history"}>History</a></div>
+      <span class="grow"></span><a class="button" href=${baseOf(c.name) + "/config"}>Configuration</a> <a class="button" href=${baseOf(c.name) + "/history"}>History</a> <a class="button" href=${baseOf(c.name) + "/jobs"}>Jobs</a></div>
     <div class="notices">${v.reasons.map((r) => html`<${Notice} key=${r} kind=${kindOf(c.state) === "bad" ? "bad" : "fair"} title=${sentence(r)} />`)}</div>
     <${Addresses} cluster=${v} /><${Matrix} cluster=${v} />
     ${c.state !== "unreachable" && html`<${LossPanel} epoch=${v.epoch.split(":").slice(0, 2).join(":") + v.nodes.map((n) => n.state).join()} nodes=${[]} />`}

@@ -2,36 +2,34 @@
 // here is kept, and shown as JSON. Pure.
 
 import { choice, ids, pairs, part, parts, roles, rules, score, setsOf, text, yesNo } from "./clusterrules.js";
+import { alertValues, cloneValues, metaValues, nodeValues, operationValues, propertyValues } from "./clustervalues.js";
 
 /** @typedef {Record<string, any>} Doc
  *  @typedef {{name: string, value: string}} Pair */
 
 /** A field as a form draws it. part: one object, parts: a list of them. of: it belongs to objects whose
  * field element is one of these; usual: the value of that field that is not written; words: what options
- * are called; folded: it is folded as long as it has nothing.
- * @typedef {{name: string, label: string, type?: "text"|"ids"|"pairs"|"parts"|"part"|"choice", hint?: string, required?: boolean, options?: string[], known?: string[],
+ * are called; known: names of pairs that it suggests, with their legal values; folded: it is folded as long as it has nothing.
+ * @typedef {{name: string, label: string, type?: "text"|"ids"|"pairs"|"parts"|"part"|"choice", hint?: string, required?: boolean, options?: string[], known?: Record<string, string[]>,
  *   fields?: Shown[], add?: string, of?: string[], usual?: string, words?: Record<string, string>, folded?: boolean}} Shown */
 
-const metaNames = ["target-role", "is-managed", "maintenance", "priority", "critical", "resource-stickiness", "migration-threshold", "failure-timeout", "multiple-active", "allow-migrate", "allow-unhealthy-nodes", "requires", "remote-node", "remote-addr"];
-const cloneNames = ["clone-max", "clone-node-max", "clone-min", "notify", "globally-unique", "ordered", "interleave", "promotable", "promoted-max", "promoted-node-max", "target-role", "is-managed"];
-const properties = ["stonith-enabled", "stonith-action", "stonith-timeout", "no-quorum-policy", "symmetric-cluster", "maintenance-mode", "cluster-recheck-interval", "node-health-strategy", "placement-strategy", "priority-fencing-delay", "start-failure-is-fatal", "concurrent-fencing", "fence-reaction", "shutdown-lock", "enable-acl", "stop-all-resources", "transition-delay"];
 const actions = ["start", "stop", "promote", "demote"];
 
 const description = text("description", "Description");
 const ops = parts("ops", "Operations", "Add an operation", [
-  text("name", "Name", { required: true, hint: "monitor, start, stop …" }), text("interval", "Interval"), text("timeout", "Timeout"), choice("on-fail", "On failure", ["ignore", "block", "demote", "stop", "restart", "fence", "standby", "restart-container"]), choice("role", "Role", roles),
-  pairs("params", "Parameters of the operation", ["OCF_CHECK_LEVEL"], { folded: true }), pairs("meta", "Meta attributes of the operation", undefined, { folded: true }),
-  text("start-delay", "Start delay"), text("interval-origin", "Origin of the interval"), choice("enabled", "Enabled", yesNo), choice("record-pending", "Record pending", yesNo), text("description", "Description"),
+  text("name", "Name", { required: true, hint: "monitor, start, stop …" }), text("interval", "Interval"), text("timeout", "Timeout"), choice("on-fail", "On failure", operationValues["on-fail"]), choice("role", "Role", roles),
+  pairs("params", "Parameters of the operation", { OCF_CHECK_LEVEL: [] }, { folded: true }), pairs("meta", "Meta attributes of the operation", undefined, { folded: true }),
+  text("start-delay", "Start delay", { folded: true }), text("interval-origin", "Origin of the interval", { folded: true }), choice("enabled", "Enabled", yesNo, { folded: true }), choice("record-pending", "Record pending", yesNo, { folded: true }), text("description", "Description", { folded: true }),
   setsOf("paramSets", "parameters of the operation"), setsOf("metaSets", "meta attributes of the operation")]);
 const sets = (/** @type {Shown[]} */ ...more) => parts("sets", "Sets of resources", "Add a set", [ids("resources", "Resources", "Several separated by spaces"), choice("sequential", "Sequential", yesNo), choice("require-all", "Require all", yesNo), ...more, text("id-ref", "Set elsewhere", { hint: "The id of another set, in place of resources." })]);
 const ofAction = choice("action", "Action", actions);
 const ofRole = choice("role", "Role", roles);
 const params = pairs("params", "Parameters");
-const meta = pairs("meta", "Meta attributes", metaNames);
+const meta = pairs("meta", "Meta attributes", metaValues);
 const utilization = pairs("utilization", "Utilization");
-const conditional = [setsOf("paramSets", "parameters"), setsOf("metaSets", "meta attributes", metaNames), setsOf("utilizationSets", "utilization")];
+const conditional = [setsOf("paramSets", "parameters"), setsOf("metaSets", "meta attributes", metaValues), setsOf("utilizationSets", "utilization")];
 const resource = "The id of a resource.";
-const values = (/** @type {string[]} */ known) => [pairs("values", "Values", known), text("score", "Score", { hint: "Of several sets, the one with the highest score comes first." }), rules(false)];
+const values = (/** @type {Record<string, string[]>} */ known) => [pairs("values", "Values", known), text("score", "Score", { hint: "Of several sets, the one with the highest score comes first." }), rules(false)];
 const container = part("container", "Container", [
   choice("element", "Made by", ["podman", "docker", "rkt"], { usual: "podman" }), text("image", "Image", { required: true }), text("replicas", "Replicas"), text("replicas-per-host", "Replicas on a node"), text("promoted-max", "Promoted, at most"), text("masters", "Promoted, at most (former name)"), text("run-command", "Command"), text("network", "Network of the container"), text("options", "Options")]);
 const network = part("network", "Network", [
@@ -45,22 +43,22 @@ export const schema = {
   primitives: { title: "primitive", fields: [text("agent", "Agent", { hint: "class:provider:type, e.g. ocf:heartbeat:IPaddr2" }), text("template", "Template", { hint: "In place of an agent." }), params, ops, meta, utilization, ...conditional, description] },
   templates: { title: "template", fields: [text("agent", "Agent", { required: true }), params, ops, meta, utilization, ...conditional, description] },
   groups: { title: "group", fields: [ids("members", "Members", "Ids of primitives in their order, separated by spaces."), meta, params, ...conditional.slice(0, 2), description] },
-  clones: { title: "clone", fields: [text("member", "Member", { required: true, hint: "The id of a primitive or a group." }), pairs("meta", "Meta attributes", cloneNames), params, ...conditional.slice(0, 2), description] },
+  clones: { title: "clone", fields: [text("member", "Member", { required: true, hint: "The id of a primitive or a group." }), pairs("meta", "Meta attributes", cloneValues), params, ...conditional.slice(0, 2), description] },
   bundles: { title: "bundle", fields: [container, text("member", "Member", { hint: "The id of a primitive in it." }), network, storage, meta, params, ...conditional.slice(0, 2), description] },
   locations: { title: "location", fields: [text("rsc", "Resource", { hint: resource }), text("rsc-pattern", "Pattern of resources", { hint: "A regular expression, in place of a resource." }), text("node", "Node"), score, choice("role", "Role", roles), choice("resource-discovery", "Discovery", ["always", "never", "exclusive"]), rules(true), sets(ofRole)] },
   colocations: { title: "colocation", fields: [text("rsc", "Resource", { hint: "The one that follows." }), choice("rsc-role", "Its role", roles), text("with-rsc", "With resource"), choice("with-rsc-role", "Role of that", roles), score, text("node-attribute", "Node attribute"), choice("influence", "Influence", yesNo, { hint: "Whether the one that follows can move the other." }), sets(ofRole, score)] },
   orders: { title: "order", fields: [text("first", "First"), choice("first-action", "Its action", actions), text("then", "Then"), choice("then-action", "Action of that", actions), choice("kind", "Kind", ["Mandatory", "Optional", "Serialize"]), choice("symmetrical", "Symmetrical", yesNo, { hint: "Whether they are stopped in the other order." }), choice("require-all", "Require all instances", yesNo), sets(ofAction, choice("kind", "Kind", ["Mandatory", "Optional", "Serialize"]))] },
   tickets: { title: "ticket constraint", fields: [text("ticket", "Ticket", { required: true }), text("rsc", "Resource", { hint: resource }), choice("rsc-role", "Its role", roles), choice("loss-policy", "When the ticket is lost", ["stop", "demote", "fence", "freeze"]), sets(ofRole)] },
   fencing: { title: "fencing level", fields: [text("target", "Node"), text("target-pattern", "Pattern of nodes"), text("target-attribute", "Attribute of nodes"), text("target-value", "Its value"), text("index", "Level", { required: true, hint: "1 to 9; the lowest comes first." }), text("devices", "Devices", { required: true, hint: "Ids of fence devices, separated by commas." })] },
-  alerts: { title: "alert", fields: [text("path", "Program", { required: true, hint: "The path of a program on each node." }), params, pairs("meta", "Meta attributes", ["timeout", "timestamp-format", "enabled"]), { name: "recipients", label: "Recipients", type: "parts", add: "Add a recipient", fields: [text("value", "Value", { required: true }), description, pairs("params", "Parameters", undefined, { folded: true }), pairs("meta", "Meta attributes", ["timeout", "timestamp-format", "enabled"], { folded: true })] }, description] },
+  alerts: { title: "alert", fields: [text("path", "Program", { required: true, hint: "The path of a program on each node." }), params, pairs("meta", "Meta attributes", alertValues), { name: "recipients", label: "Recipients", type: "parts", add: "Add a recipient", fields: [text("value", "Value", { required: true }), description, pairs("params", "Parameters", undefined, { folded: true }), pairs("meta", "Meta attributes", alertValues, { folded: true })] }, description] },
   roles: { title: "ACL role", fields: [{ name: "permissions", label: "Permissions", type: "parts", add: "Add a permission", fields: [choice("kind", "Kind", ["read", "write", "deny"]), text("xpath", "XPath"), text("reference", "Reference"), text("object-type", "Object type"), text("attribute", "Attribute")] }, description] },
   targets: { title: "ACL target", fields: [ids("roles", "Roles", "Ids of roles, separated by spaces."), text("name", "Name of the user", { hint: "If it is not the id." })] },
   "acl-groups": { title: "ACL group", fields: [ids("roles", "Roles", "Ids of roles, separated by spaces."), text("name", "Name of the group", { hint: "If it is not the id." })] },
   tags: { title: "tag", fields: [ids("objects", "Objects", "Ids of what has the tag, separated by spaces.")] },
-  nodes: { title: "node", fields: [pairs("attributes", "Attributes", ["standby", "maintenance"]), utilization, setsOf("attributeSets", "attributes"), description] },
-  properties: { title: "set of cluster properties", fields: values(properties) },
-  "resource-defaults": { title: "set of resource defaults", fields: values(metaNames) },
-  "operation-defaults": { title: "set of operation defaults", fields: values(["timeout", "on-fail", "record-pending", "interval"]) },
+  nodes: { title: "node", fields: [pairs("attributes", "Attributes", nodeValues), utilization, setsOf("attributeSets", "attributes"), description] },
+  properties: { title: "set of cluster properties", fields: values(propertyValues) },
+  "resource-defaults": { title: "set of resource defaults", fields: values(metaValues) },
+  "operation-defaults": { title: "set of operation defaults", fields: values(operationValues) },
 };
 
 /** What a form has of an object. rest: what no field draws, as JSON.

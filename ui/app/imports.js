@@ -1,6 +1,7 @@
 // Pasts of clusters that came in files: which one is shown, and a dialog to import one.
 
 import { useState } from "preact/hooks";
+import { Field } from "./fields.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { now } from "./live.js";
@@ -10,7 +11,8 @@ import { call, Failure } from "./rest.js";
 import { query } from "./router.js";
 import { refusal } from "./session.js";
 
-/** @typedef {import("./types.js").ImportedHistory} ImportedHistory */
+/** @typedef {import("./types.js").ImportedHistory} ImportedHistory
+ *  @typedef {import("./types.js").FieldError} FieldError */
 
 /** What an import is called.
  * @param {ImportedHistory} i */
@@ -26,13 +28,46 @@ const show = (id) => query({ import: id, id: null, at: null, job: null, node: nu
  * @param {{list: ImportedHistory[], onChange: () => void}} props list: the imports */
 export function Sources({ list, onChange }) {
   const [open, setOpen] = useState(false);
+  const [exporting, setExporting] = useState(false);
   const id = imported();
   return html`${list.length > 0 && html`<label class="choice"><span class="muted">Past of</span> <select aria-label="Past of" value=${id} onChange=${(/** @type {any} */ e) => show(e.target.value)}>
       <option value="">this cluster</option>${list.map((i) => html`<option key=${i.id} value=${i.id} selected=${i.id === id}>${nameOf(i)}</option>`)}</select></label>`}
     <span class="grow"></span>
-    ${!id && (refusal("operate") ? html`<${Button} role="operate">Export</${Button}>` : html`<a class="button" href="/cluster/history/export" download data-plain>Export</a>`)}
+    ${!id && (refusal("operate") ? html`<${Button} role="operate">Export…</${Button}>` : html`<${Button} onClick=${() => setExporting(true)}>Export…</${Button}>`)}
     <${Button} onClick=${() => setOpen(true)}>Import</${Button}>
+    ${exporting && html`<${Export} onClose=${() => setExporting(false)} />`}
     ${open && html`<${Imports} list=${list} onChange=${onChange} onClose=${() => setOpen(false)} />`}`;
+}
+
+const hour = 3_600_000;
+
+/** The intervals that can be exported by their names, in milliseconds. */
+const intervals = /** @type {[string, string, number][]} */ ([["1", "The last hour", hour], ["24", "The last 24 hours", 24 * hour], ["168", "The last 7 days", 168 * hour], ["all", "Everything that is kept", 0], ["own", "From a time to a time", 0]]);
+
+/** Asks which interval goes into the file.
+ * @param {{onClose: () => void}} props */
+function Export({ onClose }) {
+  const [choice, setChoice] = useState("1");
+  const [opened] = useState(Date.now);
+  const [from, setFrom] = useState("");
+  const [to, setTo] = useState("");
+  const lasts = intervals.find(([v]) => v === choice)?.[2] ?? 0;
+  /** @type {FieldError[]} */
+  const errors = [["from", from], ["to", to]].filter(([, v]) => v && Number.isNaN(Date.parse(v))).map(([path]) => ({ path, problem: "is no time", expected: "such as 2026-11-29 13:00" }));
+  if (errors.length === 0 && from && to && Date.parse(from) >= Date.parse(to)) errors.push({ path: "to", problem: "is not after the beginning" });
+  const q = new URLSearchParams();
+  if (lasts > 0) q.set("from", new Date(opened - lasts).toISOString());
+  if (choice === "own" && errors.length === 0 && from) q.set("from", new Date(from).toISOString());
+  if (choice === "own" && errors.length === 0 && to) q.set("to", new Date(to).toISOString());
+  const text = q.toString();
+  const wrong = choice === "own" && errors.length > 0;
+  return html`<${Dialog} title="Export the history" onClose=${onClose}><div class="body">
+      <${Field} path="interval" label="Interval" value=${choice} errors=${[]} options=${intervals.map(([v, words]) => [v, words])} onChange=${setChoice} />
+      ${choice === "own" && html`<${Field} path="from" label="From" value=${from} errors=${errors} placeholder="2026-11-29 13:00" hint="In this browser's time zone. Empty: from the beginning." onChange=${setFrom} />
+        <${Field} path="to" label="To" value=${to} errors=${errors} placeholder="2026-11-29 14:00" hint="Empty: until now." onChange=${setTo} />`}
+      <p class="muted">A .tar.gz with the transitions, their decisions, the lines of logs around them, and the jobs. It has no secrets. <i>Import</i> of any agent shows it again.</p></div>
+    <footer><${Button} onClick=${onClose}>Cancel</${Button}>
+      ${wrong ? html`<${Button} kind="primary" disabled>Export</${Button}>` : html`<a class="button primary" href=${`/cluster/history/export${text && "?" + text}`} download data-plain onClick=${() => setTimeout(onClose)}>Export</a>`}</footer></${Dialog}>`;
 }
 
 /** A band that says that another past is shown.

@@ -92,17 +92,27 @@ export function Loading({ lines = 3 }) {
   </div>`;
 }
 
-/** An error message, with HAProxy's output if there is any.
+/** An error message, with what HAProxy or a tool of the cluster says if there is any.
  * @param {{error: any, onRetry?: () => void}} props */
 export function Problem({ error, onRetry }) {
   if (!error) return null;
+  const message = String(error.message ?? error);
   return html`<div class="problem" role="alert">
     <${Icon} name="warning" />
-    <div><p>${error.output ? "HAProxy refused the configuration; nothing has changed. Its message:" : sentence(error.message ?? String(error))}</p>
-      ${error.output && html`<pre tabindex="0" aria-label="Message of HAProxy">${error.output}</pre>`}
+    <div><p>${error.output ? refusedBy(message, error.output) : sentence(message)}</p>
+      ${error.output && html`<pre tabindex="0" role="group" aria-label="What it says">${error.output}</pre>`}
       ${onRetry && html`<p><${Button} onClick=${onRetry}>Try again</${Button}></p>`}
     </div>
   </div>`;
+}
+
+/** What stands before the output of whoever refused something.
+ * @param {string} message of the error, which may have the output in it
+ * @param {string} output */
+export function refusedBy(message, output) {
+  if (message.startsWith("haproxy refused")) return "HAProxy refused the configuration; nothing has changed. Its message:";
+  if (message.includes("crm_verify")) return "Pacemaker refuses the configuration; nothing has changed. Its message:";
+  return sentence(message.split(": " + output)[0]);
 }
 
 /** Text as a sentence: with a capital, unless it begins with a name, and a full stop.

@@ -1,6 +1,7 @@
 // What the cluster went through: its transitions, and one of them.
 
 import { Addresses, Matrix } from "./cluster.js";
+import { JobPanel } from "./clusterjobs.js";
 import { Explanation } from "./explanation.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
@@ -130,7 +131,7 @@ function Chosen({ id, supposes }) {
       <span class="grow"></span>${step(t.before, "Previous")} ${step(t.after, "Next")} <a class="button" href=${here({ id: null, job: null })}>Close</a></section>
     <div class="toolbar"><div class="tabs" role="group" aria-label="What to show">${Object.entries(tabs).map(([name, title]) => html`
       <button key=${name} type="button" aria-pressed=${tab === name ? "true" : "false"} onClick=${() => query({ tab: name })}>${title}</button>`)}</div></div>
-    ${job && html`<${Job} key=${job} id=${job} />`}
+    ${job && html`<${JobPanel} key=${job} id=${job} />`}
     ${tab === "operations" ? html`<${Operations} results=${t.operations ?? []} />` : tab === "state" ? html`<${State} path=${path} time=${t.time} />`
       : (tab === "log" || tab === "explanation") && refusal("operate") ? html`<${Empty} title="Not shown">${refusal("operate")}</${Empty}>`
       : tab === "log" ? html`<${Log} path=${path} />`
@@ -198,18 +199,6 @@ function Authors({ list }) {
     ${a.job ? html`<b>${a.name || "Somebody"}</b>: ${a.kind ?? "a job"} ${a.object ?? ""}${a.time ? ` at ${format.clock(a.time, now.peek())}` : ""}${a.node ? ` by the agent of ${a.node}` : ""}, ${foreign ? `job ${a.job.slice(0, 8)}` : html`<a href=${here({ job: a.job })}>job ${a.job.slice(0, 8)}</a>${audits && html`, <a href=${`/audit?job=${a.job}`}>in the audit log</a>`}`}`
       : a.client ? html`<b>${a.name || "Somebody"}</b> with ${a.client} on ${a.node || "some node"}${a.time ? ` at ${format.clock(a.time, now.peek())}` : ""}`
         : html`${format.count(a.versions, "more version")}: Pacemaker keeps only who made the last one`}</li>`)}</ul>`;
-}
-
-/** A job that changed the configuration.
- * @param {{id: string}} props */
-function Job({ id }) {
-  const path = `${usePlace().base}/jobs/${encodeURIComponent(id)}`;
-  const { data: j, error, again } = useLoaded(path, (signal) => get(path, signal));
-  return html`<section class="panel" aria-label="Job"><div class="head"><h2>Job ${id.slice(0, 8)}</h2><span class="grow"></span><a class="button" href=${here({ job: null })}>Close</a></div>
-    <${Problem} error=${error} onRetry=${again} />
-    ${!j && !error && html`<${Loading} lines=${2} />`}
-    ${j && html`<p><b>${j.author || "Somebody"}</b>: ${j.kind} ${j.nodes?.join(", ") || j.object}, on ${j.node}, ${format.clock(j.begun, now.peek())}: ${j.result || j.state}</p>
-      <pre class="config">${[...j.commands, ...(j.changes ?? [])].join("\n")}</pre>`}</section>`;
 }
 
 /** The logs around the transition.

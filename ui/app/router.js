@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-/** @typedef {{page: string, kind?: "backend"|"frontend", key?: string, part?: "resource"|"node"|"history"|"config", id?: string, query: URLSearchParams}} Route
+/** @typedef {{page: string, kind?: "backend"|"frontend", key?: string, part?: "resource"|"node"|"history"|"config"|"jobs", id?: string, query: URLSearchParams}} Route
  * part, id: what of another cluster, which is the key */
 
 /** The route of an address.
@@ -16,8 +16,9 @@ export function parse(url) {
   }
   if (page === "cluster" && key && rest.length === 0 && (kinds === "resources" || kinds === "nodes")) return { page: kinds.slice(0, -1), key, query };
   if (page === "cluster" && kinds === "config" && key === undefined) return { page: "objects", query };
+  if (page === "cluster" && kinds === "jobs" && key === undefined) return { page: "jobs", query };
   if (page === "clusters" && kinds && key === undefined) return { page: "other", key: kinds, query };
-  if (page === "clusters" && kinds && (key === "history" || key === "config") && rest.length === 0) return { page: "other", key: kinds, part: key, query };
+  if (page === "clusters" && kinds && (key === "history" || key === "config" || key === "jobs") && rest.length === 0) return { page: "other", key: kinds, part: key, query };
   if (page === "clusters" && kinds && rest.length === 1 && rest[0] && (key === "resources" || key === "nodes")) {
     return { page: "other", key: kinds, part: key === "nodes" ? "node" : "resource", id: rest[0], query };
   }

@@ -209,6 +209,7 @@
  *
  * @typedef {{node: string, author: string, code?: string, nodes: number, expires: string, state: string, result?: string,
  *   steps: {node?: string, step: string, state: string, text: string}[]}} ClusterInvitation
+ * @typedef {{node: string, steps: {node?: string, step: string, state: string, text: string}[], cluster?: Cluster}} ClusterMembership
  * @typedef {{name: string, type?: string, host?: string, state: string, leaving?: boolean, dc: boolean, resources: string[], attributes: Record<string, string>, utilization?: Record<string, string>}} ClusterNode
  * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, why?: string[], places: {node: string, state: string, role?: string}[], utilization?: Record<string, string>}} ClusterResource
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, code: number, status: string, meaning: string, reason: string, call: number, time: string}} ClusterFailure
@@ -287,7 +288,7 @@ export {};
 /** An event that a simulation supposes, and a draft of the cluster's configuration.
  * @typedef {{number?: number, text?: string, node?: string, state?: string, resource?: string, op?: string, intervalMs?: number, code?: number, ticket?: string, action?: string, quorum?: boolean}} Injection
  * @typedef {{id: string, author: string, message: string, listed: boolean, begun: string, changed: string, edits: {number: number, author: string, time: string, method: string, path: string}[],
- *   objects: string[], conflicts: string[], inject: Injection[], at?: string}} ClusterDraft */
+ *   objects: string[], conflicts: string[], inject: Injection[], at?: string, kept: string[], commit?: string}} ClusterDraft */
 
 /** What the cluster went through.
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, call: number, code: number, status: number, meaning: string, failed: boolean, time: string, durationMs: number, queuedMs: number, reason?: string}} OperationResult
@@ -316,4 +317,8 @@ export {};
 
 /** What a resource agent says of itself.
  * @typedef {{name: string, type: string, default?: string, options?: string[], required?: boolean, unique?: boolean, deprecated?: boolean, secret?: boolean, shortDescription?: string, longDescription?: string}} AgentParameter
- * @typedef {{agent: string, version: string, shortDescription?: string, longDescription?: string, parameters: AgentParameter[], actions: {name: string}[]}} ClusterAgent */
+ * @typedef {{agent: string, version: string, shortDescription?: string, longDescription?: string, parameters: AgentParameter[], actions: {name: string, role?: string, timeout?: string, interval?: string, depth?: string}[]}} ClusterAgent */
+
+/** What was asked of the cluster.
+ * @typedef {{id: string, kind: string, state: string, author: string, node: string, object: string, nodes?: string[], begun: string, ended?: string, commands: string[], changes?: string[],
+ *   predicted: {text: string}[], actual: {text: string}[], deviations: string[], result: string, code?: string, canceledBy?: string}} ClusterJob */
