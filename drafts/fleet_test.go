@@ -2,6 +2,7 @@ package drafts_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"maps"
@@ -22,6 +23,12 @@ type disk struct {
 	mu           sync.Mutex
 	drafts, ends map[string][]byte
 	state        []byte
+}
+
+func (d *disk) copy() *disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return &disk{drafts: maps.Clone(d.drafts), ends: maps.Clone(d.ends), state: slices.Clone(d.state)}
 }
 
 // A session is a disk as one start of an agent uses it: a dead one writes no more.
@@ -162,6 +169,17 @@ func (f *fleet) split(unseen bool, away ...string) {
 	f.unseen = unseen
 	f.mu.Unlock()
 	f.changed.Broadcast()
+}
+
+// keeper is the node whose agent keeps the drafts, by what n1 has stored.
+func (f *fleet) keeper(t *testing.T) string {
+	t.Helper()
+	d := f.disks["n1"].copy()
+	var state struct{ Keeper string }
+	if err := json.Unmarshal(d.state, &state); err != nil || state.Keeper == "" {
+		t.Fatalf("no keeper: %s, %v", d.state, err)
+	}
+	return state.Keeper
 }
 
 // others are the nodes that a node sees online.

@@ -349,6 +349,8 @@ func (t *turn) admit(w *write) (*entry, error) {
 		return nil, missing(w.id)
 	case !w.isNew && !e.version.equal(w.base):
 		return nil, errStale
+	case w.next.isThere() && e.isOfTooMany(w.next):
+		return nil, &lb.ConflictError{ID: config.Draft{ID: w.id}.Name(), Reason: "was changed by " + strconv.Itoa(len(e.version)) + " starts of agents: commit or drop it, and begin another one"}
 	}
 	if !known {
 		return nil, nil //nolint:nilnil // documented

@@ -44,9 +44,11 @@ type Store interface {
 
 // A state is what an agent knows beside the drafts.
 type state struct {
-	Agent string `json:"agent"` // in Versions; another one for each new database
-	Wrote uint64 `json:"wrote"` // the number of its last write
-	Last  uint64 `json:"last"`  // the last number that was given to a draft, by any agent
+	// Agent is in Versions, and Wrote the number of its last write. Neither is stored: each start is
+	// another one, since a disk may be set back, or be the copy of that of another machine.
+	Agent string `json:"-"`
+	Wrote uint64 `json:"-"`
+	Last  uint64 `json:"last"` // the last number that was given to a draft, by any agent
 	// Term grows with each takeover; Keeper is the node that has taken over.
 	Term   uint64 `json:"term"`
 	Keeper string `json:"keeper"`
@@ -99,9 +101,7 @@ func open(ctx context.Context, store Store, now func() time.Time, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("reading the drafts of the cluster: %w", err)
 	}
-	if s.state.Agent == "" {
-		s.state.Agent = rand.Text()[:10]
-	}
+	s.state.Agent = rand.Text()[:10]
 	s.state.Last = max(s.state.Last, numbered)
 	if len(former) == 0 {
 		return s, nil
@@ -231,11 +231,12 @@ func (s *shelf) change(ctx context.Context, do func(t *turn) error) error {
 	if err == nil {
 		err = s.store.Save(ctx, drafts, ends, text)
 	}
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err != nil {
+		s.state.Wrote = t.next.Wrote // what has failed may be on disk
+		return err
+	}
 	s.state = t.next
 	for id, e := range t.entries {
 		delete(s.index, id)
