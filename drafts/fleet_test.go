@@ -93,15 +93,16 @@ type fleet struct {
 	mu     sync.Mutex
 	agents map[string]*agent // that run
 	disks  map[string]*disk
-	side   map[string]int // nodes of other sides do not reach each other
-	unseen bool           // the cluster does not notice: only the agents are cut off
+	joined map[string]string // clusters of nodes, in place of "a"; empty: it is not known
+	side   map[string]int    // nodes of other sides do not reach each other
+	unseen bool              // the cluster does not notice: only the agents are cut off
 	old    map[string]bool
 	rng    *rand.Rand // nil: nothing takes time
 }
 
 func newFleet(tb testing.TB, names ...string) *fleet {
 	tb.Helper()
-	f := &fleet{tb: tb, names: names, agents: map[string]*agent{}, disks: map[string]*disk{}, side: map[string]int{}, old: map[string]bool{}}
+	f := &fleet{tb: tb, names: names, agents: map[string]*agent{}, disks: map[string]*disk{}, joined: map[string]string{}, side: map[string]int{}, old: map[string]bool{}}
 	for _, name := range names {
 		f.disks[name] = &disk{drafts: map[string][]byte{}, ends: map[string][]byte{}}
 		f.start(name)
@@ -116,8 +117,9 @@ func (f *fleet) start(name string) {
 	var err error
 	a.Drafts, err = drafts.New(context.Background(), drafts.Config{
 		Store: a.disk, Self: func() string { return name }, Others: func() []string { return f.others(name) }, Changed: f.changed.Next,
-		Ask: func(ctx context.Context, node string, m []byte) ([]byte, error) { return f.carry(ctx, a, node, m) },
-		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Cluster: func(context.Context) string { return f.cluster(name) },
+		Ask:     func(ctx context.Context, node string, m []byte) ([]byte, error) { return f.carry(ctx, a, node, m) },
+		Now:     time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		f.tb.Fatal(err)
@@ -134,6 +136,16 @@ func (f *fleet) start(name string) {
 		}
 	}()
 	f.changed.Broadcast()
+}
+
+// cluster is that of a node.
+func (f *fleet) cluster(name string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if other, is := f.joined[name]; is {
+		return other
+	}
+	return "a"
 }
 
 // kill ends the agent of a node at once, whatever it does.

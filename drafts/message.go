@@ -45,6 +45,7 @@ type message struct {
 	Term      uint64    `json:"term"`
 	Keeper    string    `json:"keeper"`
 	Last      uint64    `json:"last"`
+	Cluster   string    `json:"cluster,omitempty"` // of which everything in it is
 	Forgotten time.Time `json:"forgotten,omitzero"`
 
 	// Sum is over the versions of all entries. Has are these versions, where the sums differ.
