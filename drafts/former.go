@@ -104,7 +104,7 @@ func (s *shelf) isSettled(cluster string) bool {
 func (s *shelf) setAside(ctx context.Context, cluster string) error {
 	for {
 		s.mu.Lock()
-		var ids []string
+		ids := make([]string, 0, len(s.index))
 		for id := range s.index {
 			ids = append(ids, id)
 		}
@@ -182,7 +182,7 @@ func (s *shelf) takeBack(ctx context.Context, cluster string) error {
 func (s *shelf) keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []string
+	out := make([]string, 0, len(s.aside))
 	for key := range s.aside {
 		out = append(out, key)
 	}

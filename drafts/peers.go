@@ -16,6 +16,7 @@ type peers struct {
 	cfg     Config
 	shelf   *shelf
 	late    wake.Poke      // a copy is missing
+	packer  packer
 	running sync.WaitGroup // copies under way
 
 	mu sync.Mutex
@@ -43,7 +44,7 @@ func (p *peers) ask(ctx context.Context, node string, m message) (message, error
 	if err != nil {
 		return m, err
 	}
-	data, err := m.pack()
+	data, err := p.packer.pack(m)
 	if err != nil {
 		return m, err
 	}

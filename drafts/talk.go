@@ -276,7 +276,7 @@ func (d *Drafts) Answer(ctx context.Context, from string, data []byte) ([]byte, 
 	if a, err = d.signed(a); err != nil {
 		return nil, err
 	}
-	return a.pack()
+	return d.packer.pack(a)
 }
 
 func (d *Drafts) answer(ctx context.Context, from string, m message) (a message, err error) {
