@@ -42,7 +42,7 @@ export function Sources({ list, onChange }) {
 const hour = 3_600_000;
 
 /** The intervals that can be exported by their names, in milliseconds. */
-const intervals = /** @type {[string, string, number][]} */ ([["1", "The last hour", hour], ["24", "The last 24 hours", 24 * hour], ["168", "The last 7 days", 168 * hour], ["all", "Everything that is kept", 0], ["own", "From a time to a time", 0]]);
+const intervals = /** @type {[string, string, number][]} */ ([["1", "The last hour", hour], ["24", "The last 24 hours", 24 * hour], ["168", "The last 7 days", 168 * hour], ["all", "Everything that is kept", 0], ["own", "Between two times", 0]]);
 
 /** Asks which interval goes into the file.
  * @param {{onClose: () => void}} props */
@@ -53,7 +53,7 @@ function Export({ onClose }) {
   const [to, setTo] = useState("");
   const lasts = intervals.find(([v]) => v === choice)?.[2] ?? 0;
   /** @type {FieldError[]} */
-  const errors = [["from", from], ["to", to]].filter(([, v]) => v && Number.isNaN(Date.parse(v))).map(([path]) => ({ path, problem: "is no time", expected: "such as 2026-11-29 13:00" }));
+  const errors = [["from", from], ["to", to]].filter(([, v]) => v && Number.isNaN(Date.parse(v))).map(([path]) => ({ path, problem: "is not a time", expected: "such as 2026-11-29 13:00" }));
   if (errors.length === 0 && from && to && Date.parse(from) >= Date.parse(to)) errors.push({ path: "to", problem: "is not after the beginning" });
   const q = new URLSearchParams();
   if (lasts > 0) q.set("from", new Date(opened - lasts).toISOString());
