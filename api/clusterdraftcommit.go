@@ -40,7 +40,7 @@ func (h clusterConfigHandlers) settled(ctx context.Context, d config.Draft) (con
 	case err != nil && !isLost, err == nil && !j.Over():
 		return d, nil // it is shown as it is
 	case isMade(j):
-		if err := h.drafts.Delete(ctx, d.ID); err != nil {
+		if err := h.drafts.Delete(ctx, d.ID, nil); err != nil {
 			return d, err
 		}
 		return d, &lb.NotFoundError{ID: d.Name()}
@@ -117,7 +117,7 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	lasting := context.WithoutCancel(ctx)
 	switch {
 	case err == nil || out.Cluster != nil: // the configuration is changed, whatever came of it
-		gone := h.drafts.Delete(lasting, d.ID)
+		gone := h.drafts.Delete(lasting, d.ID, nil)
 		if gone != nil && !errors.As(gone, new(*lb.NotFoundError)) {
 			err = errors.Join(err, gone)
 		}
@@ -169,7 +169,7 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 		}
 		return &lb.ConflictError{ID: d.Name(), Reason: "was not committed by job/" + j.ID + ": " + j.Result}
 	}
-	if err := h.drafts.Delete(ctx, d.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
+	if err := h.drafts.Delete(ctx, d.ID, nil); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
 		return err
 	}
 	out := config.Outcome{Epoch: j.Epochs.Before, Changes: orEmpty(j.Changes), Warnings: []string{}}

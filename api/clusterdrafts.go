@@ -30,7 +30,9 @@ type ClusterDrafts interface {
 	Create(ctx context.Context, d config.Draft) (config.Draft, error)
 	// Update changes a draft unless change has an error. change may be called several times.
 	Update(ctx context.Context, id string, change func(config.Draft) (config.Draft, error)) (config.Draft, error)
-	Delete(ctx context.Context, id string) error
+	// Delete drops a draft unless check has an error; nil: there is nothing to check. check may be called
+	// several times, and gets the draft as it is dropped.
+	Delete(ctx context.Context, id string, check func(config.Draft) error) error
 }
 
 // hasClusterDrafts reports whether the parameter draft of a path is one of the cluster's.
@@ -376,7 +378,7 @@ func (h clusterDraftHandlers) drop(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.drafts.Delete(c.Request().Context(), d.ID); err != nil {
+	if err := h.drafts.Delete(c.Request().Context(), d.ID, nil); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -114,6 +114,43 @@ func TestEditsAtTheSameTime(t *testing.T) {
 	})
 }
 
+// A draft is dropped only as it was checked: who edits it meanwhile has the check run again.
+func TestDropsWithACheck(t *testing.T) {
+	with(t, func(t *testing.T, f *fleet) {
+		t.Helper()
+		f.begin(t, "n1", "a")
+		for i, node := range f.names {
+			refused, checked := errors.New("it has changed"), 0
+			err := f.at(node).Delete(t.Context(), "a", func(d config.Draft) error {
+				if checked++; checked == 1 {
+					f.edit(t, f.names[(i+1)%3], "a", node) // before the drop is written
+				}
+				if len(d.Edits) > i {
+					return refused
+				}
+				return nil
+			})
+			if !errors.Is(err, refused) || checked != 2 {
+				t.Errorf("%s, checked %d times: %v", node, checked, err)
+			}
+		}
+		f.shows(t, "a", f.names, f.names...)
+		if err := f.at("n2").Delete(t.Context(), "a", func(d config.Draft) error {
+			if d.ID != "a" || len(d.Edits) != 3 {
+				return fmt.Errorf("it gets %+v", d)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		for _, node := range f.names {
+			if _, err := f.at(node).Draft(t.Context(), "a"); !isMissing(err) {
+				t.Errorf("%s shows what was dropped: %v", node, err)
+			}
+		}
+	})
+}
+
 // The keeper dies, the draft goes on, and the keeper follows when it is back.
 func TestTheKeeperDies(t *testing.T) {
 	with(t, func(t *testing.T, f *fleet) {
@@ -126,7 +163,7 @@ func TestTheKeeperDies(t *testing.T) {
 		if d := f.edit(t, "n3", "a", "two"); !slices.Equal(d.Kept, []string{"n2", "n3"}) {
 			t.Errorf("kept by %q", d.Kept)
 		}
-		if err := f.at("n2").Delete(t.Context(), "dropped"); err != nil {
+		if err := f.at("n2").Delete(t.Context(), "dropped", nil); err != nil {
 			t.Fatal(err)
 		}
 		f.start("n1")
@@ -178,7 +215,7 @@ func TestASplit(t *testing.T) {
 		f.edit(t, "n2", "both", "right")
 		f.edit(t, "n2", "one", "right")
 		for _, id := range []string{"dropped", "edited"} {
-			if err := f.at("n3").Delete(t.Context(), id); err != nil {
+			if err := f.at("n3").Delete(t.Context(), id, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -211,7 +248,7 @@ func TestANodeIsAwayForLong(t *testing.T) {
 		time.Sleep(time.Minute)
 		f.kill("n1")
 		f.split(false, "n1")
-		if err := f.at("n2").Delete(t.Context(), "a"); err != nil {
+		if err := f.at("n2").Delete(t.Context(), "a", nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * 24 * time.Hour)

@@ -170,9 +170,16 @@ func (d *Drafts) Update(ctx context.Context, id string, change func(config.Draft
 	return draft, err
 }
 
-// Delete removes a draft, on all nodes and for ever; *lb.NotFoundError when there is none of that ID.
-func (d *Drafts) Delete(ctx context.Context, id string) error {
+// Delete removes a draft, on all nodes and for ever, unless check has an error; nil: there is nothing
+// to check. check gets the draft as it is dropped, and is called again if somebody else changes it
+// meanwhile. The error is an *lb.NotFoundError, or that of check.
+func (d *Drafts) Delete(ctx context.Context, id string, check func(config.Draft) error) error {
 	_, err := d.edit(ctx, id, func(e entry) (entry, error) {
+		if check != nil {
+			if err := check(e.draft); err != nil {
+				return e, err
+			}
+		}
 		e.draft, e.dropped = config.Draft{}, d.cfg.Now()
 		return e, nil
 	})

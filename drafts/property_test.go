@@ -103,7 +103,7 @@ func (o *tally) write(t *testing.T, f *fleet, rng *rand.Rand, writer int, end ti
 			d, err := at.Draft(t.Context(), id)
 			if err == nil {
 				had = texts(d)
-				err = at.Delete(t.Context(), id)
+				err = at.Delete(t.Context(), id, nil)
 			}
 			o.mu.Lock()
 			if err == nil {

@@ -74,12 +74,12 @@ func TestDraftsOfTheClusterSurviveARestart(t *testing.T) {
 	if _, err := drafts.Create(t.Context(), config.Draft{ID: "1"}); !errors.As(err, new(*lb.ConflictError)) {
 		t.Errorf("a name that is taken: %v", err)
 	}
-	if err := drafts.Delete(t.Context(), "1"); err != nil {
+	if err := drafts.Delete(t.Context(), "1", nil); err != nil {
 		t.Error(err)
 	}
 	drafts = draftsOf(t, db)
 	for name, err := range map[string]error{
-		"deleted twice": drafts.Delete(t.Context(), "1"),
+		"deleted twice": drafts.Delete(t.Context(), "1", nil),
 		"read":          func() error { _, err := drafts.Draft(t.Context(), "1"); return err }(),
 		"changed":       func() error { _, err := drafts.Update(t.Context(), "1", nil); return err }(),
 	} {

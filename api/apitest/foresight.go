@@ -148,10 +148,13 @@ func (d *ClusterDrafts) Update(_ context.Context, id string, change func(config.
 }
 
 // Delete removes one.
-func (d *ClusterDrafts) Delete(_ context.Context, id string) error {
+func (d *ClusterDrafts) Delete(_ context.Context, id string, check func(config.Draft) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i, err := d.index(id)
+	if err == nil && check != nil {
+		err = check(d.list[i])
+	}
 	if err != nil {
 		return err
 	}
