@@ -46,9 +46,9 @@ func (c Config) hasTraces() bool {
 }
 
 // hasLeft reports whether nothing on this node says that it is in a cluster: it has left.
-func (t *tools) hasLeft() bool {
-	_, err := os.Stat(t.cfg.Corosync)
-	return errors.Is(err, fs.ErrNotExist) && !t.cfg.hasTraces()
+func (c Config) hasLeft() bool {
+	_, err := os.Stat(c.Corosync)
+	return errors.Is(err, fs.ErrNotExist) && !c.hasTraces()
 }
 
 // traces returns why this node cannot be in a cluster; nil: it may be in one.

@@ -173,7 +173,7 @@ func (w *Watcher) refresh(ctx context.Context) bool {
 
 func (w *Watcher) publish(ctx context.Context, cib *CIB, view cluster.Status, err error) {
 	log := w.cluster.cfg.Logger
-	hasLeft := err != nil && w.cluster.hasLeft()
+	hasLeft := err != nil && w.cluster.cfg.hasLeft()
 	w.mu.Lock()
 	before, known := w.view, w.err
 	w.joined = w.joined || err == nil

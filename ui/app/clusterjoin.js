@@ -21,7 +21,7 @@ const steps = [
 export function JoinPanel({ joined, onJoin, onClose }) {
   return html`<section class="panel" aria-label="Join a cluster"><h2>Join a cluster</h2>
     ${onJoin && html`<p class="muted">This node can become a member of a cluster that has others already. Get a code on a member's page Cluster, or with <code>thalassa cluster invite</code> on a member.</p>`}
-    ${joined && html`<p role="status"><${Badge} kind="good">done</${Badge}> ${joined.node || "This node"} has joined${joined.cluster ? html` the cluster <b>${joined.cluster.name}</b>` : ". The agent has not seen the cluster yet"}.</p><${Steps} of=${joined.steps} />`}
+    ${joined && html`<p role="status"><${Badge} kind="good">done</${Badge}> ${joined.node || "This node"} has joined${joined.cluster ? html` the cluster <b>${joined.cluster.name}</b>` : onJoin ? ". The agent has not seen the cluster yet" : ""}.</p><${Steps} of=${joined.steps} />`}
     <p class="button-line">${onJoin && html`<${Button} role="admin" onClick=${onJoin}>Join a cluster…</${Button}>`}
       ${joined && html`<${Button} label="Close the steps of the join" onClick=${onClose}>Close</${Button}>`}</p>
   </section>`;
