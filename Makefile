@@ -75,7 +75,7 @@ tested = THALASSA_ARTIFACTS=$(CURDIR)/bin/test/artifacts $(WITH) go tool -modfil
 # everything is tested, the other packages run beside it: haproxy, which mostly waits for HAProxy,
 # and one after the other the rest. Its clusters of three nodes, two at once, follow at a lower
 # priority, beside those of the other packages that are left.
-CLUSTERS := ^Test(Cluster(Of|Accepted|Afternoon|Group|Sessions|Commands|Without|Foretold|Jobs|Manage|Hundred|Starts|Membership|From|Founded|Init|Takes|Replaces|Forgets|$$)|Watcher)
+CLUSTERS := ^Test(Cluster(Of|Accepted|Afternoon|Group|Sessions|Commands|Without|Foretold|Jobs$$|Manage|Hundred|Starts|Membership|From|Founded|Init|Takes|Replaces|Forg|Drafts|$$)|Watcher)
 ifeq ($(PKG)$(RUN),./...)
 TESTED = go test -race -ldflags=-w -run '^$$$$' ./e2e >/dev/null; \
 	{ wrong=0; $(call tested,e2e,./e2e,-skip '$(CLUSTERS)') || wrong=1; \

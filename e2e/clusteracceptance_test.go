@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,7 +50,7 @@ func newAcceptance(t *testing.T, root string) *acceptance {
 	s.cluster.AwaitIdle()
 	a := &acceptance{managedFixture: s, t: t, asked: s.cluster.Node("n2"), token: strings.TrimSpace(string(token))}
 	a.page = openPage(t, a.servedAt(a.asked.Name, "127.0.0.1:10000"), "/cluster", look{width: 1280, height: 1000})
-	a.excuse("401", "400") // nobody has logged in; a parameter that may be a secret is not given to an agent
+	a.excuse("401") // nobody has logged in
 	a.signIn("ann", "/cluster")
 	return a
 }
@@ -84,11 +85,11 @@ func acceptedOn(t *testing.T, root string) {
 		t.Run(row.name, func(t *testing.T) {
 			begun := time.Now()
 			a.t, a.tb = t, t
-			t.Cleanup(func() {
+			defer func() {
 				if t.Failed() {
 					a.shot("failed")
 				}
-			})
+			}()
 			a.visit("/cluster")
 			a.reads(`[aria-label="Nodes and resources"]`, "fence")
 			row.do()
@@ -199,15 +200,18 @@ func (a *acceptance) asks(name string, args ...string) string {
 	return out
 }
 
-// found reads XML, and returns the attributes of the first element with a name and an
-// attribute; nil: there is none.
+// found reads XML, and returns the attributes of the first element with a name that has a value in an
+// attribute, or any if the attribute is empty; nil: there is none.
 func (a *acceptance) found(text, element, name, value string) map[string]string {
 	a.t.Helper()
 	d := xml.NewDecoder(strings.NewReader(text))
 	for {
 		token, err := d.Token()
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err != nil {
+			a.t.Fatalf("looking for %s: %v: %.300s", element, err, text)
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok || start.Name.Local != element {
@@ -217,7 +221,7 @@ func (a *acceptance) found(text, element, name, value string) map[string]string 
 		for _, x := range start.Attr {
 			attributes[x.Name.Local] = x.Value
 		}
-		if attributes[name] == value {
+		if name == "" || attributes[name] == value {
 			return attributes
 		}
 	}
@@ -249,18 +253,13 @@ func (a *acceptance) configured(element, xpath string) map[string]string {
 	if err != nil {
 		return nil
 	}
-	d := xml.NewDecoder(strings.NewReader(out))
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return nil
-		}
-		if start, ok := token.(xml.StartElement); ok && start.Name.Local == element {
-			attributes := map[string]string{}
-			for _, x := range start.Attr {
-				attributes[x.Name.Local] = x.Value
-			}
-			return attributes
-		}
+	return a.found(out, element, "", "")
+}
+
+// is looks whether the configuration has an object that an XPath selects.
+func (a *acceptance) is(there bool, element, xpath string) {
+	a.t.Helper()
+	if got := a.configured(element, xpath); (got != nil) != there {
+		a.t.Errorf("the cluster has %v at %s, expected: %t", got, xpath, there)
 	}
 }

@@ -87,15 +87,15 @@ func (a *acceptance) copyOf() {
 	a.settled("primitives/dummy-2 is other now")
 	a.reads(`[aria-label="Objects"]`, "other")
 	a.sees(`!document.querySelector('[aria-label="Objects"]').innerText.includes("dummy-2")`)
-	if a.configured("primitive", "//primitive[@id='dummy-2']") != nil || a.configured("primitive", "//primitive[@id='other']") == nil {
-		a.t.Error("the cluster has not heard of the new name")
-	}
+	a.is(false, "primitive", "//primitive[@id='dummy-2']")
+	a.is(true, "primitive", "//primitive[@id='other']")
 	a.click(`[aria-label="Edit other"]`)
 	a.click(a.button("dialog footer", "Delete"))
 	a.reads("dialog h2", "Delete primitives/other")
 	a.previewed()
 	a.settled("primitives/other is deleted")
 	a.sees(`!document.querySelector('[aria-label="Edit other"]') && !document.querySelector("dialog")`)
+	a.is(false, "primitive", "//primitive[@id='other']")
 }
 
 // deletes deletes an object from the list of its kind.
@@ -127,7 +127,13 @@ func (a *acceptance) cloneFence() {
 	a.settled("clones/fence-clone is saved, and the cluster has settled")
 	a.visit("/cluster/resources/fence-clone")
 	a.reads(`[aria-label="Where it runs"]`, "n1", "n2", "n3", "started")
+	a.is(true, "primitive", "//clone[@id='fence-clone']/primitive[@id='fence']")
+	if a.monitor("clone", "id", "fence-clone") == nil {
+		a.t.Error("the cluster does not show fence-clone")
+	}
 	a.deletes("clones", "fence-clone")
+	a.is(false, "clone", "//clone[@id='fence-clone']")
+	a.is(true, "primitive", "//resources/primitive[@id='fence']")
 	a.resource("fence")
 	a.reads(`[aria-label="Where it runs"]`, "started")
 }
@@ -140,7 +146,10 @@ func (a *acceptance) groupFence() {
 	a.previewed()
 	a.settled("groups/fence-group is saved, and the cluster has settled")
 	a.reads(`[aria-label="Objects"]`, "fence-group")
+	a.is(true, "primitive", "//group[@id='fence-group']/primitive[@id='fence']")
 	a.deletes("groups", "fence-group")
+	a.is(false, "group", "//group[@id='fence-group']")
+	a.is(true, "primitive", "//resources/primitive[@id='fence']")
 	a.resource("fence")
 	a.reads(`[aria-label="Where it runs"]`, "started")
 }
@@ -228,11 +237,30 @@ func (a *acceptance) clusterSettings() {
 
 func (a *acceptance) lists() {
 	a.follow(".head", "Configuration", "Configuration")
-	for kind, words := range map[string]string{
-		"locations": "location", "colocations": "vip", "orders": "vip", "tickets": "No ticket constraint", "nodes": "n3", "tags": "No tag", "alerts": "No alert", "fencing": "No fencing level",
+	for _, list := range []struct{ kind, element string }{
+		{"colocations", "rsc_colocation"},
+		{"orders", "rsc_order"},
+		{"nodes", "node"},
 	} {
-		a.choose(`[aria-label="Kind"]`, kind)
-		a.reads("main", words)
+		id := a.configured(list.element, "//configuration//"+list.element)["id"]
+		if list.element == "node" {
+			id = "n3"
+		}
+		if id == "" {
+			a.t.Errorf("the cluster has none of the %s", list.kind)
+		}
+		a.choose(`[aria-label="Kind"]`, list.kind)
+		a.reads(`[aria-label="Objects"]`, id)
+	}
+	for _, list := range []struct{ kind, says string }{
+		{"locations", "No location"},
+		{"tickets", "No ticket constraint"},
+		{"tags", "No tag"},
+		{"alerts", "No alert"},
+		{"fencing", "No fencing level"},
+	} {
+		a.choose(`[aria-label="Kind"]`, list.kind)
+		a.reads("main", list.says)
 	}
 	a.choose(`[aria-label="Kind"]`, "orders")
 }

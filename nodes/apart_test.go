@@ -229,9 +229,9 @@ func TestANodeThatJoinsMovesItsOwnServices(t *testing.T) {
 
 	// A stop is under way.
 	testkit.Eventually(t, 5*time.Second, func() error { return begin(nodes.Stop) }) // the probe may not have ended
-	isConflict(join(), "this node is at work: stop all")
+	isConflict(join(), "being started or stopped (stop all)")
 	_, err := f.locals["n2"].Obey(t.Context(), nodes.Leave, "ann", question)
-	isConflict(err, "this node is at work: stop all")
+	isConflict(err, "being started or stopped (stop all)")
 	close(f.machines["n2"].holds)
 	testkit.Eventually(t, 5*time.Second, func() error {
 		if r, err := f.locals["n2"].Report(t.Context()); err != nil || r.Doing != "" {

@@ -137,10 +137,19 @@ func (c *Crew) askAt(ctx context.Context, at door, node, verb string, q Question
 }
 
 // A refusedError is an answer that is none to the question.
-type refusedError struct{ message string }
+type refusedError struct {
+	message string
+	status  int // of HTTP
+}
 
 // Error is what the agent has said.
 func (e *refusedError) Error() string { return e.message }
+
+// isConflict reports whether an agent has refused for what is under way on its node.
+func isConflict(err error) bool {
+	refused, is := errors.AsType[*refusedError](err)
+	return is && refused.status == http.StatusConflict
+}
 
 // send sends a request, and reads the answer into out.
 func (c *Crew) send(ctx context.Context, method, address string, body, out any) error {
@@ -178,7 +187,7 @@ func (c *Crew) send(ctx context.Context, method, address string, body, out any) 
 	}
 	_ = json.Unmarshal(text, &refusal) // else there is no message
 	message := fmt.Sprintf("%s answers %d %.300s", address, res.StatusCode, strings.ToValidUTF8(refusal.Error, ""))
-	return &refusedError{message}
+	return &refusedError{message: message, status: res.StatusCode}
 }
 
 // here asks this node.

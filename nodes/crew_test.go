@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/lb"
 	"thalassa/nodes"
 	"thalassa/services"
 )
@@ -202,7 +203,11 @@ func answering(l *nodes.Local) http.Handler {
 			text, _, _, err = l.Answer(r.Context(), verb, body)
 		}
 		if err != nil {
-			w.WriteHeader(http.StatusForbidden)
+			status := http.StatusForbidden
+			if errors.As(err, new(*lb.ConflictError)) { // as the API does
+				status = http.StatusConflict
+			}
+			w.WriteHeader(status)
 			text = fmt.Appendf(nil, `{"error":%q}`, err)
 		}
 		_, _ = w.Write(text)

@@ -167,7 +167,7 @@ func (d departure) out(ctx context.Context, q Question) error {
 		switch {
 		case isLater:
 			return &lb.ConflictError{ID: "node/" + d.node, Reason: later.Error()}
-		case err != nil && d.state() == "offline": // it is off, or has left and has no key any more
+		case err != nil && !isConflict(err) && d.state() == "offline": // it is off, or has left and has no key any more
 			return nil
 		case err == nil && m.Job == q.Job && m.Failed != "":
 			return &lb.ConflictError{ID: "node/" + d.node, Reason: "it does not leave: " + m.Failed}

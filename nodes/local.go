@@ -267,7 +267,7 @@ func (l *Local) idle() error {
 	if l.doing == "" {
 		return nil
 	}
-	return &lb.ConflictError{ID: "cluster", Reason: "this node is at work: " + l.doing}
+	return &lb.ConflictError{ID: "cluster", Reason: "the services of this node are being started or stopped (" + l.doing + "): try again when that has ended"}
 }
 
 // noteJoin notes that this node joins a cluster, which starts and stops its services, unless they are

@@ -189,6 +189,30 @@ func TestGoneNodeIsForgotten(t *testing.T) {
 	}
 }
 
+// A node that already shows as offline, while its services are still being stopped, leaves as soon as they
+// are: it is not only forgotten, or it would come back when it boots.
+func TestANodeThatStillStopsLeaves(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	if _, err := f.machines["n3"].set(t.Context(), false, ""); err != nil {
+		t.Fatal(err)
+	}
+	holds := make(chan struct{})
+	f.change("n3", func(m *machine) { m.holds = holds })
+	stops := nodes.Question{Job: "aaaaaaaaaaaaaaaaaaaa", Begun: time.Now().UnixMilli(), Until: time.Now().Add(time.Minute).UnixMilli()}
+	testkit.Eventually(t, 5*time.Second, func() error { return f.locals["n3"].Begin(t.Context(), nodes.Stop, "ann", stops) })
+	time.AfterFunc(time.Second, func() { close(holds) })
+	a := cluster.Action{Kind: cluster.Leave, Node: "n3", Wait: 20 * time.Second}
+	ctx, cancel := context.WithTimeout(t.Context(), a.Wait)
+	defer cancel()
+	if _, err := f.crews["n1"].Carry(ctx, a, cluster.Job{ID: "a", Begun: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if left, forgotten := f.all.noted("n3 leave"), f.all.noted("n1 forget n3"); len(left) != 1 || len(forgotten) != 1 {
+		t.Errorf("left: %q, forgotten: %q", left, forgotten)
+	}
+}
+
 // What would take the quorum, or could not come to its end, is refused before anything is changed.
 func TestLeaveIsRefused(t *testing.T) {
 	t.Parallel()
