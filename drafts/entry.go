@@ -3,6 +3,7 @@ package drafts
 import (
 	"bytes"
 	"cmp"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -56,8 +57,11 @@ func (v Version) String() string {
 // still, up to twice as many.
 const maxStarts = 200
 
-// maxWrites is how many of its last writes a draft knows by their IDs.
-const maxWrites = 16
+// maxWrites is how many of its last writes a draft, or its end, knows by their IDs.
+const maxWrites = 512
+
+// writeID is the name of a write.
+func writeID() string { return rand.Text()[:12] }
 
 // An entry is a draft, or the end of one.
 type entry struct {
@@ -91,7 +95,11 @@ func (e entry) isOfTooMany(next entry) bool {
 // isIn reports whether another entry has what this one is, though its version may not say so: a write
 // that nobody has confirmed is made again by the next keeper.
 func (e entry) isIn(o entry) bool {
-	if len(e.writes) > 0 && !slices.ContainsFunc(e.writes, func(w string) bool { return !slices.Contains(o.writes, w) }) {
+	mine := e.writes
+	if len(o.writes) > 0 { // what is older than the oldest that the other one knows, it has
+		mine = mine[max(0, slices.Index(mine, o.writes[0])):]
+	}
+	if len(mine) > 0 && !slices.ContainsFunc(mine, func(w string) bool { return !slices.Contains(o.writes, w) }) {
 		return true
 	}
 	if e.isThere() != o.isThere() {

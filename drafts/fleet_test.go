@@ -35,7 +35,8 @@ func (d *disk) copy() *disk {
 type session struct {
 	*disk
 
-	dead atomic.Bool
+	dead   atomic.Bool
+	saving func(drafts map[string][]byte) error
 }
 
 func (s *session) Load(_ context.Context, each func(string, []byte)) ([]byte, uint64, error) {
@@ -57,6 +58,9 @@ func (s *session) Read(_ context.Context, id string) ([]byte, error) {
 }
 
 func (s *session) Save(_ context.Context, drafts, ends map[string][]byte, state []byte) error {
+	if err := s.saving(drafts); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dead.Load() {
@@ -98,6 +102,9 @@ type fleet struct {
 	side   map[string]int           // nodes of other sides do not reach each other
 	unseen bool                     // the cluster does not notice: only the agents are cut off
 	old    map[string]bool
+	twice  bool // each question comes twice, and the first answer is lost
+	// saving is called before the agent of a node stores something; an error: it cannot.
+	saving func(node string, drafts map[string][]byte) error
 	rng    *rand.Rand // nil: nothing takes time
 }
 
@@ -114,7 +121,7 @@ func newFleet(tb testing.TB, names ...string) *fleet {
 // start starts the agent of a node.
 func (f *fleet) start(name string) {
 	f.tb.Helper()
-	a := &agent{fleet: f, name: name, disk: &session{disk: f.disks[name]}, done: make(chan struct{})}
+	a := &agent{fleet: f, name: name, disk: &session{disk: f.disks[name], saving: func(drafts map[string][]byte) error { return f.saves(name, drafts) }}, done: make(chan struct{})}
 	var err error
 	a.Drafts, err = drafts.New(context.Background(), drafts.Config{
 		Store: a.disk, Self: func() string { return name }, Others: func() []string { return f.others(name) }, Changed: f.changed.Next,
@@ -137,6 +144,23 @@ func (f *fleet) start(name string) {
 		}
 	}()
 	f.changed.Broadcast()
+}
+
+func (f *fleet) saves(name string, drafts map[string][]byte) error {
+	f.mu.Lock()
+	saving := f.saving
+	f.mu.Unlock()
+	if saving == nil {
+		return nil
+	}
+	return saving(name, drafts)
+}
+
+// hook sets fleet.saving.
+func (f *fleet) hook(saving func(node string, drafts map[string][]byte) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.saving = saving
 }
 
 // ahead is how far the clock of a node is ahead.
@@ -273,6 +297,12 @@ func (f *fleet) carry(ctx context.Context, from *agent, node string, m []byte) (
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+	f.mu.Lock()
+	twice := f.twice
+	f.mu.Unlock()
+	if twice {
+		_, _ = to.Answer(ctx, from.name, m)
 	}
 	answer, err := to.Answer(ctx, from.name, m)
 	if err != nil {

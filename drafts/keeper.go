@@ -2,7 +2,6 @@ package drafts
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -145,7 +144,7 @@ var (
 // an *lb.ConflictError when there is a draft with the ID, or when there are config.MaxDrafts
 // already.
 func (d *Drafts) Create(ctx context.Context, draft config.Draft) (config.Draft, error) {
-	w := write{id: draft.ID, write: rand.Text()[:16], isNew: true, next: entry{id: draft.ID, draft: draft}}
+	w := write{id: draft.ID, write: writeID(), isNew: true, next: entry{id: draft.ID, draft: draft}}
 	return d.make(ctx, func() (write, error) { return w, nil }, func() (entry, bool, error) {
 		for _, id := range d.shelf.ids() {
 			e, known, err := d.shelf.entry(ctx, id)
@@ -189,7 +188,7 @@ func (d *Drafts) Delete(ctx context.Context, id string, check func(config.Draft)
 }
 
 func (d *Drafts) edit(ctx context.Context, id string, change func(entry) (entry, error)) (config.Draft, error) {
-	name := rand.Text()[:16]
+	name := writeID()
 	return d.make(ctx, func() (write, error) {
 		e, known, err := d.shelf.entry(ctx, id)
 		if err == nil && (!known || !e.isThere()) {
@@ -296,6 +295,8 @@ func (d *Drafts) serve(ctx context.Context, w write) (made entry, kept []string,
 		w.next.id = w.id
 		if w.next.isThere() {
 			w.next.draft.ID = w.id
+		} else if before != nil {
+			w.next.dropped = t.drops(before.draft.Changed)
 		}
 		w.next.version, w.next.writes = nil, nil
 		if before != nil {
@@ -324,6 +325,18 @@ func (d *Drafts) serve(ctx context.Context, w write) (made entry, kept []string,
 	return entry{}, nil, err
 }
 
+// begunBy is the draft that a write has begun; empty: it has begun none.
+func (t *turn) begunBy(write string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, m := range t.index {
+		if m.first == write {
+			return id
+		}
+	}
+	return ""
+}
+
 // number is an ID that no draft has had.
 func (t *turn) number() string {
 	for {
@@ -338,7 +351,9 @@ func (t *turn) number() string {
 // admit looks whether a write can be made, gives the draft an ID, and returns what is there; nil: nothing.
 func (t *turn) admit(w *write) (*entry, error) {
 	if w.isNew && w.id == "" {
-		w.id = t.number()
+		if w.id = t.begunBy(w.write); w.id == "" {
+			w.id = t.number()
+		}
 	}
 	e, err := t.entry(w.id)
 	known := err == nil

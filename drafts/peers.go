@@ -15,7 +15,7 @@ import (
 type peers struct {
 	cfg     Config
 	shelf   *shelf
-	late    wake.Poke      // a copy is missing
+	late    wake.Poke // a copy is missing
 	packer  packer
 	running sync.WaitGroup // copies under way
 

@@ -23,8 +23,6 @@ const (
 	// maxEnds is their number. The oldest are forgotten; a draft that was last changed before that
 	// does not come back then.
 	maxEnds = 1000
-	// endsFor is how long they are known.
-	endsFor = 90 * 24 * time.Hour
 	// maxKept is how many drafts an agent takes over, which may be more than config.MaxDrafts after a
 	// split. The rest stays with the agent that has it.
 	maxKept = 4 * config.MaxDrafts
@@ -67,7 +65,8 @@ func (s state) isBefore(term uint64, keeper string) bool {
 // A mark is what is known of an entry without reading it.
 type mark struct {
 	version Version
-	end     entry // of one that was dropped
+	end     entry  // of one that was dropped
+	first   string // ID of the write that has begun it, unless it had very many since
 	isThere bool
 }
 
@@ -130,6 +129,9 @@ func open(ctx context.Context, store Store, now func() time.Time, log *slog.Logg
 
 func markOf(e entry) mark {
 	m := mark{version: e.version, isThere: e.isThere()}
+	if len(e.writes) > 0 {
+		m.first = e.writes[0]
+	}
 	if !m.isThere {
 		m.end = e
 	}
@@ -316,7 +318,7 @@ func (t *turn) put(e entry) { t.entries[e.id] = &e }
 func (t *turn) write(e entry, write, node string) entry {
 	t.next.Wrote++
 	if write == "" {
-		write = rand.Text()[:16]
+		write = writeID()
 	}
 	e = e.written(t.next.Agent, t.next.Wrote, write, node)
 	t.put(e)
@@ -377,7 +379,7 @@ func (t *turn) absorb(e entry, node string) (changed []entry, err error) {
 		return nil, nil
 	case !known && e.isThere() && !t.next.Forgotten.IsZero() && !e.draft.Changed.After(t.next.Forgotten):
 		t.log.WarnContext(t.ctx, "a draft of the cluster is not taken back: it is older than what is known of dropped ones", "draft", e.id, "changed", e.draft.Changed)
-		return []entry{t.write(entry{id: e.id, dropped: t.now(), version: e.version}, "", node)}, nil
+		return []entry{t.write(entry{id: e.id, dropped: t.drops(e.draft.Changed), version: e.version}, "", node)}, nil
 	case !known && e.isThere() && t.count() >= maxKept:
 		return nil, nil
 	case !known || e.version.has(own.version):
@@ -401,7 +403,13 @@ func (t *turn) absorb(e entry, node string) (changed []entry, err error) {
 	return append(changed, *other), nil
 }
 
-// forget forgets the oldest ends.
+// drops is the time at which a draft is dropped: now, but never before it was last changed, nor before
+// what is forgotten, whatever clock has said so.
+func (t *turn) drops(changed time.Time) time.Time {
+	return later(t.now(), later(changed, t.next.Forgotten.Add(time.Nanosecond)))
+}
+
+// forget forgets the oldest ends, by their number: clocks may be wrong.
 func (t *turn) forget() {
 	var ends []entry
 	t.mu.Lock()
@@ -423,7 +431,7 @@ func (t *turn) forget() {
 		return strings.Compare(a.id, b.id)
 	})
 	for i, e := range ends {
-		if len(ends)-i > maxEnds || t.now().Sub(e.dropped) > endsFor {
+		if len(ends)-i > maxEnds {
 			t.next.Forgotten = later(t.next.Forgotten, e.dropped)
 		}
 		if !e.dropped.After(t.next.Forgotten) {

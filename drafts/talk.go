@@ -355,7 +355,7 @@ func (d *Drafts) putFor(ctx context.Context, m message) (a message, err error) {
 		return a, errMessage
 	}
 	next, err := decode(m.Entries[0])
-	if err != nil {
+	if err != nil || m.New && !next.isThere() {
 		return a, errMessage
 	}
 	if m.ID != "" {

@@ -328,7 +328,7 @@ func (l *Local) Answer(ctx context.Context, verb string, body []byte) (out []byt
 	if err != nil {
 		return nil, "", "", err
 	}
-	if key == nil || !l.challenges.use(q.Nonce) {
+	if key == nil || !l.challenges.use(q.Nonce, verb) {
 		return nil, "", "", errSeal
 	}
 	by, job = q.By+" on "+q.From, q.Job

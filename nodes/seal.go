@@ -97,7 +97,9 @@ func fresh() string { return rand.Text() }
 // Bounds of challenges.
 const (
 	nonceLife = 30 * time.Second
-	maxUsed   = 4096
+	// maxUsed is how many used nonces are known, and maxDrafted how many of messages about drafts, of
+	// which there are more: they do not shut out the rest.
+	maxUsed, maxDrafted = 4096, 16384
 )
 
 // challenges makes nonces that count once and for a while. It keeps those alone that somebody
@@ -106,14 +108,16 @@ type challenges struct {
 	now    func() time.Time
 	secret []byte
 
-	mu   sync.Mutex
-	used map[string]time.Time
+	mu      sync.Mutex
+	used    map[string]time.Time
+	drafted map[string]time.Time // of messages about drafts
+	swept   time.Time
 }
 
 func newChallenges(now func() time.Time) *challenges {
 	secret := make([]byte, sha256.Size)
 	_, _ = rand.Read(secret) // never fails
-	return &challenges{now: now, secret: secret, used: map[string]time.Time{}}
+	return &challenges{now: now, secret: secret, used: map[string]time.Time{}, drafted: map[string]time.Time{}}
 }
 
 // next is a nonce.
@@ -141,17 +145,26 @@ func (c *challenges) knows(nonce string) bool {
 	return age > -nonceLife && age < nonceLife
 }
 
-// use reports whether a nonce was not used before.
-func (c *challenges) use(nonce string) bool {
+// use reports whether a nonce was not used before, by a question with any verb.
+func (c *challenges) use(nonce, verb string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
-	if len(c.used) >= maxUsed {
-		maps.DeleteFunc(c.used, func(_ string, at time.Time) bool { return now.Sub(at).Abs() > 2*nonceLife })
+	pool, most := c.used, maxUsed
+	if verb == Drafts {
+		pool, most = c.drafted, maxDrafted
 	}
-	if _, used := c.used[nonce]; used || len(c.used) >= maxUsed {
+	now := c.now()
+	if len(pool) >= most || now.Sub(c.swept).Abs() >= nonceLife {
+		for _, used := range []map[string]time.Time{c.used, c.drafted} {
+			maps.DeleteFunc(used, func(_ string, at time.Time) bool { return now.Sub(at).Abs() >= nonceLife })
+		}
+		c.swept = now
+	}
+	_, used := c.used[nonce]
+	_, drafted := c.drafted[nonce]
+	if used || drafted || len(pool) >= most {
 		return false
 	}
-	c.used[nonce] = now
+	pool[nonce] = now
 	return true
 }

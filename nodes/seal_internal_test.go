@@ -53,7 +53,7 @@ func TestChallenges(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := newChallenges(func() time.Time { return now })
 	nonce := c.next()
-	if !c.knows(nonce) || !c.use(nonce) || c.use(nonce) {
+	if !c.knows(nonce) || !c.use(nonce, Stop) || c.use(nonce, Stop) || c.use(nonce, Drafts) {
 		t.Error("it does not count once")
 	}
 	now = now.Add(nonceLife)
@@ -65,14 +65,25 @@ func TestChallenges(t *testing.T) {
 			t.Errorf("%q counts", forged)
 		}
 	}
-	for range maxUsed + 10 {
-		c.use(c.next())
+	for range maxDrafted + 10 {
+		c.use(c.next(), Drafts)
 	}
-	if len(c.used) > maxUsed {
+	if len(c.drafted) != maxDrafted || c.use(c.next(), Drafts) {
+		t.Errorf("%d nonces of drafts are kept", len(c.drafted))
+	}
+	for _, verb := range []string{Start, Stop, Leave} {
+		if !c.use(c.next(), verb) {
+			t.Errorf("messages about drafts shut out %s", verb)
+		}
+	}
+	for range maxUsed + 10 {
+		c.use(c.next(), State)
+	}
+	if len(c.used) != maxUsed {
 		t.Errorf("%d nonces are kept", len(c.used))
 	}
-	now = now.Add(time.Hour)
-	if !c.use(c.next()) || len(c.used) != 1 {
-		t.Errorf("%d nonces are kept after an hour", len(c.used))
+	now = now.Add(nonceLife) // none of them counts any more
+	if !c.use(c.next(), Stop) || len(c.used) != 1 || !c.use(c.next(), Drafts) || len(c.drafted) != 1 {
+		t.Errorf("%d nonces and %d of drafts are kept after their time", len(c.used), len(c.drafted))
 	}
 }
