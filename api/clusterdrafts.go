@@ -13,7 +13,6 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
-	"thalassa/internal/permit"
 	"thalassa/internal/strictjson"
 	"thalassa/lb"
 )
@@ -73,15 +72,8 @@ func (h clusterConfigHandlers) update(c echo.Context, id string, change func(con
 	if _, err := h.draft(c, id); err != nil {
 		return config.Draft{}, err
 	}
-	ctx := c.Request().Context()
-	return h.drafts.Update(ctx, id, func(d config.Draft) (config.Draft, error) {
-		if !isSeen(c, d) {
-			return d, &lb.NotFoundError{ID: d.Name()}
-		}
-		if err := permit.Check(ctx); err != nil {
-			return d, err
-		}
-		if err := underway(d); err != nil {
+	return h.drafts.Update(c.Request().Context(), id, func(d config.Draft) (config.Draft, error) {
+		if err := changeable(c, d); err != nil {
 			return d, err
 		}
 		return change(d)
@@ -372,13 +364,11 @@ func (h clusterDraftHandlers) rebase(c echo.Context) error {
 
 func (h clusterDraftHandlers) drop(c echo.Context) error {
 	d, err := h.named(c)
-	if err == nil {
-		err = underway(d)
-	}
 	if err != nil {
 		return err
 	}
-	if err := h.drafts.Delete(c.Request().Context(), d.ID, nil); err != nil {
+	err = h.drafts.Delete(c.Request().Context(), d.ID, func(now config.Draft) error { return changeable(c, now) })
+	if err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -119,7 +119,7 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 // of the wizards.
 func (d *nodeDialect) foresightRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
-	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, d.cfg.Now}
+	objects := d.objects(cluster)
 	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight, d.pasts())
 	drafts := clusterDraftHandlers{foresight}
 	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
@@ -182,10 +182,15 @@ func (d *nodeDialect) pastRoutes() []Route {
 	}
 }
 
+// objects are the handlers of the cluster's configuration.
+func (d *nodeDialect) objects(h clusterHandlers) clusterConfigHandlers {
+	return clusterConfigHandlers{h, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, &d.commits, d.cfg.Now, d.cfg.Logger}
+}
+
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
-	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, d.cfg.Now}
+	objects := d.objects(cluster)
 	jobs := jobHandlers{cluster, d.cfg.ClusterJobs}
 	haproxy := haproxyHandlers{cluster, d.cfg.ClusterHAProxy}
 	agents := nodeHandlers{d.cfg.ClusterNode, d.cfg.IsSealError}
