@@ -35,6 +35,7 @@ func TestAgentsOfTheCluster(t *testing.T) {
 	const validate = "/cluster/agents/ocf:heartbeat:IPaddr2/validate"
 	same(t, s.do("POST", validate, `{"params":{"ip":"192.0.2.77"}}`).body, `{"agent": "ocf:heartbeat:IPaddr2", "valid": true, "code": 0, "meaning": "ok"}`)
 	same(t, s.do("POST", validate, `{"params":{"ip":"192.0.2.66"}}`).body, `{"agent": "ocf:heartbeat:IPaddr2", "valid": false, "code": 6, "meaning": "not configured", "reason": "findif failed for ip"}`)
+	same(t, s.do("POST", validate, `{"params":{"ip":"192.0.2.77","passwd":"topsecret7"}}`).body, `{"agent": "ocf:heartbeat:IPaddr2", "valid": true, "code": 0, "meaning": "ok", "unchecked": ["passwd"]}`)
 	for body, path := range map[string]string{`{}`: "params", `{"params":{"ip":[]}}`: "params.ip", `{"parameters":{}}`: "parameters"} {
 		if f := s.do("POST", validate, body).refused(t, 400, "invalid"); f.Fields[0].Path != path {
 			t.Errorf("%s: %+v", body, f)

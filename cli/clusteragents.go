@@ -62,9 +62,9 @@ func newAgentsValidate(o *onNode) *cobra.Command {
 		Use:   "validate AGENT [PARAMETER=VALUE...]",
 		Short: "Have an OCF agent check parameters on a node",
 		Long: `Runs the action validate-all of an OCF agent with these parameters, on the node whose
-Thalassa agent answers. Nothing changes. Values that may be secret are refused, because
-others on the node can see the arguments of programs. The exit code is 5 if the OCF agent
-does not accept the parameters.`,
+Thalassa agent answers. Nothing changes. Values that may be secret are left out, because
+others on the node can see the arguments of programs; the answer names them. The exit code
+is 5 if the OCF agent does not accept the parameters.`,
 		Example: "  thalassa cluster agents validate ocf:heartbeat:IPaddr2 ip=192.0.2.77 cidr_netmask=24",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,6 +105,9 @@ func checkRows(w io.Writer, said cluster.AgentCheck) {
 		if line != "" {
 			row(w, "", "", line)
 		}
+	}
+	if len(said.Unchecked) > 0 {
+		row(w, "", "", "not checked, because it may be a secret: "+strings.Join(said.Unchecked, ", "))
 	}
 }
 

@@ -46,6 +46,7 @@ func TestClusterAgentsValidate(t *testing.T) {
 		"ocf:heartbeat:IPaddr2 ip=192.0.2.77":               {cli.ExitOK, "ok"},
 		"ocf:heartbeat:IPaddr2 ip=192.0.2.66":               {cli.ExitRefused, "findif failed for ip"},
 		"ocf:heartbeat:IPaddr2 ip=192.0.2.66 --output json": {cli.ExitRefused, `"valid": false`},
+		"ocf:heartbeat:IPaddr2 ip=192.0.2.77 passwd=x7":     {cli.ExitOK, "not checked, because it may be a secret: passwd"},
 		"ocf:heartbeat:Nope":                                {cli.ExitNotFound, "does not exist"},
 		"ocf:heartbeat:IPaddr2 ip":                          {cli.ExitUsage, "FIELD=VALUE"},
 		"":                                                  {cli.ExitUsage, "the name of an agent"},

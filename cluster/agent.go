@@ -55,6 +55,9 @@ type AgentCheck struct {
 	Meaning string `json:"meaning"`
 	Reason  string `json:"reason,omitempty"`
 	Output  string `json:"output,omitempty"` // its beginning
+	// Unchecked are the names of the parameters, in order, that the agent was not given because
+	// they may be secrets: others on the node can see the arguments of programs.
+	Unchecked []string `json:"unchecked,omitempty"`
 }
 
 // AgentClasses lists the classes of agents: the standards that Pacemaker knows, without service,

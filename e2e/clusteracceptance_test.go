@@ -85,11 +85,11 @@ func acceptedOn(t *testing.T, root string) {
 		t.Run(row.name, func(t *testing.T) {
 			begun := time.Now()
 			a.t, a.tb = t, t
-			t.Cleanup(func() {
+			defer func() {
 				if t.Failed() {
 					a.shot("failed")
 				}
-			})
+			}()
 			a.visit("/cluster")
 			a.reads(`[aria-label="Nodes and resources"]`, "fence")
 			row.do()

@@ -238,7 +238,6 @@ func (a *acceptance) clusterSettings() {
 func (a *acceptance) lists() {
 	a.follow(".head", "Configuration", "Configuration")
 	for _, list := range []struct{ kind, element string }{
-		{"locations", "rsc_location"},
 		{"colocations", "rsc_colocation"},
 		{"orders", "rsc_order"},
 		{"nodes", "node"},
@@ -254,6 +253,7 @@ func (a *acceptance) lists() {
 		a.reads(`[aria-label="Objects"]`, id)
 	}
 	for _, list := range []struct{ kind, says string }{
+		{"locations", "No location"},
 		{"tickets", "No ticket constraint"},
 		{"tags", "No tag"},
 		{"alerts", "No alert"},

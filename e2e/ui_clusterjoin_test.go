@@ -30,7 +30,7 @@ func TestJoinOnTheClusterPage(t *testing.T) {
 		p.sees(`location.pathname === "/login"`)
 		p.write("#token", token)
 		p.press("\r")
-		p.reads("[aria-label='Join a cluster']", "A member makes a code for that")
+		p.reads("[aria-label='Join a cluster']", "Get a code on a member's page Cluster")
 		return p
 	}
 
@@ -88,4 +88,74 @@ func TestJoinOnTheClusterPage(t *testing.T) {
 	if got := members.Asked(); len(got) != 2 || got[0].Code != want[0].Code || got[0].Node != "" || len(got[0].Addresses) != 0 || got[1].Node != want[1].Node || !slices.Equal(got[1].Addresses, want[1].Addresses) {
 		t.Errorf("joined by %+v, expected %+v", got, want)
 	}
+}
+
+// The cluster comes while a node joins it: its nodes are seen long before the join has ended. The dialog,
+// its error and the steps stay. A node that has left, or whose join was undone, is offered a join again,
+// also while the page still shows the nodes of the cluster that does not answer.
+func TestJoinWhileTheClusterComes(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	c, members := apitest.NewCluster(), &apitest.ClusterMembers{}
+	seen := apitest.NewCluster().View()
+	show := func(state string, nodes bool) {
+		c.Change(func(v *cluster.Status) {
+			epoch := v.Epoch
+			epoch.Updates++
+			*v = seen
+			v.State, v.Epoch, v.Reasons = state, epoch, []string{}
+			if !nodes {
+				v.Nodes, v.Resources, v.FloatingIPs, v.Failures = []cluster.Node{}, []cluster.Resource{}, []cluster.FloatingIP{}, []cluster.Failure{}
+			}
+		})
+	}
+	show(cluster.StateNone, false)
+	_, cfg := apitest.Prepare(t, apitest.InCluster(c), func(cfg *api.Config) { cfg.ClusterMembers = members })
+	n, _ := recorded(t, cfg)
+	p := openPage(t, n, "/cluster", look{})
+	p.excuse("404", "409")
+	p.reads(".empty", "This node is not in a cluster")
+	join := func() {
+		p.click(p.button("[aria-label='Join a cluster']", "Join a cluster…"))
+		p.write("#f-code", "GG60008-4W8QG")
+	}
+	comes := func() (release func()) {
+		release = members.Hold()
+		p.click("dialog .primary")
+		p.reads("dialog [role=status]", "Joining.")
+		show(cluster.StateOffline, false)
+		p.reads(".empty", "Pacemaker does not answer on this node")
+		p.reads("dialog [role=status]", "Joining.")
+		show(cluster.StateOK, true)
+		p.reads("table.matrix", "n1", "n2")
+		p.reads("dialog [role=status]", "Joining.")
+		p.sees(`document.querySelector("#f-code").value === "GG60008-4W8QG" && document.querySelectorAll("dialog:modal").length === 1`)
+		return release
+	}
+
+	join()
+	release := comes()
+	members.Refuse(&lb.ConflictError{ID: "cluster", Reason: "waiting for quorum: there is none; undone: pacemaker, corosync, corosync.conf, authkey"})
+	release()
+	p.reads("dialog .problem", "undone: pacemaker, corosync, corosync.conf, authkey")
+	show(cluster.StateNone, false)
+	p.reads(".empty", "This node is not in a cluster")
+	p.reads("dialog .problem", "undone: pacemaker, corosync, corosync.conf, authkey")
+	p.shot("cluster-join-undone")
+
+	members.Refuse(nil)
+	release = comes()
+	release()
+	p.reads("[aria-label='Join a cluster']", "This node has joined", "Wait until the node is online and has quorum.")
+	p.reads("table.matrix", "n1", "n2")
+	p.sees(`!document.querySelector("dialog")`)
+	p.shot("cluster-joined")
+	p.click(p.button("[aria-label='Join a cluster']", "Close"))
+	p.sees(`!document.querySelector("[aria-label='Join a cluster']")`)
+
+	show(cluster.StateOffline, true)
+	p.reads("[aria-label='Join a cluster']", "Join a cluster…")
+	p.sees(`Boolean(document.querySelector(".head a[href='/cluster/jobs']"))`)
+	join()
+	p.click(p.button("dialog", "Cancel"))
+	p.sees(`!document.querySelector("dialog")`)
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"testing"
 
 	"thalassa/api/apitest"
@@ -48,6 +49,16 @@ func TestClusterObjectsPage(t *testing.T) {
 	p.reads("dialog", "IPv4 or IPv6 address (required, unique)")
 	p.shot("form")
 	p.barriers(axe(t), "the form of a primitive", allRules)
+	others := func(want bool) {
+		t.Helper()
+		p.sees(fmt.Sprintf(`(b => b.length === 3 && b.every((x) => x.disabled === %t))([...document.querySelectorAll("dialog .others button")])`, !want))
+	}
+	others(true)
+	p.write("#f-params-ip", "192.0.2.10") // another dialog would drop that
+	p.reads("dialog .others", "Save or cancel first")
+	others(false)
+	p.write("#f-params-ip", "192.0.2.9")
+	others(true)
 	p.write("#f-params-ip", "192.0.2.10")
 	p.click("dialog .primary")
 	p.reads(`[aria-label="Prediction"]`, "Pacemaker predicts")

@@ -174,6 +174,7 @@ func TestClustersPage(t *testing.T) {
 	p.click(`[aria-label="Transitions"] tbody tr:first-child a`)
 	p.sees(`location.pathname === "/clusters/rome/history" && location.search.startsWith("?id=")`)
 	p.reads(`[aria-label="The past"]`, "Previous")
+	p.sees(`(l => l.pathname === "/history" && l.search === location.search && l.search !== "")(new URL(document.querySelector(".strip.past a").href))`)
 	p.visit("/clusters/rome/history?import=1a2b3c4d5e6f") // imports are of this agent: the past is that of rome
 	p.reads(`[aria-label="Transitions"]`, "input")
 	p.sees(`!document.querySelector('[aria-label="Imported"]') && !document.querySelector("main .problem, main [role=alert]")`)

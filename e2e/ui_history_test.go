@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"testing"
+	"time"
 
 	"thalassa/api/apitest"
 	"thalassa/cluster"
@@ -164,9 +165,18 @@ func (p *page) exports(t *testing.T) {
 	p.barriers(axe(t), "the dialog of an export", allRules)
 	p.choose("#f-interval", "all")
 	link(`l.search === ""`)
+	p.choose("#f-interval", "1")
+	var asked string // by a click an hour later
+	p.ask(`(() => { const now = Date.now, a = document.querySelector("dialog a[download]"); a.addEventListener("click", (e) => e.preventDefault());
+		Date.now = () => now() + 3600000; a.click(); Date.now = now; return new URL(a.href).searchParams.get("from"); })()`, &asked)
+	if from, err := time.Parse(time.RFC3339, asked); err != nil || time.Since(from).Abs() > time.Minute {
+		t.Errorf("the last hour of a click an hour later begins %s, %v", asked, err)
+	}
+	p.sees(`!document.querySelector("dialog")`)
+	p.click(p.button(".toolbar", "Export…"))
 	p.choose("#f-interval", "own")
 	p.write("#f-from", "yesterday")
-	p.reads("#f-from-error", "Is no time", "such as 2026-11-29 13:00")
+	p.reads("#f-from-error", "Is not a time", "such as 2026-11-29 13:00")
 	p.sees(`!document.querySelector("dialog a[download]") && document.querySelector("dialog .primary").disabled`)
 	p.write("#f-from", "2026-11-29 13:00")
 	p.write("#f-to", "2026-11-29 12:00")

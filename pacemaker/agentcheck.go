@@ -30,8 +30,8 @@ var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,99}$`)
 
 // Check has an OCF agent check parameters on this node, by its action validate-all. The agent runs
 // with the rights of this program, and changes nothing. Parameters are arguments of a program,
-// which others on the node can see: what may be a secret is refused. Errors: *lb.InvalidError,
-// *lb.NotFoundError if the agent is not installed, *cluster.Error.
+// which others on the node can see: what may be a secret is left out, and named in Unchecked.
+// Errors: *lb.InvalidError, *lb.NotFoundError if the agent is not installed, *cluster.Error.
 func (a *Agents) Check(ctx context.Context, name string, params map[string]string) (cluster.AgentCheck, error) {
 	out := cluster.AgentCheck{Agent: name}
 	if err := checkable(params); err != nil {
@@ -47,7 +47,13 @@ func (a *Agents) Check(ctx context.Context, name string, params map[string]strin
 		return out, &lb.InvalidError{Fields: []lb.FieldError{{Path: "agent", Problem: "has no action validate-all", Expected: "an OCF agent that has it"}}}
 	}
 	args := []string{"--validate", "--class", parts[0], "--provider", parts[1], "--agent", parts[2], "--timeout", checkedWithin}
+	shown := cibxml.ShownPairs("instance_attributes", maps.Clone(params))
 	for _, p := range slices.Sorted(maps.Keys(params)) {
+		isSecret := slices.ContainsFunc(agent.Parameters, func(x cluster.AgentParameter) bool { return x.Name == p && x.Secret })
+		if shown[p] == cibxml.Masked || isSecret && params[p] != "" {
+			out.Unchecked = append(out.Unchecked, p)
+			continue
+		}
 		args = append(args, "--option", p+"="+params[p])
 	}
 	data, err := a.cluster.run(ctx, call{tool: "crm_resource", args: args, answers: true, within: agentWithin})
@@ -63,7 +69,6 @@ func checkable(params map[string]string) error {
 	if len(params) > maxChecked {
 		fe.Add("params", fmt.Sprintf("has %d parameters", len(params)), fmt.Sprintf("%d at most", maxChecked))
 	}
-	shown := cibxml.ShownPairs("instance_attributes", maps.Clone(params))
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		value, field := params[name], "params."+name
 		switch {
@@ -73,8 +78,6 @@ func checkable(params map[string]string) error {
 			fe.Add(field, "is not the name of a parameter", "letters, digits, _ and -")
 		case len(value) > maxCheckedValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7F }):
 			fe.Add(field, "has a control character, or is too long", fmt.Sprintf("text on one line of %d bytes at most", maxCheckedValue))
-		case shown[name] != value:
-			fe.Add(field, "may be a secret, and others on the node can see the arguments of programs", "no value")
 		}
 	}
 	return fe.Err()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/pacemaker"
@@ -127,12 +128,17 @@ func TestAgentsCheckParameters(t *testing.T) {
 	} else if err != nil || got.Valid || got.Code == 0 || !strings.Contains(got.Output, "192.0.2.777") {
 		t.Errorf("a bad address: %+v, %v", got, err)
 	}
+	// What may be a secret is left out, and named.
+	secrets := map[string]string{"passwd": "topsecret7", "fake": cibxml.Masked}
+	if got, err = agents.Check(t.Context(), "ocf:pacemaker:Dummy", secrets); err != nil || !got.Valid || !slices.Equal(got.Unchecked, []string{"fake", "passwd"}) {
+		t.Errorf("secrets: %+v, %v", got, err)
+	}
 	many := map[string]string{}
 	for i := range 101 {
 		many["p"+strings.Repeat("x", i%90)+string(rune('a'+i/90))] = "1"
 	}
 	for field, params := range map[string]map[string]string{
-		"params.passwd": {"passwd": "topsecret7"}, "params.a b": {"a b": "1"}, "params.-x": {"-x": "1"}, "params.a": {"a": "x\ny"}, "params": many,
+		"params.a b": {"a b": "1"}, "params.-x": {"-x": "1"}, "params.a": {"a": "x\ny"}, "params": many,
 		"params.ip": {"ip": strings.Repeat("1", 5000)},
 	} {
 		_, err := agents.Check(t.Context(), "ocf:heartbeat:IPaddr2", params)

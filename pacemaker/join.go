@@ -45,6 +45,12 @@ func (c Config) hasTraces() bool {
 	return err == nil
 }
 
+// hasLeft reports whether nothing on this node says that it is in a cluster: it has left.
+func (c Config) hasLeft() bool {
+	_, err := os.Stat(c.Corosync)
+	return errors.Is(err, fs.ErrNotExist) && !c.hasTraces()
+}
+
 // traces returns why this node cannot be in a cluster; nil: it may be in one.
 func (t *tools) traces() error {
 	if !t.installed() {

@@ -53,7 +53,7 @@ type Config struct {
 	Defaults        map[string]string
 	// MayBeNone lets a Watcher report that there is no cluster (cluster.StateNone)
 	// instead of an offline one, as long as Pacemaker has neither answered nor stored
-	// a CIB on this node.
+	// a CIB on this node, and again after the node has left: without both files below.
 	MayBeNone bool
 	// Corosync is the path of corosync's configuration
 	// (/etc/corosync/corosync.conf), and Kept that of Pacemaker's stored CIB

@@ -61,7 +61,7 @@ func NewWatcher(c *Cluster) *Watcher {
 
 // View returns the last known status, which must not be changed. If Pacemaker does not
 // answer, its State is cluster.StateOffline, or cluster.StateNone (see Config), and
-// everything else is as before.
+// everything else is as before. Of a cluster that this node has left, nothing is kept.
 func (w *Watcher) View() cluster.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,6 +173,7 @@ func (w *Watcher) refresh(ctx context.Context) bool {
 
 func (w *Watcher) publish(ctx context.Context, cib *CIB, view cluster.Status, err error) {
 	log := w.cluster.cfg.Logger
+	hasLeft := err != nil && w.cluster.cfg.hasLeft()
 	w.mu.Lock()
 	before, known := w.view, w.err
 	w.joined = w.joined || err == nil
@@ -180,6 +181,11 @@ func (w *Watcher) publish(ctx context.Context, cib *CIB, view cluster.Status, er
 		view = before
 		view.State, view.Role, view.Reasons = cluster.StateOffline, "offline", []string{err.Error()}
 		cib = w.cib
+		if w.joined && hasLeft {
+			w.joined = false
+			view, cib = unknownStatus(), nil
+			view.Role, view.Reasons = "offline", []string{err.Error()}
+		}
 		if !w.joined {
 			view.State = cluster.StateNone
 		}

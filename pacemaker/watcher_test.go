@@ -206,6 +206,27 @@ func TestWatcherFindsAClusterThatComes(t *testing.T) {
 	if len(w.View().Nodes) != 3 {
 		t.Errorf("nothing is left of it: %+v", w.View())
 	}
+	// A node that has left has neither corosync.conf nor a stored CIB.
+	if err := os.Remove(conf); err != nil {
+		t.Fatal(err)
+	}
+	w.Look()
+	awaitView(t, w, "no cluster after it has left", is(cluster.StateNone))
+	if v := w.View(); len(v.Nodes) != 0 || len(v.Resources) != 0 || v.Self != "" {
+		t.Errorf("the cluster that it has left is still there: %+v", v)
+	}
+	if cib, err := w.CIB(); cib != nil || err == nil {
+		t.Errorf("its CIB is still there: %v", err)
+	}
+	for _, path := range []string{conf, up} { // it joins again
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitView(t, w, "the cluster again", is(cluster.StateErrors))
+	if err := os.Remove(up); err != nil {
+		t.Fatal(err)
+	}
 	// The next agent knows that there is one, by what Pacemaker has left.
 	if err := os.WriteFile(conf+".cib", nil, 0o600); err != nil {
 		t.Fatal(err)

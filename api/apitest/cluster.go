@@ -212,10 +212,21 @@ func (c *Cluster) Begin(ctx context.Context, a cluster.Action, o cluster.Order) 
 }
 
 // Jobs are those of Do.
-func (c *Cluster) Jobs(context.Context, cluster.JobQuery) ([]cluster.Job, error) {
+func (c *Cluster) Jobs(_ context.Context, q cluster.JobQuery) ([]cluster.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.jobs), nil
+	return slices.DeleteFunc(slices.Clone(c.jobs), func(j cluster.Job) bool {
+		return q.Author != "" && j.Author != q.Author || q.State != "" && j.State != q.State
+	}), nil
+}
+
+// SetJobs gives all jobs a state, without a change of the cluster.
+func (c *Cluster) SetJobs(state cluster.JobState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.jobs {
+		c.jobs[i].State, c.jobs[i].Result = state, string(state)
+	}
 }
 
 // Job is one of them.

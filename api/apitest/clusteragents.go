@@ -54,14 +54,18 @@ func (ClusterAgents) Agent(_ context.Context, name string) (cluster.Agent, error
 	return agents()[i], nil
 }
 
-// Check finds the value 192.0.2.66 invalid.
+// Check finds the value 192.0.2.66 invalid, and does not look at what is called passwd.
 func (c ClusterAgents) Check(ctx context.Context, name string, params map[string]string) (cluster.AgentCheck, error) {
 	isBad := slices.Contains(slices.Collect(maps.Values(params)), "192.0.2.66")
 	if _, err := c.Agent(ctx, name); err != nil {
 		return cluster.AgentCheck{}, err
 	}
+	out := cluster.AgentCheck{Agent: name, Valid: true, Meaning: "ok"}
 	if isBad {
-		return cluster.AgentCheck{Agent: name, Code: 6, Meaning: "not configured", Reason: "findif failed for ip"}, nil
+		out.Valid, out.Code, out.Meaning, out.Reason = false, 6, "not configured", "findif failed for ip"
 	}
-	return cluster.AgentCheck{Agent: name, Valid: true, Meaning: "ok"}, nil
+	if _, ok := params["passwd"]; ok {
+		out.Unchecked = []string{"passwd"}
+	}
+	return out, nil
 }

@@ -22,6 +22,7 @@ type ClusterMembers struct {
 	mu   sync.Mutex
 	open *cluster.Invitation
 	key  string
+	held chan struct{} // joins wait until it is closed; nil: they do not
 	// Joins are those that were asked for.
 	Joins []cluster.Joining
 }
@@ -81,7 +82,17 @@ func (m *ClusterMembers) EndInvitation(context.Context) (cluster.Invitation, err
 }
 
 // Join notes a join.
-func (m *ClusterMembers) Join(_ context.Context, j cluster.Joining, _ cluster.Order) (cluster.Membership, error) {
+func (m *ClusterMembers) Join(ctx context.Context, j cluster.Joining, _ cluster.Order) (cluster.Membership, error) {
+	m.mu.Lock()
+	held := m.held
+	m.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return cluster.Membership{}, ctx.Err()
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.Off != nil {
@@ -89,6 +100,20 @@ func (m *ClusterMembers) Join(_ context.Context, j cluster.Joining, _ cluster.Or
 	}
 	m.Joins = append(m.Joins, j)
 	return cluster.Membership{Node: j.Node, Steps: []cluster.MembershipStep{{Node: j.Node, Step: "member", State: "done", Text: "wait until the node is online and has quorum"}}}, nil
+}
+
+// Hold lets joins wait until release is called, which is done once.
+func (m *ClusterMembers) Hold() (release func()) {
+	held := make(chan struct{})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = held
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.held = nil
+		close(held)
+	}
 }
 
 // Refuse sets Off, also while requests come.

@@ -270,7 +270,7 @@ func (o *Object) interval() string {
 }
 
 // complete gives ids to parts that have none, and an interval to operations: the schema of the CIB
-// requires one, and only a monitor makes sense with another one than once.
+// requires one, and only a monitor is repeated.
 func (o *Object) complete(s *shape) {
 	used := map[string]bool{o.ID: true}
 	for _, f := range s.allLists() {

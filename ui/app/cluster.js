@@ -4,7 +4,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { CellMenu, useCells } from "./cellmenu.js";
 import { ActionDialog } from "./clusteraction.js";
 import { NodeLink, ResourceLink } from "./clusterdetail.js";
-import { JoinPanel } from "./clusterjoin.js";
+import { JoinDialog, JoinPanel } from "./clusterjoin.js";
 import { MembersPanel } from "./clustermembers.js";
 import { actionOf, kindOf } from "./clusterwords.js";
 import * as format from "./format.js";
@@ -16,24 +16,36 @@ import { Badge, Button, Empty, Loading, sentence, Title } from "./parts.js";
 import { refusal, seesNode } from "./session.js";
 
 /** @typedef {import("./types.js").Cluster} Cluster
+ *  @typedef {import("./types.js").ClusterMembership} ClusterMembership
  *  @typedef {import("./types.js").ClusterNode} ClusterNode
  *  @typedef {import("./types.js").ClusterResource} ClusterResource
  *  @typedef {import("./clusterwords.js").Action} Action */
 
+/** The page. A join is kept here: while it lasts, the cluster comes, and the page below becomes another one. */
 export function ClusterPage() {
+  const [joins, setJoins] = useState(false);
+  const [joined, setJoined] = useState(/** @type {ClusterMembership|null} */ (null));
+  const panel = (/** @type {boolean} */ offers) => seesNode() && (offers || joined) && html`<${JoinPanel} joined=${joined} onJoin=${offers ? () => { setJoined(null); setJoins(true); } : undefined} onClose=${() => setJoined(null)} />`;
+  return html`<${Shown} panel=${panel} />
+    ${joins && html`<${JoinDialog} onJoined=${(/** @type {ClusterMembership} */ m) => { setJoined(m); setJoins(false); }} onClose=${() => setJoins(false)} />`}`;
+}
+
+/** The cluster, or why there is none.
+ * @param {{panel: (offers: boolean) => any}} props panel: draws what became of a join, and offers one if it should */
+function Shown({ panel }) {
   /** @type {Cluster|undefined} */
   const c = object("cluster").value;
   const known = list("cluster").value;
   const [action, setAction] = useState(/** @type {Action|null} */ (null));
   if (!c) {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>
-      ${known ? html`<${Empty} title="This node is not in a cluster">Pacemaker does not run here, or the agent's setting <code>cluster</code> is <code>off</code>.</${Empty}>${seesNode() && html`<${JoinPanel} />`}` : html`<${Loading} />`}`;
+      ${known ? html`<${Empty} title="This node is not in a cluster">Pacemaker does not run here, or the agent's setting <code>cluster</code> is <code>off</code>.</${Empty}>${panel(true)}` : html`<${Loading} />`}`;
   }
   const dialog = action && html`<${ActionDialog} key=${action.kind + action.node + action.resource} action=${action} nodes=${c.nodes.map((n) => n.name)} onClose=${() => setAction(null)} />`;
   const start = c.state === "offline" && html`<${Button} role="operate" label="Start the cluster" onClick=${() => setAction(actionOf("startup", {}))}>Start the cluster…</${Button}>`;
   if (c.nodes.length === 0) {
-    return html`<div class="head"><${Title}>Cluster</${Title}><span class="grow"></span>${start}</div>
-      <${Empty} title=${c.shutDown ? "The cluster is shut down" : "Pacemaker does not answer on this node"}>${c.reasons.map(sentence).join(" ")}</${Empty}>${!c.shutDown && seesNode() && html`<${JoinPanel} />`}${dialog}`;
+    return html`<div class="head"><${Title}>Cluster</${Title}><span class="grow"></span><a class="button" href="/cluster/jobs">Jobs</a>${start}</div>
+      <${Empty} title=${c.shutDown ? "The cluster is shut down" : "Pacemaker does not answer on this node"}>${c.reasons.map(sentence).join(" ")}</${Empty}>${panel(!c.shutDown)}${dialog}`;
   }
   return html`
     <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${c.shutDown ? "fair" : kindOf(c.state)}>${c.shutDown ? "shut down" : c.state}</${Badge}>
@@ -49,6 +61,7 @@ export function ClusterPage() {
         : html`<${Button} role="operate" onClick=${() => setAction({ kind: "maintenance", title: "Start maintenance of the cluster?", label: "Start maintenance", done: "The cluster is in maintenance. Pacemaker starts, stops and moves nothing." })}>Maintenance…</${Button}>`}
     </div>
     <div class="notices">${c.reasons.map((r) => html`<${Notice} key=${r} kind=${kindOf(c.state) === "bad" && !c.shutDown ? "bad" : "fair"} title=${sentence(r)} />`)}</div>
+    ${panel(c.state === "offline" && !c.shutDown)}
     <${Addresses} cluster=${c} />
     <${Matrix} cluster=${c} onAction=${setAction} />
     ${seesNode() && html`<${LossPanel} epoch=${c.epoch.split(":").slice(0, 2).join(":") + c.nodes.map((n) => n.state).join()} nodes=${c.nodes.filter((n) => n.state === "online" && (n.type ?? "member") === "member").map((n) => n.name)} />`}

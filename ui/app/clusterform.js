@@ -14,7 +14,7 @@ import { call, get } from "./rest.js";
  *  @typedef {import("./clusterschema.js").Doc} Doc
  *  @typedef {import("./types.js").FieldError} FieldError
  *  @typedef {import("./types.js").ClusterAgent} ClusterAgent
- *  @typedef {{valid: boolean, meaning: string, reason?: string, output?: string}} AgentCheck */
+ *  @typedef {{valid: boolean, meaning: string, reason?: string, output?: string, unchecked?: string[]}} AgentCheck */
 
 /** The path of an object in the API, in a draft if there is one.
  * @param {string} kind
@@ -102,6 +102,8 @@ export function ObjectDialog({ kind, id, draft, onClose, onAsk }) {
     (bad ?? element.current?.querySelector(".problem") ?? (seen && element.current?.querySelector("[aria-label=Prediction]")))?.scrollIntoView({ block: "center" });
   }, [error, seen]);
   const taken = error?.status === 412 && !id;
+  // Other dialogs take the place of this one, and are about what is stored.
+  const differs = Boolean(form && loaded) && JSON.stringify(form) !== JSON.stringify(formOf(kind, /** @type {Doc} */ (loaded?.doc)));
   /** @type {FieldError[]} */
   const errors = taken ? [{ path: "id", problem: "is taken by another object of this kind" }] : error?.fields ?? [];
   const title = (id ? `Edit ${schema[kind].title} ${id}` : `New ${schema[kind].title}`) + (draft ? ` in draft ${draft}` : "");
@@ -115,10 +117,10 @@ export function ObjectDialog({ kind, id, draft, onClose, onAsk }) {
       ${theirs ? html`<${Conflict} base=${loaded?.doc ?? {}} theirs=${theirs} mine=${form} kind=${kind} onTheirs=${load} onMine=${() => send(theirs.etag, false)} />` : error && !taken && html`<${Refused} error=${error} />`}
       ${seen && html`<${Preview} seen=${seen} />`}
       ${busy && !draft && html`<p role="status" class="muted">${seen ? "Waiting for the cluster to settle…" : "Asking Pacemaker…"}</p>`}`}</div>
-    <footer>${id && kind !== "nodes" && html`<span class="grow others">
-        <${Button} kind="link" role="admin" disabled=${busy} onClick=${() => onAsk("copy")}>Copy…</${Button}>
-        <${Button} kind="link" role="admin" disabled=${busy} onClick=${() => onAsk("rename")}>Rename…</${Button}>
-        <${Button} kind="link" role="admin" disabled=${busy} onClick=${() => onAsk("delete")}>Delete…</${Button}></span>`}
+    <footer>${id && kind !== "nodes" && html`<span class="grow others">${differs && html`<span class="muted" role="status">Save or cancel first:</span>`}
+        <${Button} kind="link" role="admin" disabled=${busy || differs} title=${differs ? "Save or cancel first" : undefined} onClick=${() => onAsk("copy")}>Copy…</${Button}>
+        <${Button} kind="link" role="admin" disabled=${busy || differs} title=${differs ? "Save or cancel first" : undefined} onClick=${() => onAsk("rename")}>Rename…</${Button}>
+        <${Button} kind="link" role="admin" disabled=${busy || differs} title=${differs ? "Save or cancel first" : undefined} onClick=${() => onAsk("delete")}>Delete…</${Button}></span>`}
       <${Button} disabled=${busy} onClick=${() => onClose(false)}>Cancel</${Button}>
       <${Button} kind="primary" type="submit" role="admin" busy=${busy} disabled=${!form || Boolean(theirs)}>${draft ? "Add to the draft" : seen ? "Save" : "Preview"}</${Button}></footer>
   </form></${Dialog}>`;
@@ -238,21 +240,11 @@ function Parameters({ field, items, errors, agent, onChange }) {
     setError(null);
   }, [items, agent]);
   const named = items.filter((i) => i.name.trim() !== "");
-  // What may be a secret is not given to a program whose arguments others on the node can see.
-  const [kept, setKept] = useState(/** @type {string[]} */ ([])); // what the agent of the node has refused for that
-  const secret = named.filter((i) => i.value === "********" || kept.includes(i.name.trim()) || agent?.parameters.some((p) => p.name === i.name && p.secret)).map((i) => i.name);
   const check = async () => {
     setBusy(true);
     try {
-      const params = Object.fromEntries(named.filter((i) => !secret.includes(i.name)).map((i) => [i.name.trim(), i.value]));
-      const ask = () => call("POST", `/cluster/agents/${encodeURIComponent(agent?.agent ?? "")}/validate`, { body: { params } });
-      const { data } = await ask().catch((failure) => {
-        const refused = mayBeSecret(failure);
-        for (const name of refused) delete params[name];
-        setKept([...kept, ...refused]);
-        if (refused.length === 0) throw failure;
-        return ask();
-      });
+      const params = Object.fromEntries(named.map((i) => [i.name.trim(), i.value]));
+      const { data } = await call("POST", `/cluster/agents/${encodeURIComponent(agent?.agent ?? "")}/validate`, { body: { params } });
       setSaid(data);
       setError(null);
     } catch (failure) {
@@ -270,18 +262,8 @@ function Parameters({ field, items, errors, agent, onChange }) {
       <${Button} role="admin" busy=${busy} onClick=${check}>Let the agent check</${Button}>
       <div role="status">${busy ? html`<span class="muted">Asking ${agent.agent}…</span>` : said && (said.valid ? html`<${Badge} kind="good">accepted</${Badge}> <span>${agent.agent} accepts the parameters on this node.</span>`
         : html`<${Badge} kind="bad">${said.meaning}</${Badge}> <span>${sentence(`The agent says: ${said.reason || said.meaning}`)}</span>${said.output && html`<pre tabindex="0" aria-label="Output of the agent">${said.output}</pre>`}`)}
-        ${said && secret.length > 0 && html` <span class="muted">Not checked, because it may be a secret: ${secret.join(", ")}.</span>`}</div>
+        ${!busy && said && (said.unchecked ?? []).length > 0 && html` <span class="muted">Not checked, because it may be a secret: ${said.unchecked?.join(", ")}.</span>`}</div>
       ${error && (error.fields ?? []).length === 0 && html`<${Problem} error=${error} />`}</div>`}`;
-}
-
-/** The parameters that were refused because they may be secrets, if nothing else was wrong.
- * @param {any} failure
- * @returns {string[]} */
-function mayBeSecret(failure) {
-  /** @type {FieldError[]} */
-  const fields = failure.fields ?? [];
-  const all = fields.every((f) => f.path.startsWith("params.") && f.problem.startsWith("may be a secret"));
-  return all ? fields.map((f) => f.path.slice("params.".length)) : [];
 }
 
 /** Name-value pairs, with what is known of their names.

@@ -16,15 +16,14 @@ const steps = [
   "wait until this node is online and has quorum",
 ];
 
-/** In place of a cluster. */
-export function JoinPanel() {
-  const [isOpen, setIsOpen] = useState(false);
-  const [joined, setJoined] = useState(/** @type {ClusterMembership|null} */ (null));
+/** Offers to join a cluster, and shows the steps of a join that is done.
+ * @param {{joined: ClusterMembership|null, onJoin?: () => void, onClose: () => void}} props onJoin: missing: this node is in a cluster; onClose: the steps were read */
+export function JoinPanel({ joined, onJoin, onClose }) {
   return html`<section class="panel" aria-label="Join a cluster"><h2>Join a cluster</h2>
-    <p class="muted">This node can become a member of a cluster that has others already. A member makes a code for that, on its page Cluster or with <code>thalassa cluster invite</code>.</p>
-    ${joined ? html`<p role="status"><${Badge} kind="good">done</${Badge}> ${joined.node || "This node"} has joined${joined.cluster ? html` the cluster <b>${joined.cluster.name}</b>` : ". The agent has not seen the cluster yet"}.</p><${Steps} of=${joined.steps} />`
-      : html`<p class="button-line"><${Button} role="admin" onClick=${() => setIsOpen(true)}>Join a cluster…</${Button}></p>`}
-    ${isOpen && html`<${JoinDialog} onJoined=${(/** @type {ClusterMembership} */ m) => { setJoined(m); setIsOpen(false); }} onClose=${() => setIsOpen(false)} />`}
+    ${onJoin && html`<p class="muted">This node can become a member of a cluster that has others already. Get a code on a member's page Cluster, or with <code>thalassa cluster invite</code> on a member.</p>`}
+    ${joined && html`<p role="status"><${Badge} kind="good">done</${Badge}> ${joined.node || "This node"} has joined${joined.cluster ? html` the cluster <b>${joined.cluster.name}</b>` : onJoin ? ". The agent has not seen the cluster yet" : ""}.</p><${Steps} of=${joined.steps} />`}
+    <p class="button-line">${onJoin && html`<${Button} role="admin" onClick=${onJoin}>Join a cluster…</${Button}>`}
+      ${joined && html`<${Button} label="Close the steps of the join" onClick=${onClose}>Close</${Button}>`}</p>
   </section>`;
 }
 
@@ -33,8 +32,9 @@ function Steps({ of: all }) {
   return html`<ul class="links" aria-label="Steps">${all.map((s) => html`<li key=${`${s.node} ${s.step} ${s.state} ${s.text}`}>${s.node && html`<b>${s.node}</b> `}<${Badge} kind=${{ done: "good", kept: "good", failed: "bad", warning: "fair" }[s.state] ?? ""}>${s.state}</${Badge}> ${sentence(s.text || s.step)}</li>`)}</ul>`;
 }
 
-/** @param {{onJoined: (m: ClusterMembership) => void, onClose: () => void}} props */
-function JoinDialog({ onJoined, onClose }) {
+/** Asks for a code, and joins. It stays until the join has ended, whatever becomes of the page below it.
+ * @param {{onJoined: (m: ClusterMembership) => void, onClose: () => void}} props */
+export function JoinDialog({ onJoined, onClose }) {
   const [code, setCode] = useState("");
   const [node, setNode] = useState("");
   const [addresses, setAddresses] = useState("");
@@ -48,7 +48,7 @@ function JoinDialog({ onJoined, onClose }) {
     try {
       const body = { code: code.trim(), node: node.trim() || undefined, addresses: addresses.split(/[\s,]+/).filter(Boolean) };
       const { data } = await call("POST", "/cluster/join", { body });
-      toast({ text: `${data.node || "This node"} has joined the cluster.`, kind: "good" }); // the panel is gone once the cluster is seen
+      toast({ text: `${data.node || "This node"} has joined the cluster.`, kind: "good" });
       onJoined(data);
     } catch (failure) {
       setError(failure);
@@ -66,7 +66,7 @@ function JoinDialog({ onJoined, onClose }) {
       <div role="group" aria-label="What will happen"><p class="muted">This will happen:</p><ul class="consequences">${steps.map((s) => html`<li key=${s}>${sentence(s)}</li>`)}</ul></div>
       <p><b>Resources of the cluster may then run on this node.</b> Nothing of another cluster is overwritten: a node that is in one is refused. A step that fails is undone, with those before it.</p>
       <${Problem} error=${errors.length === 0 ? error : null} />
-      ${error?.status === 0 && html`<p>The join goes on without this page. The same again waits for its end.</p>`}
+      ${error?.status === 0 && html`<p>The join goes on without this page. Join again with the same code to wait for its end.</p>`}
       ${busy && html`<p role="status" class="muted">Joining. This takes about half a minute…</p>`}
     </div>
     <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>

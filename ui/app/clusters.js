@@ -18,14 +18,17 @@ import { Badge, Empty, Loading, Problem, sentence, Title } from "./parts.js";
 import { HistoryPage } from "./past.js";
 import { Crumbs, Place } from "./place.js";
 import { get } from "./rest.js";
+import { route } from "./router.js";
 
 /** @typedef {import("./types.js").OtherCluster} OtherCluster */
 
 /** How a cluster is named in the settings. */
 const example = `clusters:
   - name: paris
-    addresses: ["https://192.0.2.7:10000"]
-    tokenFile: /etc/thalassa/paris-token`;
+    addresses: ["https://192.0.2.7:10000", "https://192.0.2.8:10000"]
+    tokenFile: /etc/thalassa/paris-token
+    fingerprints: # of their certificates, or caFile with the CA that signs them
+      - 7c66530f0d4b9a525b5c7e5a190b6df2d98a5c0e471c1b647752239ab50c41d8`;
 
 /** How many reasons and failures a card shows. */
 const shown = 3;
@@ -42,7 +45,8 @@ export function ClustersPage() {
     <div class="cards">${all.map((c) => html`<${Card} key=${c.name} cluster=${c} />`)}</div>
     ${ids && html`<${More} title="Add or remove a cluster"><p>The settings of this agent name the clusters, for all who use it. Add one to its settings file, or take one out:</p>
       <pre class="config" tabindex="0" role="group" aria-label="Example of the settings">${example}</pre>
-      <p>Then let the agent read the settings again: <code>systemctl reload thalassa</code>. The token is made on a node of that cluster: <code>thalassa token new console --role read</code>.</p></${More}>`}`;
+      <p>The token is made on a node of that cluster: <code>thalassa token new console --role read</code> prints it. Store it here in the <code>tokenFile</code>, with the group thalassa and the mode 0640. Copy the access file of that node to the other nodes of that cluster: each of them may be asked. <code>GET /tls</code> of a node shows its fingerprints; without <code>fingerprints</code> and <code>caFile</code>, the CAs of the system count.</p>
+      <p>Then let the agent read the settings again: <code>systemctl reload thalassa</code>. All settings of a cluster are in the documentation, on the page Several clusters (docs/clusters.md).</p></${More}>`}`;
 }
 
 /** @param {{cluster: OtherCluster}} props */
@@ -102,7 +106,7 @@ export function OtherPage({ name, part, id }) {
     return html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/clusters">Clusters</a></nav><div class="head"><${Title}>${name}</${Title}></div>
       ${known ? html`<${Empty} title=${`No cluster ${name}`}>The agent's setting <code>clusters</code> does not name it, or you may not see it. <a href="/clusters">Go to the clusters</a></${Empty}>` : html`<${Loading} lines=${6} />`}`;
   }
-  return html`<${Place.Provider} value=${place}><${Band} cluster=${c} own=${ownPath(part, id)} />
+  return html`<${Place.Provider} value=${place}><${Band} cluster=${c} own=${ownPath(part, id) + ownQuery()} />
     <${Problem} error=${found.error} onRetry=${found.again} />
     ${!v ? html`<${Unseen} cluster=${c} isLoading=${!found.data && !found.error} />`
       : part === "resource" ? html`<${ResourcePage} key=${id} id=${id} />` : part === "node" ? html`<${NodePage} key=${id} name=${id} />`
@@ -122,6 +126,16 @@ function Unseen({ cluster: c, isLoading }) {
 function ownPath(part, id) {
   if (part === "resource" || part === "node") return `/cluster/${part}s/${encodeURIComponent(id ?? "")}`;
   return part === "history" ? "/history" : part === "config" || part === "jobs" ? `/cluster/${part}` : "/cluster";
+}
+
+/** What an address of this page says that is the same in the console of the cluster itself: what is chosen
+ * and filtered, but no import and no draft. */
+const sameThere = ["all", "at", "author", "id", "job", "node", "resource", "state", "tab", "tag", "view"];
+
+/** The query of the address there. */
+function ownQuery() {
+  const q = new URLSearchParams([...route.value.query].filter(([name]) => sameThere.includes(name))).toString();
+  return q && `?${q}`;
 }
 
 /** Says whose state the page shows, and where it can be changed.

@@ -42,24 +42,30 @@ export function Sources({ list, onChange }) {
 const hour = 3_600_000;
 
 /** The intervals that can be exported by their names, in milliseconds. */
-const intervals = /** @type {[string, string, number][]} */ ([["1", "The last hour", hour], ["24", "The last 24 hours", 24 * hour], ["168", "The last 7 days", 168 * hour], ["all", "Everything that is kept", 0], ["own", "From a time to a time", 0]]);
+const intervals = /** @type {[string, string, number][]} */ ([["1", "The last hour", hour], ["24", "The last 24 hours", 24 * hour], ["168", "The last 7 days", 168 * hour], ["all", "Everything that is kept", 0], ["own", "Between two times", 0]]);
 
 /** Asks which interval goes into the file.
  * @param {{onClose: () => void}} props */
 function Export({ onClose }) {
   const [choice, setChoice] = useState("1");
-  const [opened] = useState(Date.now);
   const [from, setFrom] = useState("");
   const [to, setTo] = useState("");
   const lasts = intervals.find(([v]) => v === choice)?.[2] ?? 0;
   /** @type {FieldError[]} */
-  const errors = [["from", from], ["to", to]].filter(([, v]) => v && Number.isNaN(Date.parse(v))).map(([path]) => ({ path, problem: "is no time", expected: "such as 2026-11-29 13:00" }));
+  const errors = [["from", from], ["to", to]].filter(([, v]) => v && Number.isNaN(Date.parse(v))).map(([path]) => ({ path, problem: "is not a time", expected: "such as 2026-11-29 13:00" }));
   if (errors.length === 0 && from && to && Date.parse(from) >= Date.parse(to)) errors.push({ path: "to", problem: "is not after the beginning" });
-  const q = new URLSearchParams();
-  if (lasts > 0) q.set("from", new Date(opened - lasts).toISOString());
-  if (choice === "own" && errors.length === 0 && from) q.set("from", new Date(from).toISOString());
-  if (choice === "own" && errors.length === 0 && to) q.set("to", new Date(to).toISOString());
-  const text = q.toString();
+  const address = () => {
+    const q = new URLSearchParams();
+    if (lasts > 0) q.set("from", new Date(Date.now() - lasts).toISOString());
+    if (choice === "own" && errors.length === 0 && from) q.set("from", new Date(from).toISOString());
+    if (choice === "own" && errors.length === 0 && to) q.set("to", new Date(to).toISOString());
+    const text = q.toString();
+    return `/cluster/history/export${text && "?" + text}`;
+  };
+  const click = (/** @type {any} */ e) => {
+    e.currentTarget.href = address(); // an hour before now, not before the dialog was opened
+    setTimeout(onClose);
+  };
   const wrong = choice === "own" && errors.length > 0;
   return html`<${Dialog} title="Export the history" onClose=${onClose}><div class="body">
       <${Field} path="interval" label="Interval" value=${choice} errors=${[]} options=${intervals.map(([v, words]) => [v, words])} onChange=${setChoice} />
@@ -67,7 +73,7 @@ function Export({ onClose }) {
         <${Field} path="to" label="To" value=${to} errors=${errors} placeholder="2026-11-29 14:00" hint="Empty: until now." onChange=${setTo} />`}
       <p class="muted">A .tar.gz with the transitions, their decisions, the lines of logs around them, and the jobs. It has no secrets. <i>Import</i> of any agent shows it again.</p></div>
     <footer><${Button} onClick=${onClose}>Cancel</${Button}>
-      ${wrong ? html`<${Button} kind="primary" disabled>Export</${Button}>` : html`<a class="button primary" href=${`/cluster/history/export${text && "?" + text}`} download data-plain onClick=${() => setTimeout(onClose)}>Export</a>`}</footer></${Dialog}>`;
+      ${wrong ? html`<${Button} kind="primary" disabled>Export</${Button}>` : html`<a class="button primary" href=${address()} download data-plain onClick=${click}>Export</a>`}</footer></${Dialog}>`;
 }
 
 /** A band that says that another past is shown.

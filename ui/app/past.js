@@ -103,7 +103,7 @@ function Transitions({ transitions, quiet, more }) {
     <div class="scroll" tabindex="0" role="region" aria-label="Table of transitions"><table>
       <thead><tr><th scope="col">Time</th><th scope="col">Kind</th><th scope="col">DC</th><th scope="col">Changed by</th><th scope="col">Decided</th></tr></thead>
       <tbody>${transitions.slice(0, 200).map((t) => html`<tr key=${t.id}>
-        <td><a href=${here({ id: t.id, at: null })}>${format.clock(t.time, now.peek())}</a></td><td><${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}></td>
+        <td><a href=${here({ id: t.id, at: null })} aria-label=${`${format.clock(t.time, now.peek())} ${t.tag}: ${decided(t)}`}>${format.clock(t.time, now.peek())}</a></td><td><${Badge} kind=${kindOfTag(t.tag)}>${t.tag}</${Badge}></td>
         <td>${t.dc || format.unknown}</td><td><${Changes} transition=${t} /></td><td>${decided(t)}</td></tr>`)}</tbody></table></div>
     ${quiet > 0 && html`<p class="muted">${format.count(quiet, "transition")} decided and changed nothing. <a href=${here({ all: "1" })}>Show all</a></p>`}
     ${(more || transitions.length > 200) && html`<p class="muted">There are more: choose a node, a resource or a kind, or a dot above.</p>`}
@@ -121,6 +121,7 @@ function Changes({ transition: t }) {
 function Chosen({ id, supposes }) {
   const path = `${usePlace().base}/history/${encodeURIComponent(id)}`;
   const { data: t, error, again } = useLoaded(path, (signal) => get(ofImport(path), signal));
+  const cluster = useCluster();
   const tab = route.value.query.get("tab") ?? "decisions";
   const job = route.value.query.get("job");
   if (error) return html`<${Problem} error=${error} onRetry=${again} />`;
@@ -131,7 +132,7 @@ function Chosen({ id, supposes }) {
       <span class="grow"></span>${step(t.before, "Previous")} ${step(t.after, "Next")} <a class="button" href=${here({ id: null, job: null })}>Close</a></section>
     <div class="toolbar"><div class="tabs" role="group" aria-label="What to show">${Object.entries(tabs).map(([name, title]) => html`
       <button key=${name} type="button" aria-pressed=${tab === name ? "true" : "false"} onClick=${() => query({ tab: name })}>${title}</button>`)}</div></div>
-    ${job && html`<${JobPanel} key=${job} id=${job} />`}
+    ${job && html`<${JobPanel} key=${job} id=${job} version=${cluster?.epoch ?? ""} />`}
     ${tab === "operations" ? html`<${Operations} results=${t.operations ?? []} />` : tab === "state" ? html`<${State} path=${path} time=${t.time} />`
       : (tab === "log" || tab === "explanation") && refusal("operate") ? html`<${Empty} title="Not shown">${refusal("operate")}</${Empty}>`
       : tab === "log" ? html`<${Log} path=${path} />`
