@@ -40,7 +40,7 @@ type clusterConfigHandlers struct {
 	objects ClusterConfiguration // nil: this node is in no cluster
 	drafts  ClusterDrafts        // nil: there are none
 	jobs    ClusterJobs          // nil: there are none
-	commits *commits
+	commits draftCommits
 	now     func() time.Time
 	logger  *slog.Logger
 }

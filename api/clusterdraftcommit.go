@@ -23,13 +23,13 @@ import (
 // may be asking Pacemaker's scheduler first, which has 10 minutes in a large cluster.
 const commitLost, commitSilent = time.Minute, 15 * time.Minute
 
-// commits are those that this agent carries out now. All methods may be called concurrently.
-type commits struct {
+// goingCommits are those that this agent carries out now. All methods may be called concurrently.
+type goingCommits struct {
 	mu    sync.Mutex
 	going map[string]bool // by Committing.ID
 }
 
-func (k *commits) begin(id string) (end func()) {
+func (k *goingCommits) begin(id string) (end func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.going == nil {
@@ -43,10 +43,19 @@ func (k *commits) begin(id string) (end func()) {
 	}
 }
 
-func (k *commits) has(id string) bool {
+func (k *goingCommits) has(id string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.going[id]
+}
+
+// draftCommits know what has become of the commits of drafts.
+type draftCommits struct {
+	drafts ClusterDrafts
+	jobs   ClusterJobs // nil: there are none
+	status func() (cluster.Status, error)
+	going  *goingCommits
+	now    func() time.Time
 }
 
 // underway refuses a change of a draft that is being committed.
@@ -71,8 +80,8 @@ func changeable(c echo.Context, d config.Draft) error {
 
 // jobOf is the job of a commit as this agent knows it, when it is over or ctx ends. The error is an
 // *lb.NotFoundError if another job has its ID.
-func (h clusterConfigHandlers) jobOf(ctx context.Context, commit *config.Committing) (cluster.Job, error) {
-	j, err := h.jobs.Job(ctx, commit.Job)
+func (k draftCommits) jobOf(ctx context.Context, commit *config.Committing) (cluster.Job, error) {
+	j, err := k.jobs.Job(ctx, commit.Job)
 	if err == nil && !commit.IsBy(j) {
 		return cluster.Job{}, &lb.NotFoundError{ID: "job/" + commit.Job}
 	}
@@ -80,46 +89,46 @@ func (h clusterConfigHandlers) jobOf(ctx context.Context, commit *config.Committ
 }
 
 // isLost reports whether a commit without a job that is known will not have one any more.
-func (h clusterConfigHandlers) isLost(commit *config.Committing) bool {
-	v, err := h.status()
+func (k draftCommits) isLost(commit *config.Committing) bool {
+	v, err := k.status()
 	if err != nil {
 		return false
 	}
 	if commit.ID != "" && commit.Node == v.Self {
-		return !h.commits.has(commit.ID)
+		return !k.going.has(commit.ID)
 	}
-	age := h.now().Sub(commit.Begun).Abs()
+	age := k.now().Sub(commit.Begun).Abs()
 	isOnline := slices.ContainsFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == commit.Node && n.State == "online" })
 	return age > commitSilent || age > commitLost && !isOnline
 }
 
 // settled is a draft after its commit, if one was begun and is over: it is dropped, which is an
 // *lb.NotFoundError, or can be changed again.
-func (h clusterConfigHandlers) settled(ctx context.Context, d config.Draft) (config.Draft, error) {
-	if d.Commit == nil || h.jobs == nil {
+func (k draftCommits) settled(ctx context.Context, d config.Draft) (config.Draft, error) {
+	if d.Commit == nil || k.jobs == nil {
 		return d, nil
 	}
 	now, end := context.WithTimeout(ctx, 0)
 	defer end()
-	j, err := h.jobOf(now, d.Commit)
-	isLost := errors.As(err, new(*lb.NotFoundError)) && h.isLost(d.Commit)
+	j, err := k.jobOf(now, d.Commit)
+	isLost := errors.As(err, new(*lb.NotFoundError)) && k.isLost(d.Commit)
 	switch {
 	case err != nil && !isLost, err == nil && !j.Over():
 		return d, nil // it is shown as it is
 	case isLost: // unless it has just got a job
-		return h.releasedIf(ctx, d, func(now config.Committing) bool { return now.Writing == d.Commit.Writing })
+		return k.releasedIf(ctx, d, func(now config.Committing) bool { return now.Writing == d.Commit.Writing })
 	case j.IsMade():
-		return h.dropped(ctx, d)
+		return k.dropped(ctx, d)
 	}
-	return h.released(ctx, d)
+	return k.released(ctx, d)
 }
 
 // dropped drops a draft that was committed. The error is an *lb.NotFoundError then. A draft that is
 // not being committed any more stays: it may have been changed since.
-func (h clusterConfigHandlers) dropped(ctx context.Context, d config.Draft) (config.Draft, error) {
+func (k draftCommits) dropped(ctx context.Context, d config.Draft) (config.Draft, error) {
 	now := d
 	stays := errors.New("it is not being committed any more")
-	err := h.drafts.Delete(ctx, d.ID, func(o config.Draft) error {
+	err := k.drafts.Delete(ctx, d.ID, func(o config.Draft) error {
 		if now = o; !o.Commit.Is(d.Commit) {
 			return stays
 		}
@@ -135,13 +144,13 @@ func (h clusterConfigHandlers) dropped(ctx context.Context, d config.Draft) (con
 }
 
 // released is a draft whose commit has changed nothing: it can be changed again.
-func (h clusterConfigHandlers) released(ctx context.Context, d config.Draft) (config.Draft, error) {
-	return h.releasedIf(ctx, d, func(config.Committing) bool { return true })
+func (k draftCommits) released(ctx context.Context, d config.Draft) (config.Draft, error) {
+	return k.releasedIf(ctx, d, func(config.Committing) bool { return true })
 }
 
 // releasedIf is released, unless the commit is not as it should be any more.
-func (h clusterConfigHandlers) releasedIf(ctx context.Context, d config.Draft, is func(config.Committing) bool) (config.Draft, error) {
-	return h.drafts.Update(ctx, d.ID, func(now config.Draft) (config.Draft, error) {
+func (k draftCommits) releasedIf(ctx context.Context, d config.Draft, is func(config.Committing) bool) (config.Draft, error) {
+	return k.drafts.Update(ctx, d.ID, func(now config.Draft) (config.Draft, error) {
 		if now.Commit.Is(d.Commit) && is(*now.Commit) {
 			now.Commit = nil
 		}
@@ -236,7 +245,7 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	if d, err = h.claimed(c, d, o); err != nil {
 		return err
 	}
-	end := h.commits.begin(o.Commit)
+	end := h.commits.going.begin(o.Commit)
 	out, j, err := h.configure(h.held(ctx, d), edits, wait, o)
 	if j.ID == "" && ctx.Err() != nil { // its job goes on, and may not have begun yet
 		time.AfterFunc(commitSilent, end)
@@ -274,10 +283,10 @@ func (h clusterDraftHandlers) ended(ctx context.Context, d config.Draft, j clust
 	var err error
 	switch {
 	case isMine && j.IsMade():
-		_, err = h.dropped(ctx, d)
+		_, err = h.commits.dropped(ctx, d)
 	case isMine && !j.Over():
 	case isMine || isOver:
-		_, err = h.released(ctx, d)
+		_, err = h.commits.released(ctx, d)
 	}
 	if err != nil && !errors.As(err, new(*lb.NotFoundError)) {
 		h.logger.WarnContext(ctx, "draft not up to date after its commit", "draft", d.ID, "job", d.Commit.Job, "error", err)
@@ -298,7 +307,7 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 	ctx := c.Request().Context()
 	waited, cancel := context.WithTimeout(ctx, max(wait, time.Second))
 	defer cancel()
-	j, err := h.jobOf(waited, d.Commit)
+	j, err := h.commits.jobOf(waited, d.Commit)
 	if errors.As(err, new(*lb.NotFoundError)) || err == nil && !j.Over() {
 		return underway(d)
 	}

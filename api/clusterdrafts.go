@@ -51,7 +51,7 @@ func (h clusterConfigHandlers) draft(c echo.Context, id string) (config.Draft, e
 	}
 	d, err := h.drafts.Draft(c.Request().Context(), id)
 	if err == nil && isSeen(c, d) {
-		d, err = h.settled(c.Request().Context(), d)
+		d, err = h.commits.settled(c.Request().Context(), d)
 	}
 	if errors.As(err, new(*lb.NotFoundError)) || err == nil && !isSeen(c, d) {
 		return config.Draft{}, gone
@@ -215,7 +215,7 @@ func (h clusterDraftHandlers) list(c echo.Context) error {
 		if !isSeen(c, d) {
 			continue
 		}
-		if d, err = h.settled(c.Request().Context(), d); errors.As(err, new(*lb.NotFoundError)) {
+		if d, err = h.commits.settled(c.Request().Context(), d); errors.As(err, new(*lb.NotFoundError)) {
 			continue
 		}
 		if err != nil {
