@@ -39,10 +39,16 @@ func TestAJobSaysWhetherItHasChangedSomething(t *testing.T) {
 	defer cancel()
 	isEverywhere := func(name string, j cluster.Job, state cluster.JobState, changed string) {
 		t.Helper()
-		for err := error(nil); !j.Over() || j.State != state; {
-			if j, err = n2.Job(ctx, j.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) || wake.Pause(ctx, 10*time.Millisecond) != nil {
+		id, known := j.ID, false
+		for !known || !j.Over() {
+			var err error
+			if j, err = n2.Job(ctx, id); err != nil && !errors.As(err, new(*lb.NotFoundError)) || wake.Pause(ctx, 10*time.Millisecond) != nil {
 				t.Fatalf("%s: %+v, %v", name, j, err)
 			}
+			known = err == nil
+		}
+		if j.State != state {
+			t.Errorf("%s: %+v", name, j)
 		}
 		if said(j) != changed || j.IsMade() != (changed == "yes") {
 			t.Errorf("%s: changed: %s, expected %s, made %t: %+v", name, said(j), changed, j.IsMade(), j)
@@ -119,7 +125,12 @@ func TestJobsOfFormerAgentsSayWhetherTheyHaveChangedSomething(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
 	list, err := r.Jobs(ctx, cluster.JobQuery{})
 	if err != nil || len(list) != len(docs) {
 		t.Fatalf("%+v, %v", list, err)
