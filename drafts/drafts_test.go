@@ -182,7 +182,7 @@ func TestADiskIsSetBack(t *testing.T) {
 			f.disks[name] = was.copy() // a clone
 			f.start(name)
 		}
-		f.edit(t, "n2", "a", "five")
+		f.edit(t, f.but(keeper), "a", "five")
 		f.start(keeper)
 		time.Sleep(time.Minute)
 		for _, name := range f.names {
@@ -328,7 +328,7 @@ func TestANodeIsAwayForLong(t *testing.T) {
 		if err := f.at("n2").Delete(t.Context(), "a", nil); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * 24 * time.Hour)
+		f.turn(100*24*time.Hour, f.names...)
 		f.begin(t, "n2", "b") // which forgets
 		f.start("n1")
 		f.split(false)
@@ -352,9 +352,14 @@ func TestOlderAgents(t *testing.T) {
 		if d := f.edit(t, "n3", "a", "one"); !slices.Equal(d.Kept, []string{"n3"}) {
 			t.Errorf("kept by %q", d.Kept)
 		}
-		f.mu.Lock()
-		clear(f.old)
-		f.mu.Unlock()
+		for _, name := range []string{"n1", "n2"} {
+			f.kill(name)
+			f.mu.Lock()
+			delete(f.old, name)
+			f.mu.Unlock()
+			f.start(name)
+		}
+		time.Sleep(3 * time.Second)
 		f.shows(t, "a", []string{"one"}, f.names...)
 	})
 }

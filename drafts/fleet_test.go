@@ -93,16 +93,17 @@ type fleet struct {
 	mu     sync.Mutex
 	agents map[string]*agent // that run
 	disks  map[string]*disk
-	joined map[string]string // clusters of nodes, in place of "a"; empty: it is not known
-	side   map[string]int    // nodes of other sides do not reach each other
-	unseen bool              // the cluster does not notice: only the agents are cut off
+	joined map[string]string        // clusters of nodes, in place of "a"; empty: it is not known
+	clocks map[string]time.Duration // how far those of nodes are ahead
+	side   map[string]int           // nodes of other sides do not reach each other
+	unseen bool                     // the cluster does not notice: only the agents are cut off
 	old    map[string]bool
 	rng    *rand.Rand // nil: nothing takes time
 }
 
 func newFleet(tb testing.TB, names ...string) *fleet {
 	tb.Helper()
-	f := &fleet{tb: tb, names: names, agents: map[string]*agent{}, disks: map[string]*disk{}, joined: map[string]string{}, side: map[string]int{}, old: map[string]bool{}}
+	f := &fleet{tb: tb, names: names, agents: map[string]*agent{}, disks: map[string]*disk{}, joined: map[string]string{}, clocks: map[string]time.Duration{}, side: map[string]int{}, old: map[string]bool{}}
 	for _, name := range names {
 		f.disks[name] = &disk{drafts: map[string][]byte{}, ends: map[string][]byte{}}
 		f.start(name)
@@ -119,7 +120,7 @@ func (f *fleet) start(name string) {
 		Store: a.disk, Self: func() string { return name }, Others: func() []string { return f.others(name) }, Changed: f.changed.Next,
 		Cluster: func(context.Context) string { return f.cluster(name) },
 		Ask:     func(ctx context.Context, node string, m []byte) ([]byte, error) { return f.carry(ctx, a, node, m) },
-		Now:     time.Now, Logger: slog.New(slog.DiscardHandler),
+		Now:     func() time.Time { return time.Now().Add(f.ahead(name)) }, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		f.tb.Fatal(err)
@@ -136,6 +137,22 @@ func (f *fleet) start(name string) {
 		}
 	}()
 	f.changed.Broadcast()
+}
+
+// ahead is how far the clock of a node is ahead.
+func (f *fleet) ahead(name string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.clocks[name]
+}
+
+// turn sets the clocks of nodes.
+func (f *fleet) turn(ahead time.Duration, names ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range names {
+		f.clocks[name] = ahead
+	}
 }
 
 // cluster is that of a node.
@@ -192,6 +209,14 @@ func (f *fleet) keeper(t *testing.T) string {
 		t.Fatalf("no keeper: %s, %v", d.state, err)
 	}
 	return state.Keeper
+}
+
+// but is a node other than one.
+func (f *fleet) but(name string) string {
+	if name == f.names[0] {
+		return f.names[1]
+	}
+	return f.names[0]
 }
 
 // others are the nodes that a node sees online.
