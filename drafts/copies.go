@@ -22,9 +22,9 @@ const (
 	lookAgain = 30 * time.Second
 )
 
-// replicate sends a copy of an entry to all others, and returns those that have it when one does and
+// replicate sends a copy of an entry of a cluster to all others, and returns those that have it when one does and
 // the rest had a moment, or when none will. moved: another one is the keeper.
-func (d *Drafts) replicate(ctx context.Context, e entry) (kept []string, moved bool) {
+func (d *Drafts) replicate(ctx context.Context, of string, e entry) (kept []string, moved bool) {
 	doc, err := encode(e)
 	if err != nil {
 		return nil, false
@@ -44,7 +44,7 @@ func (d *Drafts) replicate(ctx context.Context, e entry) (kept []string, moved b
 		d.begin(func() {
 			copying, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
 			defer cancel()
-			a, err := d.ask(copying, node, message{Ask: askCopy, Entries: []json.RawMessage{doc}})
+			a, err := d.ask(copying, node, message{Ask: askCopy, Cluster: of, Entries: []json.RawMessage{doc}})
 			if err == nil {
 				err = a.failure()
 			}

@@ -151,6 +151,83 @@ func TestDropsWithACheck(t *testing.T) {
 	})
 }
 
+// A disk that is set back to what it had, and one that another machine has a copy of, make no agent use
+// numbers again: what it writes then is no older write of its own for the others.
+func TestADiskIsSetBack(t *testing.T) {
+	with(t, func(t *testing.T, f *fleet) {
+		t.Helper()
+		f.begin(t, "n1", "a")
+		keeper := f.keeper(t)
+		was := f.disks[keeper].copy()
+		f.edit(t, keeper, "a", "one")
+		f.edit(t, keeper, "a", "two")
+		time.Sleep(10 * time.Second)
+		f.kill(keeper)
+		f.disks[keeper] = was
+		f.start(keeper)
+		time.Sleep(30 * time.Second)
+		for _, text := range []string{"three", "four"} {
+			if d := f.edit(t, keeper, "a", text); len(d.Kept) < 2 {
+				t.Errorf("kept by %q", d.Kept)
+			}
+		}
+		time.Sleep(time.Minute)
+		f.kill(keeper)
+		for _, name := range f.names {
+			if name == keeper {
+				continue
+			}
+			f.shows(t, "a", []string{"one", "two", "three", "four"}, name)
+			f.kill(name)
+			f.disks[name] = was.copy() // a clone
+			f.start(name)
+		}
+		f.edit(t, f.but(keeper), "a", "five")
+		f.start(keeper)
+		time.Sleep(time.Minute)
+		for _, name := range f.names {
+			list, err := f.at(name).List(t.Context())
+			all := map[string]bool{}
+			for _, d := range list {
+				for _, text := range texts(d) {
+					all[text] = true
+				}
+			}
+			if err != nil || len(all) != 5 {
+				t.Errorf("%s has %v, %v", name, all, err)
+			}
+		}
+	})
+}
+
+// A draft knows a bounded number of starts of agents. At the bound it can be committed and dropped still.
+func TestADraftOfManyStarts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, "n1")
+		defer f.stop()
+		f.begin(t, "n1", "a")
+		var err error
+		starts := 0
+		for ; err == nil && starts < 1000; starts++ {
+			f.kill("n1")
+			f.start("n1")
+			_, err = f.at("n1").Update(t.Context(), "a", func(d config.Draft) (config.Draft, error) { d.Number++; return d, nil })
+		}
+		if conflict, ok := errors.AsType[*lb.ConflictError](err); !ok || !strings.Contains(conflict.Reason, "commit or drop it") {
+			t.Errorf("after %d starts: %v", starts, err)
+		}
+		for _, commit := range []*config.Committing{{Job: "j"}, nil} {
+			if _, err := f.at("n1").Update(t.Context(), "a", func(d config.Draft) (config.Draft, error) { d.Commit = commit; return d, nil }); err != nil {
+				t.Errorf("commit %v: %v", commit, err)
+			}
+		}
+		if err := f.at("n1").Delete(t.Context(), "a", nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // The keeper dies, the draft goes on, and the keeper follows when it is back.
 func TestTheKeeperDies(t *testing.T) {
 	with(t, func(t *testing.T, f *fleet) {
@@ -251,7 +328,7 @@ func TestANodeIsAwayForLong(t *testing.T) {
 		if err := f.at("n2").Delete(t.Context(), "a", nil); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * 24 * time.Hour)
+		f.turn(100*24*time.Hour, f.names...)
 		f.begin(t, "n2", "b") // which forgets
 		f.start("n1")
 		f.split(false)
@@ -275,9 +352,14 @@ func TestOlderAgents(t *testing.T) {
 		if d := f.edit(t, "n3", "a", "one"); !slices.Equal(d.Kept, []string{"n3"}) {
 			t.Errorf("kept by %q", d.Kept)
 		}
-		f.mu.Lock()
-		clear(f.old)
-		f.mu.Unlock()
+		for _, name := range []string{"n1", "n2"} {
+			f.kill(name)
+			f.mu.Lock()
+			delete(f.old, name)
+			f.mu.Unlock()
+			f.start(name)
+		}
+		time.Sleep(3 * time.Second)
 		f.shows(t, "a", []string{"one"}, f.names...)
 	})
 }

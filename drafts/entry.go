@@ -16,8 +16,8 @@ import (
 	"thalassa/cluster/config"
 )
 
-// A Version says which writes a draft has: by agent, the number of the last one that is in it. An
-// agent never uses a number twice.
+// A Version says which writes a draft has: by start of an agent, the number of the last one that
+// is in it. No start uses a number twice.
 type Version map[string]uint64
 
 // has reports whether all writes of another version are in this one.
@@ -52,6 +52,10 @@ func (v Version) String() string {
 	return out.String()
 }
 
+// maxStarts is how many starts of agents may have changed a draft. It can be committed and dropped
+// still, up to twice as many.
+const maxStarts = 200
+
 // maxWrites is how many of its last writes a draft knows by their IDs.
 const maxWrites = 16
 
@@ -73,6 +77,15 @@ func (e entry) written(agent string, number uint64, write, node string) entry {
 	e.writes = append(slices.Clone(e.writes[max(0, len(e.writes)-maxWrites+1):]), write)
 	e.node = node
 	return e
+}
+
+// isOfTooMany reports whether too many starts of agents have changed a draft for what it is next.
+func (e entry) isOfTooMany(next entry) bool {
+	most := maxStarts
+	if e.draft.Commit != nil || next.draft.Commit != nil {
+		most *= 2
+	}
+	return len(e.version) >= most
 }
 
 // isIn reports whether another entry has what this one is, though its version may not say so: a write

@@ -2,6 +2,7 @@ package drafts_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"maps"
@@ -22,6 +23,12 @@ type disk struct {
 	mu           sync.Mutex
 	drafts, ends map[string][]byte
 	state        []byte
+}
+
+func (d *disk) copy() *disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return &disk{drafts: maps.Clone(d.drafts), ends: maps.Clone(d.ends), state: slices.Clone(d.state)}
 }
 
 // A session is a disk as one start of an agent uses it: a dead one writes no more.
@@ -86,15 +93,17 @@ type fleet struct {
 	mu     sync.Mutex
 	agents map[string]*agent // that run
 	disks  map[string]*disk
-	side   map[string]int // nodes of other sides do not reach each other
-	unseen bool           // the cluster does not notice: only the agents are cut off
+	joined map[string]string        // clusters of nodes, in place of "a"; empty: it is not known
+	clocks map[string]time.Duration // how far those of nodes are ahead
+	side   map[string]int           // nodes of other sides do not reach each other
+	unseen bool                     // the cluster does not notice: only the agents are cut off
 	old    map[string]bool
 	rng    *rand.Rand // nil: nothing takes time
 }
 
 func newFleet(tb testing.TB, names ...string) *fleet {
 	tb.Helper()
-	f := &fleet{tb: tb, names: names, agents: map[string]*agent{}, disks: map[string]*disk{}, side: map[string]int{}, old: map[string]bool{}}
+	f := &fleet{tb: tb, names: names, agents: map[string]*agent{}, disks: map[string]*disk{}, joined: map[string]string{}, clocks: map[string]time.Duration{}, side: map[string]int{}, old: map[string]bool{}}
 	for _, name := range names {
 		f.disks[name] = &disk{drafts: map[string][]byte{}, ends: map[string][]byte{}}
 		f.start(name)
@@ -109,8 +118,9 @@ func (f *fleet) start(name string) {
 	var err error
 	a.Drafts, err = drafts.New(context.Background(), drafts.Config{
 		Store: a.disk, Self: func() string { return name }, Others: func() []string { return f.others(name) }, Changed: f.changed.Next,
-		Ask: func(ctx context.Context, node string, m []byte) ([]byte, error) { return f.carry(ctx, a, node, m) },
-		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Cluster: func(context.Context) string { return f.cluster(name) },
+		Ask:     func(ctx context.Context, node string, m []byte) ([]byte, error) { return f.carry(ctx, a, node, m) },
+		Now:     func() time.Time { return time.Now().Add(f.ahead(name)) }, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		f.tb.Fatal(err)
@@ -127,6 +137,32 @@ func (f *fleet) start(name string) {
 		}
 	}()
 	f.changed.Broadcast()
+}
+
+// ahead is how far the clock of a node is ahead.
+func (f *fleet) ahead(name string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.clocks[name]
+}
+
+// turn sets the clocks of nodes.
+func (f *fleet) turn(ahead time.Duration, names ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range names {
+		f.clocks[name] = ahead
+	}
+}
+
+// cluster is that of a node.
+func (f *fleet) cluster(name string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if other, is := f.joined[name]; is {
+		return other
+	}
+	return "a"
 }
 
 // kill ends the agent of a node at once, whatever it does.
@@ -162,6 +198,25 @@ func (f *fleet) split(unseen bool, away ...string) {
 	f.unseen = unseen
 	f.mu.Unlock()
 	f.changed.Broadcast()
+}
+
+// keeper is the node whose agent keeps the drafts, by what n1 has stored.
+func (f *fleet) keeper(t *testing.T) string {
+	t.Helper()
+	d := f.disks["n1"].copy()
+	var state struct{ Keeper string }
+	if err := json.Unmarshal(d.state, &state); err != nil || state.Keeper == "" {
+		t.Fatalf("no keeper: %s, %v", d.state, err)
+	}
+	return state.Keeper
+}
+
+// but is a node other than one.
+func (f *fleet) but(name string) string {
+	if name == f.names[0] {
+		return f.names[1]
+	}
+	return f.names[0]
 }
 
 // others are the nodes that a node sees online.

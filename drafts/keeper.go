@@ -39,6 +39,9 @@ type Config struct {
 	Self func() string
 	// Others are the other nodes of the cluster that are online, and whose agents can be asked.
 	Others func() []string
+	// Cluster tells the clusters apart in which this node is, one after the other; empty: it is not known
+	// now, and is as it was.
+	Cluster func(ctx context.Context) string
 	// Changed closes with the next change of the cluster.
 	Changed func() <-chan struct{}
 	// Ask asks the agent of another node. Nobody else may read the messages. The end of ctx ends it.
@@ -51,8 +54,6 @@ type Config struct {
 // be called concurrently with Run.
 type Drafts struct {
 	*peers
-
-	confirmed time.Time // when this agent was known to be the keeper; peers.mu guards it
 }
 
 // New reads the drafts of this agent. It starts nothing.
@@ -129,6 +130,7 @@ type write struct {
 	id    string // of the draft; empty: a number
 	write string
 	isNew bool
+	of    string // the cluster
 	base  Version
 	next  entry
 }
@@ -218,10 +220,12 @@ func (d *Drafts) make(ctx context.Context, next func() (write, error), found fun
 				return d.shown(e, nil), err
 			}
 		}
+		of := d.shelf.known().Cluster
 		w, err := next()
 		if err != nil {
 			return config.Draft{}, err
 		}
+		w.of = of
 		e, kept, err := d.pass(ctx, w)
 		if err == nil {
 			return d.shown(e, kept), nil
@@ -249,7 +253,7 @@ func (d *Drafts) pass(ctx context.Context, w write) (entry, []string, error) {
 	}
 	asking, cancel := context.WithTimeout(ctx, putWithin)
 	defer cancel()
-	a, err := d.ask(asking, keeper, message{Ask: askPut, Write: w.write, Base: w.base, New: w.isNew, ID: w.id, Entries: []json.RawMessage{doc}})
+	a, err := d.ask(asking, keeper, message{Ask: askPut, Cluster: w.of, Write: w.write, Base: w.base, New: w.isNew, ID: w.id, Entries: []json.RawMessage{doc}})
 	if err != nil {
 		return entry{}, nil, err
 	}
@@ -260,7 +264,7 @@ func (d *Drafts) pass(ctx context.Context, w write) (entry, []string, error) {
 	if len(list) != 1 {
 		return entry{}, nil, errStale
 	}
-	if err := d.shelf.change(ctx, func(t *turn) error { t.follow(list[0]); return nil }); err != nil { // the keeper has it
+	if err := d.shelf.adopt(ctx, a.Cluster, func(t *turn) error { t.follow(list[0]); return nil }); err != nil { // the keeper has it
 		d.cfg.Logger.WarnContext(ctx, "draft of the cluster not stored on this node", "draft", list[0].id, "error", err)
 	}
 	return list[0], append(a.Kept, keeper), nil
@@ -276,10 +280,12 @@ func (d *Drafts) keeps(keeper string) bool {
 func (d *Drafts) serve(ctx context.Context, w write) (made entry, kept []string, err error) {
 	self := d.cfg.Self()
 	var before *entry
-	err = d.shelf.change(ctx, func(t *turn) error {
+	var of string
+	err = d.shelf.adopt(ctx, w.of, func(t *turn) error {
 		if !d.keeps(t.next.Keeper) {
 			return errMoved
 		}
+		of = t.next.Cluster
 		if before, err = t.admit(&w); err != nil {
 			return err
 		}
@@ -301,12 +307,12 @@ func (d *Drafts) serve(ctx context.Context, w write) (made entry, kept []string,
 	if err != nil {
 		return entry{}, nil, err
 	}
-	kept, moved := d.replicate(ctx, made)
+	kept, moved := d.replicate(ctx, of, made)
 	if !moved || len(kept) > 0 {
 		return made, kept, nil
 	}
 	// Another one has taken over, and nobody has seen the write: it is made there.
-	err = d.shelf.change(context.WithoutCancel(ctx), func(t *turn) error {
+	err = d.shelf.adopt(context.WithoutCancel(ctx), of, func(t *turn) error {
 		if m, known := t.mark(w.id); known && m.version.equal(made.version) {
 			t.entries[w.id] = before
 		}
@@ -349,6 +355,8 @@ func (t *turn) admit(w *write) (*entry, error) {
 		return nil, missing(w.id)
 	case !w.isNew && !e.version.equal(w.base):
 		return nil, errStale
+	case w.next.isThere() && e.isOfTooMany(w.next):
+		return nil, &lb.ConflictError{ID: config.Draft{ID: w.id}.Name(), Reason: "was changed by " + strconv.Itoa(len(e.version)) + " starts of agents: commit or drop it, and begin another one"}
 	}
 	if !known {
 		return nil, nil //nolint:nilnil // documented

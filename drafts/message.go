@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"thalassa/lb"
@@ -45,6 +46,7 @@ type message struct {
 	Term      uint64    `json:"term"`
 	Keeper    string    `json:"keeper"`
 	Last      uint64    `json:"last"`
+	Cluster   string    `json:"cluster,omitempty"` // of which everything in it is
 	Forgotten time.Time `json:"forgotten,omitzero"`
 
 	// Sum is over the versions of all entries. Has are these versions, where the sums differ.
@@ -67,17 +69,27 @@ type message struct {
 	Kept   []string `json:"kept,omitempty"`
 }
 
+// A packer has what compresses messages, which is large, for the next one. It may be used concurrently.
+type packer struct{ writers sync.Pool }
+
 // pack is a message as it is sent. It has secrets.
-func (m message) pack() ([]byte, error) {
+func (p *packer) pack(m message) ([]byte, error) {
 	var out, text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(m); err != nil {
 		return nil, fmt.Errorf("telling other nodes of drafts: %w", err)
 	}
-	gz := gzip.NewWriter(&out)
+	gz, is := p.writers.Get().(*gzip.Writer)
+	if !is {
+		gz = gzip.NewWriter(&out)
+	}
+	gz.Reset(&out)
 	_, err := gz.Write(text.Bytes())
-	if err = errors.Join(err, gz.Close()); err != nil {
+	err = errors.Join(err, gz.Close())
+	gz.Reset(io.Discard)
+	p.writers.Put(gz)
+	if err != nil {
 		return nil, fmt.Errorf("telling other nodes of drafts: %w", err)
 	}
 	if out.Len() > MaxMessage {

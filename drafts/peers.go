@@ -16,9 +16,13 @@ type peers struct {
 	cfg     Config
 	shelf   *shelf
 	late    wake.Poke      // a copy is missing
+	packer  packer
 	running sync.WaitGroup // copies under way
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// confirmed is when this agent was known to be the keeper.
+	confirmed time.Time
+
 	ended  bool                          // Run has
 	silent map[string]time.Time          // until when they are not asked
 	behind map[string]map[string]bool    // IDs of what nodes lack
@@ -33,7 +37,14 @@ func (p *peers) isThere(node string) bool {
 // ask asks another agent, and takes over what it knows beside the drafts. The error is an
 // *unreachableError, or one of this agent.
 func (p *peers) ask(ctx context.Context, node string, m message) (message, error) {
-	data, err := p.signed(m).pack()
+	if err := p.enter(ctx); err != nil {
+		return m, err
+	}
+	m, err := p.signed(m)
+	if err != nil {
+		return m, err
+	}
+	data, err := p.packer.pack(m)
 	if err != nil {
 		return m, err
 	}
@@ -53,19 +64,27 @@ func (p *peers) ask(ctx context.Context, node string, m message) (message, error
 	return a, p.heed(ctx, a)
 }
 
-// signed is a message with what this agent knows beside the drafts.
-func (p *peers) signed(m message) message {
+// signed is a message with what this agent knows beside the drafts. The error is an *unreachableError:
+// it is of a former cluster.
+func (p *peers) signed(m message) (message, error) {
 	now := p.shelf.known()
+	if !now.isOf(m.Cluster) {
+		return m, &unreachableError{errCluster}
+	}
+	m.Cluster = now.Cluster
 	m.Term, m.Keeper, m.Last, m.Forgotten = now.Term, now.Keeper, now.Last, now.Forgotten
-	return m
+	return m, nil
 }
 
 func (p *peers) heed(ctx context.Context, m message) error {
 	now := p.shelf.known()
+	if !now.isOf(m.Cluster) {
+		return errMoved
+	}
 	if !now.isBefore(m.Term, m.Keeper) && m.Last <= now.Last && !m.Forgotten.After(now.Forgotten) {
 		return nil
 	}
-	return p.shelf.change(ctx, func(t *turn) error { t.heed(m.Term, m.Keeper, m.Last, m.Forgotten); return nil })
+	return p.shelf.adopt(ctx, m.Cluster, func(t *turn) error { t.heed(m.Term, m.Keeper, m.Last, m.Forgotten); return nil })
 }
 
 func (p *peers) isSilent(node string) bool {
@@ -108,6 +127,7 @@ func (p *peers) send(ctx context.Context, node, how string, ids []string) error 
 
 // with is a message with the entries of IDs for which there is room, and how many of the IDs that are.
 func (p *peers) with(ctx context.Context, m message, ids []string) (message, int, error) {
+	m.Cluster = p.shelf.known().Cluster
 	for i, id := range ids {
 		e, known, err := p.shelf.entry(ctx, id)
 		if err != nil {

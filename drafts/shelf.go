@@ -44,14 +44,19 @@ type Store interface {
 
 // A state is what an agent knows beside the drafts.
 type state struct {
-	Agent string `json:"agent"` // in Versions; another one for each new database
-	Wrote uint64 `json:"wrote"` // the number of its last write
-	Last  uint64 `json:"last"`  // the last number that was given to a draft, by any agent
+	// Agent is in Versions, and Wrote the number of its last write. Neither is stored: each start is
+	// another one, since a disk may be set back, or be the copy of that of another machine.
+	Agent string `json:"-"`
+	Wrote uint64 `json:"-"`
+	Last  uint64 `json:"last"` // the last number that was given to a draft, by any agent
 	// Term grows with each takeover; Keeper is the node that has taken over.
 	Term   uint64 `json:"term"`
 	Keeper string `json:"keeper"`
 	// Forgotten is up to when ends of drafts have been forgotten; zero: all are known.
 	Forgotten time.Time `json:"forgotten,omitzero"`
+	// Cluster is that of which the drafts are; empty: it was never known.
+	Cluster string `json:"cluster,omitempty"`
+	Former  former `json:"former,omitzero"`
 }
 
 // isBefore reports whether another term takes the place of this one.
@@ -72,17 +77,24 @@ type shelf struct {
 	now   func() time.Time
 	log   *slog.Logger
 	busy  chan struct{} // full while one changes it
+	// entering is full while drafts of another cluster are set aside.
+	entering chan struct{}
 
 	mu    sync.Mutex
 	state state
 	index map[string]mark
+	aside map[string]bool // IDs of documents of a former cluster
 }
 
 // open reads what is stored.
 func open(ctx context.Context, store Store, now func() time.Time, log *slog.Logger) (*shelf, error) {
-	s := &shelf{store: store, now: now, log: log, busy: make(chan struct{}, 1), index: map[string]mark{}}
+	s := &shelf{store: store, now: now, log: log, busy: make(chan struct{}, 1), entering: make(chan struct{}, 1), index: map[string]mark{}, aside: map[string]bool{}}
 	var former []string
 	text, numbered, err := store.Load(ctx, func(id string, doc []byte) {
+		if strings.HasPrefix(id, formerMark) {
+			s.aside[id] = true
+			return
+		}
 		e, err := decode(doc)
 		if err != nil || e.id != id {
 			log.ErrorContext(ctx, "draft of the cluster not readable", "draft", id)
@@ -99,9 +111,7 @@ func open(ctx context.Context, store Store, now func() time.Time, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("reading the drafts of the cluster: %w", err)
 	}
-	if s.state.Agent == "" {
-		s.state.Agent = rand.Text()[:10]
-	}
+	s.state.Agent = rand.Text()[:10]
 	s.state.Last = max(s.state.Last, numbered)
 	if len(former) == 0 {
 		return s, nil
@@ -193,6 +203,7 @@ type turn struct {
 	ctx     context.Context //nolint:containedctx // of the change
 	next    state
 	entries map[string]*entry // nil: it is removed
+	aside   map[string][]byte // documents of a former cluster; nil: it is removed
 }
 
 // change changes the shelf, and returns when that is on disk. After an error, nothing has changed.
@@ -203,12 +214,12 @@ func (s *shelf) change(ctx context.Context, do func(t *turn) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	t := &turn{s, ctx, s.known(), map[string]*entry{}}
+	t := &turn{s, ctx, s.known(), map[string]*entry{}, map[string][]byte{}}
 	if err := do(t); err != nil {
 		return err
 	}
 	t.forget()
-	if len(t.entries) == 0 && t.next == s.known() {
+	if len(t.entries) == 0 && len(t.aside) == 0 && t.next == s.known() {
 		return nil
 	}
 	drafts, ends := map[string][]byte{}, map[string][]byte{}
@@ -227,20 +238,27 @@ func (s *shelf) change(ctx context.Context, do func(t *turn) error) error {
 			ends[id] = doc
 		}
 	}
+	maps.Copy(drafts, t.aside)
 	text, err := json.Marshal(t.next)
 	if err == nil {
 		err = s.store.Save(ctx, drafts, ends, text)
 	}
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err != nil {
+		s.state.Wrote = t.next.Wrote // what has failed may be on disk
+		return err
+	}
 	s.state = t.next
 	for id, e := range t.entries {
 		delete(s.index, id)
 		if e != nil {
 			s.index[id] = markOf(*e)
+		}
+	}
+	for id, doc := range t.aside {
+		if s.aside[id] = true; doc == nil {
+			delete(s.aside, id)
 		}
 	}
 	return nil

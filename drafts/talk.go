@@ -28,6 +28,9 @@ func (d *Drafts) meet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, meetWithin)
 	defer cancel()
 	self := d.cfg.Self()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	for range maxTries {
 		now := d.shelf.known()
 		switch {
@@ -110,8 +113,9 @@ func (d *Drafts) confirm(ctx context.Context) (is bool, err error) {
 
 // take gets what another agent knows more, and notes what it lacks.
 func (d *Drafts) take(ctx context.Context, node string) error {
+	of := d.shelf.known().Cluster
 	has, sum := d.shelf.versions()
-	a, err := d.question(ctx, node, message{Ask: askTake, Sum: sum})
+	a, err := d.question(ctx, node, message{Ask: askTake, Cluster: of, Sum: sum})
 	if err != nil {
 		return err
 	}
@@ -120,9 +124,9 @@ func (d *Drafts) take(ctx context.Context, node string) error {
 		return nil
 	}
 	d.note(node, a.Has)
-	err = d.fetch(ctx, node, askTake, a.Has, func(list []entry) error {
+	err = d.fetch(ctx, node, askTake, a.Has, func(of string, list []entry) error {
 		var changed []entry
-		err := d.shelf.change(ctx, func(t *turn) error {
+		err := d.shelf.adopt(ctx, of, func(t *turn) error {
 			changed = nil
 			for _, e := range list {
 				more, err := t.absorb(e, d.cfg.Self())
@@ -148,7 +152,7 @@ func (d *Drafts) take(ctx context.Context, node string) error {
 }
 
 // fetch gets the entries of another agent that this one lacks, by the versions that the other has.
-func (d *Drafts) fetch(ctx context.Context, node, how string, has map[string]Version, take func([]entry) error) error {
+func (d *Drafts) fetch(ctx context.Context, node, how string, has map[string]Version, take func(of string, list []entry) error) error {
 	own, _ := d.shelf.versions()
 	want := slices.Sorted(maps.Keys(has))
 	want = slices.DeleteFunc(want, func(id string) bool { return own[id].has(has[id]) })
@@ -159,7 +163,7 @@ func (d *Drafts) fetch(ctx context.Context, node, how string, has map[string]Ver
 		}
 		list := a.entries()
 		if len(list) > 0 {
-			if err := take(list); err != nil {
+			if err := take(a.Cluster, list); err != nil {
 				return err
 			}
 		}
@@ -178,13 +182,14 @@ func (d *Drafts) fetch(ctx context.Context, node, how string, has map[string]Ver
 // sync gets what this agent lacks from the keeper, and tells the keeper what that lacks.
 func (d *Drafts) sync(ctx context.Context, keeper string) error {
 	for range 3 {
+		of := d.shelf.known().Cluster
 		_, sum := d.shelf.versions()
-		a, err := d.question(ctx, keeper, message{Ask: askSync, Sum: sum})
+		a, err := d.question(ctx, keeper, message{Ask: askSync, Cluster: of, Sum: sum})
 		if err != nil || a.Has == nil {
 			return err
 		}
-		err = d.fetch(ctx, keeper, askSync, a.Has, func(list []entry) error {
-			return d.shelf.change(ctx, func(t *turn) error {
+		err = d.fetch(ctx, keeper, askSync, a.Has, func(of string, list []entry) error {
+			return d.shelf.adopt(ctx, of, func(t *turn) error {
 				for _, e := range list {
 					t.follow(e)
 				}
@@ -254,6 +259,12 @@ func (d *Drafts) Answer(ctx context.Context, from string, data []byte) ([]byte, 
 	d.mu.Lock()
 	delete(d.silent, from)
 	d.mu.Unlock()
+	if err := d.enter(ctx); err != nil {
+		return nil, err
+	}
+	if !d.shelf.known().isOf(m.Cluster) {
+		return nil, errCluster
+	}
 	if err := d.heed(ctx, m); err != nil {
 		return nil, err
 	}
@@ -262,7 +273,10 @@ func (d *Drafts) Answer(ctx context.Context, from string, data []byte) ([]byte, 
 		d.cfg.Logger.DebugContext(ctx, "question about drafts refused", "node", from, "question", m.Ask, "error", err)
 		a = refusal(err, m.ID)
 	}
-	return d.signed(a).pack()
+	if a, err = d.signed(a); err != nil {
+		return nil, err
+	}
+	return d.packer.pack(a)
 }
 
 func (d *Drafts) answer(ctx context.Context, from string, m message) (a message, err error) {
@@ -283,9 +297,9 @@ func (d *Drafts) answer(ctx context.Context, from string, m message) (a message,
 		}
 		return a, nil
 	case askCopy:
-		return a, d.copied(ctx, from, m.entries())
+		return a, d.copied(ctx, from, m)
 	case askPush:
-		return a, d.pushed(ctx, m.entries())
+		return a, d.pushed(ctx, m)
 	case askPut:
 		return d.putFor(ctx, m)
 	}
@@ -294,9 +308,9 @@ func (d *Drafts) answer(ctx context.Context, from string, m message) (a message,
 
 // copied keeps what the keeper has sent. The error is errStale if there is something here that the
 // keeper lacks.
-func (d *Drafts) copied(ctx context.Context, from string, list []entry) error {
-	whole := true
-	err := d.shelf.change(ctx, func(t *turn) error {
+func (d *Drafts) copied(ctx context.Context, from string, m message) error {
+	whole, list := true, m.entries()
+	err := d.shelf.adopt(ctx, m.Cluster, func(t *turn) error {
 		if t.next.Keeper != from {
 			return errMoved
 		}
@@ -312,9 +326,10 @@ func (d *Drafts) copied(ctx context.Context, from string, list []entry) error {
 }
 
 // pushed takes over what another agent has sent.
-func (d *Drafts) pushed(ctx context.Context, list []entry) error {
+func (d *Drafts) pushed(ctx context.Context, m message) error {
 	var changed []entry
-	err := d.shelf.change(ctx, func(t *turn) error {
+	list := m.entries()
+	err := d.shelf.adopt(ctx, m.Cluster, func(t *turn) error {
 		if t.next.Keeper != d.cfg.Self() {
 			return errMoved
 		}
@@ -351,7 +366,7 @@ func (d *Drafts) putFor(ctx context.Context, m message) (a message, err error) {
 	if n := len(next.draft.Edits); n > config.MaxDraftEdits {
 		return a, errMessage
 	}
-	made, kept, err := d.serve(ctx, write{id: m.ID, write: m.Write, isNew: m.New, base: m.Base, next: next})
+	made, kept, err := d.serve(ctx, write{id: m.ID, write: m.Write, isNew: m.New, of: m.Cluster, base: m.Base, next: next})
 	if err != nil {
 		return a, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -75,4 +76,39 @@ func TestKeyOfAnotherCluster(t *testing.T) {
 		}
 		l.forgetKey()
 	}
+}
+
+// The text of a cluster changes with its key, and not while that cannot be read.
+func TestTextOfTheCluster(t *testing.T) {
+	t.Parallel()
+	k, now := &sometimesKeyed{}, time.Unix(1e9, 0)
+	l := NewLocal(k, nil, func() string { return "n2" }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	var all []string
+	for i, key := range []string{"", "one", "", "one", "two", "", "one"} {
+		k.key = key
+		now = now.Add(clusterAgain)
+		id := l.Cluster(t.Context())
+		if reads := k.reads; l.Cluster(t.Context()) != id || k.reads != reads {
+			t.Errorf("step %d: it is read again at once", i)
+		}
+		all = append(all, id)
+	}
+	one, two := all[1], all[4]
+	if len(one) != 32 || len(two) != 32 || one == two || !slices.Equal(all, []string{"", one, one, one, two, two, one}) {
+		t.Errorf("got %q", all)
+	}
+}
+
+// sometimesKeyed is a node with a key that is not always readable.
+type sometimesKeyed struct {
+	keyed
+
+	reads int
+}
+
+func (k *sometimesKeyed) Key(ctx context.Context) ([]byte, error) {
+	if k.reads++; k.key == "" {
+		return nil, errKeyless
+	}
+	return k.keyed.Key(ctx)
 }

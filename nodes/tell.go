@@ -8,9 +8,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"thalassa/lb"
 )
@@ -48,6 +50,39 @@ func (m Messages) Tell(ctx context.Context, node string, message []byte) ([]byte
 		err = &UnreachableError{Node: node, Err: errors.New("its answer has no message")}
 	}
 	return r.message, err
+}
+
+const (
+	// clusterAgain is how long the key of the cluster counts before Cluster reads it again, and
+	// clusterWithin how long it waits for it.
+	clusterAgain, clusterWithin = 30 * time.Second, 3 * time.Second
+)
+
+// Cluster is a text that another cluster does not have, and that tells nothing of its key, of which it is
+// a digest. Empty: the key was not readable since this agent began. It is that of the last key that was.
+func (l *Local) Cluster(ctx context.Context) string {
+	l.mu.Lock()
+	key, age := l.key, l.now().Sub(l.keyAt)
+	l.mu.Unlock()
+	again := clusterAgain
+	if key == nil {
+		again = keyAgain
+	}
+	if age < 0 || age >= again {
+		ctx, cancel := context.WithTimeout(ctx, clusterWithin)
+		defer cancel()
+		if now, err := l.Key(ctx); err == nil {
+			key = now
+		}
+	}
+	if key == nil {
+		return ""
+	}
+	id, err := hkdf.Key(sha256.New, key, nil, "thalassa drafts of a cluster", 16)
+	if err != nil {
+		return ""
+	}
+	return hex.EncodeToString(id)
 }
 
 // answerMessage answers the message of a question.

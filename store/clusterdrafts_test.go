@@ -22,6 +22,7 @@ func draftsOf(t *testing.T, db *store.DB) *drafts.Drafts {
 	t.Helper()
 	d, err := drafts.New(t.Context(), drafts.Config{
 		Store: store.NewClusterDrafts(db), Self: func() string { return "n1" }, Others: func() []string { return nil }, Changed: new(wake.Signal).Next,
+		Cluster: func(context.Context) string { return "" },
 		Ask: func(context.Context, string, []byte) ([]byte, error) {
 			return nil, errors.New("there is no other node")
 		},

@@ -12,7 +12,7 @@ import (
 func (n node) clusterDrafts(ctx context.Context, p parts) (*drafts.Drafts, error) {
 	d, err := drafts.New(ctx, drafts.Config{
 		Store: store.NewClusterDrafts(p.db), Self: p.roster.Self, Others: p.reachable, Changed: p.watcher.Changed,
-		Ask: nodes.NewMessages(p.changes.crew).Tell, Now: n.now, Logger: n.log,
+		Cluster: p.local.Cluster, Ask: nodes.NewMessages(p.changes.crew).Tell, Now: n.now, Logger: n.log,
 	})
 	if err == nil {
 		p.local.Hears(d.Answer)
