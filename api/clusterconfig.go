@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strings"
@@ -39,7 +40,9 @@ type clusterConfigHandlers struct {
 	objects ClusterConfiguration // nil: this node is in no cluster
 	drafts  ClusterDrafts        // nil: there are none
 	jobs    ClusterJobs          // nil: there are none
+	commits draftCommits
 	now     func() time.Time
+	logger  *slog.Logger
 }
 
 // configuration is what the cluster has and its version, or the error that says why there
@@ -323,6 +326,16 @@ func howToConfigure(q *params) configuring {
 	return how
 }
 
+// configure carries out edits. Of a former job, nothing was kept of what the prediction ends with: it has
+// the status as it is now.
+func (h clusterConfigHandlers) configure(ctx context.Context, edits []config.Edit, wait time.Duration, o cluster.Order) (config.Outcome, cluster.Job, error) {
+	out, j, err := h.objects.Configure(ctx, edits, wait, o)
+	if v, down := h.status(); out.Predicted.After.State == "" && down == nil {
+		out.Predicted.After = v
+	}
+	return out, j, err
+}
+
 func (h clusterConfigHandlers) carryOut(c echo.Context, edits []config.Edit, how configuring) (config.Outcome, error) {
 	if how.dryRun {
 		return h.objects.PlanEdits(c.Request().Context(), edits)
@@ -331,7 +344,7 @@ func (h clusterConfigHandlers) carryOut(c echo.Context, edits []config.Edit, how
 	if err != nil {
 		return config.Outcome{}, err
 	}
-	out, j, err := h.objects.Configure(c.Request().Context(), edits, how.wait, o)
+	out, j, err := h.configure(c.Request().Context(), edits, how.wait, o)
 	setJob(c, j)
 	if err == nil && out.Cluster == nil { // the job has ended before
 		v, err := h.status()

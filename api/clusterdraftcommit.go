@@ -5,18 +5,58 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
-// commitLost is how long a commit may have no job that is known, before the draft can be changed
-// again: its node was lost before it began.
-const commitLost = time.Minute
+// How long a commit may have no job that is known, before the draft can be changed again: its agent
+// was lost before the job began. commitLost is for a node that is not online. The agent of another one
+// may be asking Pacemaker's scheduler first, which has 10 minutes in a large cluster.
+const commitLost, commitSilent = time.Minute, 15 * time.Minute
+
+// goingCommits are those that this agent carries out now. All methods may be called concurrently.
+type goingCommits struct {
+	mu    sync.Mutex
+	going map[string]bool // by Committing.ID
+}
+
+func (k *goingCommits) begin(id string) (end func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.going == nil {
+		k.going = map[string]bool{}
+	}
+	k.going[id] = true
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.going, id)
+	}
+}
+
+func (k *goingCommits) has(id string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.going[id]
+}
+
+// draftCommits know what has become of the commits of drafts.
+type draftCommits struct {
+	drafts ClusterDrafts
+	jobs   ClusterJobs // nil: there are none
+	status func() (cluster.Status, error)
+	going  *goingCommits
+	now    func() time.Time
+}
 
 // underway refuses a change of a draft that is being committed.
 func underway(d config.Draft) error {
@@ -26,35 +66,92 @@ func underway(d config.Draft) error {
 	return &lb.ConflictError{ID: d.Name(), Reason: "is being committed by job/" + d.Commit.Job}
 }
 
+// changeable refuses a change of a draft that the caller does not see, may not change any more, or
+// that is being committed. Each write asks it again.
+func changeable(c echo.Context, d config.Draft) error {
+	if !isSeen(c, d) {
+		return &lb.NotFoundError{ID: d.Name()}
+	}
+	if err := permit.Check(c.Request().Context()); err != nil {
+		return err
+	}
+	return underway(d)
+}
+
+// jobOf is the job of a commit as this agent knows it, when it is over or ctx ends. The error is an
+// *lb.NotFoundError if another job has its ID.
+func (k draftCommits) jobOf(ctx context.Context, commit *config.Committing) (cluster.Job, error) {
+	j, err := k.jobs.Job(ctx, commit.Job)
+	if err == nil && !commit.IsBy(j) {
+		return cluster.Job{}, &lb.NotFoundError{ID: "job/" + commit.Job}
+	}
+	return j, err
+}
+
+// isLost reports whether a commit without a job that is known will not have one any more.
+func (k draftCommits) isLost(commit *config.Committing) bool {
+	v, err := k.status()
+	if err != nil {
+		return false
+	}
+	if commit.ID != "" && commit.Node == v.Self {
+		return !k.going.has(commit.ID)
+	}
+	age := k.now().Sub(commit.Begun).Abs()
+	isOnline := slices.ContainsFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == commit.Node && n.State == "online" })
+	return age > commitSilent || age > commitLost && !isOnline
+}
+
 // settled is a draft after its commit, if one was begun and is over: it is dropped, which is an
 // *lb.NotFoundError, or can be changed again.
-func (h clusterConfigHandlers) settled(ctx context.Context, d config.Draft) (config.Draft, error) {
-	if d.Commit == nil || h.jobs == nil {
+func (k draftCommits) settled(ctx context.Context, d config.Draft) (config.Draft, error) {
+	if d.Commit == nil || k.jobs == nil {
 		return d, nil
 	}
 	now, end := context.WithTimeout(ctx, 0)
 	defer end()
-	j, err := h.jobs.Job(now, d.Commit.Job)
-	isLost := errors.As(err, new(*lb.NotFoundError)) && h.now().Sub(d.Commit.Begun).Abs() > commitLost
+	j, err := k.jobOf(now, d.Commit)
+	isLost := errors.As(err, new(*lb.NotFoundError)) && k.isLost(d.Commit)
 	switch {
 	case err != nil && !isLost, err == nil && !j.Over():
 		return d, nil // it is shown as it is
-	case isMade(j):
-		if err := h.drafts.Delete(ctx, d.ID, nil); err != nil {
-			return d, err
-		}
-		return d, &lb.NotFoundError{ID: d.Name()}
+	case isLost: // unless it has just got a job
+		return k.releasedIf(ctx, d, func(now config.Committing) bool { return now.Writing == d.Commit.Writing })
+	case j.IsMade():
+		return k.dropped(ctx, d)
 	}
-	return released(ctx, h.drafts, d)
+	return k.released(ctx, d)
 }
 
-// isMade reports whether the job of a commit has changed the configuration.
-func isMade(j cluster.Job) bool { return j.State == cluster.JobDone || j.State == cluster.JobTimedOut }
+// dropped drops a draft that was committed. The error is an *lb.NotFoundError then. A draft that is
+// not being committed any more stays: it may have been changed since.
+func (k draftCommits) dropped(ctx context.Context, d config.Draft) (config.Draft, error) {
+	now := d
+	stays := errors.New("it is not being committed any more")
+	err := k.drafts.Delete(ctx, d.ID, func(o config.Draft) error {
+		if now = o; !o.Commit.Is(d.Commit) {
+			return stays
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, stays):
+		return now, nil
+	case err != nil:
+		return d, err
+	}
+	return d, &lb.NotFoundError{ID: d.Name()}
+}
 
 // released is a draft whose commit has changed nothing: it can be changed again.
-func released(ctx context.Context, drafts ClusterDrafts, d config.Draft) (config.Draft, error) {
-	return drafts.Update(ctx, d.ID, func(now config.Draft) (config.Draft, error) {
-		if now.Commit != nil && now.Commit.Job == d.Commit.Job {
+func (k draftCommits) released(ctx context.Context, d config.Draft) (config.Draft, error) {
+	return k.releasedIf(ctx, d, func(config.Committing) bool { return true })
+}
+
+// releasedIf is released, unless the commit is not as it should be any more.
+func (k draftCommits) releasedIf(ctx context.Context, d config.Draft, is func(config.Committing) bool) (config.Draft, error) {
+	return k.drafts.Update(ctx, d.ID, func(now config.Draft) (config.Draft, error) {
+		if now.Commit.Is(d.Commit) && is(*now.Commit) {
 			now.Commit = nil
 		}
 		return now, nil
@@ -63,17 +160,49 @@ func released(ctx context.Context, drafts ClusterDrafts, d config.Draft) (config
 
 // claimed notes in a draft that a job commits it as it is here, so that nobody changes it meanwhile,
 // and every agent knows what to ask for if this one is lost.
-func (h clusterDraftHandlers) claimed(ctx context.Context, d config.Draft, o cluster.Order) (config.Draft, error) {
-	return h.drafts.Update(ctx, d.ID, func(now config.Draft) (config.Draft, error) {
-		if err := underway(now); err != nil {
+func (h clusterDraftHandlers) claimed(c echo.Context, d config.Draft, o cluster.Order) (config.Draft, error) {
+	self := h.self()
+	return h.drafts.Update(c.Request().Context(), d.ID, func(now config.Draft) (config.Draft, error) {
+		if err := changeable(c, now); err != nil {
 			return now, err
 		}
 		if now.Number != d.Number || !now.Changed.Equal(d.Changed) {
 			return now, &lb.ConflictError{ID: d.Name(), Reason: "has just been changed: look at it again"}
 		}
-		now.Commit = &config.Committing{Job: o.JobID(), Begun: h.now()}
+		now.Commit = &config.Committing{Job: o.JobID(), Begun: h.now(), ID: o.Commit, Node: self}
 		return now, nil
 	})
+}
+
+// held gives the commit of a draft the right to write while the draft is its own: right before the
+// write, the draft says so. If somebody has taken the commit for lost, nothing is changed.
+func (h clusterDraftHandlers) held(ctx context.Context, d config.Draft) context.Context {
+	var noted atomic.Bool
+	lasting := context.WithoutCancel(ctx) // the job goes on without its request
+	return permit.With(ctx, func() error {
+		if err := permit.Check(ctx); err != nil || noted.Load() {
+			return err
+		}
+		_, err := h.drafts.Update(lasting, d.ID, func(now config.Draft) (config.Draft, error) {
+			if !now.Commit.Is(d.Commit) {
+				return now, &lb.ConflictError{ID: d.Name(), Reason: "is not being committed by job/" + d.Commit.Job + " any more: another agent has taken that for lost"}
+			}
+			commit := *now.Commit
+			commit.Writing, now.Commit = true, &commit
+			return now, nil
+		})
+		noted.Store(err == nil)
+		return err
+	})
+}
+
+// isRepeated reports whether the job of an order was begun before, and does not begin again. Its
+// answer is the one to give, and no draft is committed.
+func (h clusterDraftHandlers) isRepeated(ctx context.Context, o cluster.Order) bool {
+	now, end := context.WithTimeout(ctx, 0)
+	defer end()
+	j, err := h.jobs.Job(now, o.JobID())
+	return err == nil && !(j.Over() && j.Code == cluster.JobInterrupted && !j.IsMade())
 }
 
 // commit makes what the draft changes as one change, and drops the draft.
@@ -109,21 +238,35 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	if o.Key == "" {
 		o.Key = rand.Text()
 	}
-	if d, err = h.claimed(ctx, d, o); err != nil {
+	o.Commit = rand.Text()
+	if h.isRepeated(ctx, o) {
+		return h.repeated(c, edits, wait, o)
+	}
+	if d, err = h.claimed(c, d, o); err != nil {
 		return err
 	}
-	out, j, err := h.objects.Configure(ctx, edits, wait, o)
-	setJob(c, j)
-	lasting := context.WithoutCancel(ctx)
-	switch {
-	case err == nil || out.Cluster != nil: // the configuration is changed, whatever came of it
-		gone := h.drafts.Delete(lasting, d.ID, nil)
-		if gone != nil && !errors.As(gone, new(*lb.NotFoundError)) {
-			err = errors.Join(err, gone)
-		}
-	case ctx.Err() == nil: // else the job may go on
-		_, _ = h.settledOrReleased(lasting, d, j) // or the next request does it
+	end := h.commits.going.begin(o.Commit)
+	out, j, err := h.configure(h.held(ctx, d), edits, wait, o)
+	if j.ID == "" && ctx.Err() != nil { // its job goes on, and may not have begun yet
+		time.AfterFunc(commitSilent, end)
+	} else {
+		end()
 	}
+	h.ended(context.WithoutCancel(ctx), d, j, ctx.Err() == nil)
+	return h.answered(c, out, j, err)
+}
+
+// repeated answers with what the job of an order has done, which was begun before.
+func (h clusterDraftHandlers) repeated(c echo.Context, edits []config.Edit, wait time.Duration, o cluster.Order) error {
+	never := permit.With(c.Request().Context(), func() error {
+		return &lb.ConflictError{ID: "Idempotency-Key", Reason: "job " + o.JobID() + " has had this key, and is not known any more; send a new key"}
+	})
+	out, j, err := h.configure(never, edits, wait, o)
+	return h.answered(c, out, j, err)
+}
+
+func (h clusterDraftHandlers) answered(c echo.Context, out config.Outcome, j cluster.Job, err error) error {
+	setJob(c, j)
 	if alone, ok := asSingle(err); ok {
 		return alone
 	}
@@ -133,12 +276,21 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	return h.committed(c, out)
 }
 
-// settledOrReleased is settled, also if there was no job.
-func (h clusterDraftHandlers) settledOrReleased(ctx context.Context, d config.Draft, j cluster.Job) (config.Draft, error) {
-	if j.ID == "" {
-		return released(ctx, h.drafts, d)
+// ended drops or releases a draft after its commit. isOver: the caller has an answer; else the job may
+// go on. If it fails, whoever asks for the draft next does it.
+func (h clusterDraftHandlers) ended(ctx context.Context, d config.Draft, j cluster.Job, isOver bool) {
+	isMine := d.Commit.IsBy(j)
+	var err error
+	switch {
+	case isMine && j.IsMade():
+		_, err = h.commits.dropped(ctx, d)
+	case isMine && !j.Over():
+	case isMine || isOver:
+		_, err = h.commits.released(ctx, d)
 	}
-	return h.settled(ctx, d)
+	if err != nil && !errors.As(err, new(*lb.NotFoundError)) {
+		h.logger.WarnContext(ctx, "draft not up to date after its commit", "draft", d.ID, "job", d.Commit.Job, "error", err)
+	}
 }
 
 // committed answers with what a commit has changed.
@@ -155,7 +307,7 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 	ctx := c.Request().Context()
 	waited, cancel := context.WithTimeout(ctx, max(wait, time.Second))
 	defer cancel()
-	j, err := h.jobs.Job(waited, d.Commit.Job)
+	j, err := h.commits.jobOf(waited, d.Commit)
 	if errors.As(err, new(*lb.NotFoundError)) || err == nil && !j.Over() {
 		return underway(d)
 	}
@@ -163,19 +315,21 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 		return err
 	}
 	setJob(c, j)
-	if !isMade(j) {
-		if _, err := released(ctx, h.drafts, d); err != nil {
-			return err
-		}
+	h.ended(context.WithoutCancel(ctx), d, j, true)
+	switch {
+	case !j.IsMade() && j.Changed == nil:
+		return &lb.ConflictError{ID: d.Name(), Reason: "may have been committed by job/" + j.ID + ", which does not know; look at the configuration: " + j.Result}
+	case !j.IsMade():
 		return &lb.ConflictError{ID: d.Name(), Reason: "was not committed by job/" + j.ID + ": " + j.Result}
-	}
-	if err := h.drafts.Delete(ctx, d.ID, nil); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
-		return err
+	case j.State == cluster.JobTimedOut:
+		return &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: j.Result}
+	case j.State != cluster.JobDone:
+		return &lb.ConflictError{ID: "job/" + j.ID, Reason: j.Result}
 	}
 	out := config.Outcome{Epoch: j.Epochs.Before, Changes: orEmpty(j.Changes), Warnings: []string{}}
 	out.Predicted = cluster.Consequences{Actions: j.Predicted, Text: cluster.Summarize(j.Predicted)}
 	if v, err := h.status(); err == nil {
-		out.Cluster = &v
+		out.Cluster, out.Predicted.After = &v, v
 	}
 	return h.committed(c, out)
 }

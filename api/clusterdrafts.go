@@ -13,7 +13,6 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/cluster/config"
-	"thalassa/internal/permit"
 	"thalassa/internal/strictjson"
 	"thalassa/lb"
 )
@@ -52,7 +51,7 @@ func (h clusterConfigHandlers) draft(c echo.Context, id string) (config.Draft, e
 	}
 	d, err := h.drafts.Draft(c.Request().Context(), id)
 	if err == nil && isSeen(c, d) {
-		d, err = h.settled(c.Request().Context(), d)
+		d, err = h.commits.settled(c.Request().Context(), d)
 	}
 	if errors.As(err, new(*lb.NotFoundError)) || err == nil && !isSeen(c, d) {
 		return config.Draft{}, gone
@@ -73,15 +72,8 @@ func (h clusterConfigHandlers) update(c echo.Context, id string, change func(con
 	if _, err := h.draft(c, id); err != nil {
 		return config.Draft{}, err
 	}
-	ctx := c.Request().Context()
-	return h.drafts.Update(ctx, id, func(d config.Draft) (config.Draft, error) {
-		if !isSeen(c, d) {
-			return d, &lb.NotFoundError{ID: d.Name()}
-		}
-		if err := permit.Check(ctx); err != nil {
-			return d, err
-		}
-		if err := underway(d); err != nil {
+	return h.drafts.Update(c.Request().Context(), id, func(d config.Draft) (config.Draft, error) {
+		if err := changeable(c, d); err != nil {
 			return d, err
 		}
 		return change(d)
@@ -223,7 +215,7 @@ func (h clusterDraftHandlers) list(c echo.Context) error {
 		if !isSeen(c, d) {
 			continue
 		}
-		if d, err = h.settled(c.Request().Context(), d); errors.As(err, new(*lb.NotFoundError)) {
+		if d, err = h.commits.settled(c.Request().Context(), d); errors.As(err, new(*lb.NotFoundError)) {
 			continue
 		}
 		if err != nil {
@@ -372,13 +364,11 @@ func (h clusterDraftHandlers) rebase(c echo.Context) error {
 
 func (h clusterDraftHandlers) drop(c echo.Context) error {
 	d, err := h.named(c)
-	if err == nil {
-		err = underway(d)
-	}
 	if err != nil {
 		return err
 	}
-	if err := h.drafts.Delete(c.Request().Context(), d.ID, nil); err != nil {
+	err = h.drafts.Delete(c.Request().Context(), d.ID, func(now config.Draft) error { return changeable(c, now) })
+	if err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

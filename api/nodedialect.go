@@ -19,6 +19,7 @@ type nodeDialect struct {
 	answers  *answers
 	sessions sessionHandlers
 	streams  streamHandlers
+	commits  goingCommits
 }
 
 // Owns reports true: the node dialect has all paths that no other dialect has.

@@ -119,7 +119,7 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 // of the wizards.
 func (d *nodeDialect) foresightRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
-	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, d.cfg.Now}
+	objects := d.objects(cluster)
 	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight, d.pasts())
 	drafts := clusterDraftHandlers{foresight}
 	agents := agentHandlers{clusterHandlers{view: d.cfg.Cluster}, d.cfg.ClusterAgents, newBudget("questions to resource agents", simulationsAtATime)}
@@ -182,10 +182,16 @@ func (d *nodeDialect) pastRoutes() []Route {
 	}
 }
 
+// objects are the handlers of the cluster's configuration.
+func (d *nodeDialect) objects(h clusterHandlers) clusterConfigHandlers {
+	commits := draftCommits{d.cfg.ClusterDrafts, d.cfg.ClusterJobs, h.status, &d.commits, d.cfg.Now}
+	return clusterConfigHandlers{h, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, commits, d.cfg.Now, d.cfg.Logger}
+}
+
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
-	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, d.cfg.Now}
+	objects := d.objects(cluster)
 	jobs := jobHandlers{cluster, d.cfg.ClusterJobs}
 	haproxy := haproxyHandlers{cluster, d.cfg.ClusterHAProxy}
 	agents := nodeHandlers{d.cfg.ClusterNode, d.cfg.IsSealError}
@@ -208,7 +214,7 @@ func (d *nodeDialect) clusterRoutes() []Route {
 		{post, clusterHAProxyPath + "/apply", auth.Admin, OnNode, "write HAProxy and its floating IPs into the cluster's configuration; query: dryRun", haproxy.apply},
 		{post, clusterHAProxyPath + "/rollout", auth.Operate, OnNode, "reload HAProxy on all nodes, or on none; query: dryRun", haproxy.rollout},
 		{post, clusterHAProxyPath + "/destroy", auth.Admin, OnNode, "remove what apply has made; query: dryRun", haproxy.destroy},
-		{post, clusterNodePath + "/{verb}", 0, OnNode, "challenge, and then start, stop or state of this node's services, or look, sync or leave of its membership, for an agent with the seal of the cluster", agents.answer},
+		{post, clusterNodePath + "/{verb}", 0, OnNode, "challenge, and then start, stop or state of this node's services, look, sync or leave of its membership, or drafts of the configuration, for an agent with the seal of the cluster", agents.answer},
 		{post, "/cluster/simulate/{action}", auth.Operate, OnNode, "what the cluster would do after that action", cluster.simulate},
 		{get, clusterConfigPath, auth.Read, OnNode, "the objects of the cluster's configuration by kind, without secrets", objects.list},
 		{get, clusterConfigPath + ".crm", auth.Read, OnNode, "the whole configuration in the syntax of crmsh, without secrets; query: draft", objects.crm},

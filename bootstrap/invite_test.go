@@ -213,7 +213,7 @@ func TestNodeIsNotTakenOut(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	host := start(ctx, cfg, inviteOf(invitation()))
-	mustNot(t, os.WriteFile(w.path(1, "sbin/crm_node"), []byte("#!/bin/sh\necho it is stuck >&2\nexit 1\n"), 0o755))
+	mustNot(t, testkit.WriteProgram(w.path(1, "sbin/crm_node"), []byte("#!/bin/sh\necho it is stuck >&2\nexit 1\n")))
 	mustNot(t, os.WriteFile(w.path(1, "known/lb2"), nil, 0o600)) // Pacemaker of the first has heard of it
 	slow, hold := w.held(2)
 	second := start(t.Context(), slow, w.joinOf(2, host.code(t)))

@@ -204,7 +204,7 @@ func TestReloadFails(t *testing.T) {
 	before := w.read(t, 1, "etc/corosync.conf")
 	tool := w.path(1, "sbin/corosync-cfgtool")
 	mustNot(t, os.Rename(tool, tool+".works"))
-	mustNot(t, os.WriteFile(tool, []byte("#!/bin/sh\necho no reload\nexit 1\n"), 0o755))
+	mustNot(t, testkit.WriteProgram(tool, []byte("#!/bin/sh\necho no reload\nexit 1\n")))
 	i := invitation()
 	host := start(t.Context(), w.config(1), inviteOf(i))
 	second := start(t.Context(), w.config(2), syncing)
@@ -321,7 +321,7 @@ version() { sed -n 's/.*config_version: //p' "$all/$1/etc/corosync.conf" >"$all/
 version n1
 (sleep 1; version n2) >/dev/null 2>&1 &
 `
-	mustNot(t, os.WriteFile(w.path(1, "sbin/corosync-cfgtool"), []byte(late), 0o755))
+	mustNot(t, testkit.WriteProgram(w.path(1, "sbin/corosync-cfgtool"), []byte(late)))
 	host := start(t.Context(), w.config(1), inviteOf(invitation()))
 	second := start(t.Context(), w.config(2), syncing)
 	for _, c := range []*command{start(t.Context(), w.config(3), w.joinOf(3, host.code(t))), host, second} {
@@ -339,7 +339,7 @@ func TestForgetReadsBack(t *testing.T) {
 	mustNot(t, bootstrap.Leave(t.Context(), w.config(2)))
 	tool := w.read(t, 1, "sbin/crm_node")
 	twice := strings.Replace(tool, "\nif", "\n[ \"$1\" = --list ] || [ -e \"$HERE/once\" ] || { touch \"$HERE/once\"; exit 0; }\nif", 1)
-	mustNot(t, os.WriteFile(w.path(1, "sbin/crm_node"), []byte(twice), 0o755))
+	mustNot(t, testkit.WriteProgram(w.path(1, "sbin/crm_node"), []byte(twice)))
 	mustNot(t, forget(t, w, "lb2"))
 	w.isComplete(t, 1)
 	if !w.exists(1, "once") {
@@ -407,7 +407,7 @@ func TestForgetReloadFails(t *testing.T) {
 	mustNot(t, bootstrap.Leave(t.Context(), w.config(3)))
 	before, tool := w.read(t, 1, "etc/corosync.conf"), w.path(1, "sbin/corosync-cfgtool")
 	works := w.read(t, 1, "sbin/corosync-cfgtool")
-	mustNot(t, os.WriteFile(tool, []byte("#!/bin/sh\necho no reload\nexit 1\n"), 0o755))
+	mustNot(t, testkit.WriteProgram(tool, []byte("#!/bin/sh\necho no reload\nexit 1\n")))
 	member := start(t.Context(), w.config(2), syncing)
 	if err := forget(t, w, "lb3"); err == nil || !strings.Contains(err.Error(), "no reload") {
 		t.Errorf("got %v", err)
@@ -418,7 +418,7 @@ func TestForgetReloadFails(t *testing.T) {
 			t.Errorf("machine %d has\n%s", m, got)
 		}
 	}
-	mustNot(t, os.WriteFile(tool, []byte(works), 0o755))
+	mustNot(t, testkit.WriteProgram(tool, []byte(works)))
 	member = start(t.Context(), w.config(2), syncing)
 	mustNot(t, forget(t, w, "lb3"))
 	mustNot(t, member.ends(t))

@@ -64,7 +64,7 @@ func newWorld(tb testing.TB, machines int) *world {
 		}
 		for name, script := range tools {
 			text := fmt.Sprintf("#!/bin/sh\nWORLD='%s' HERE='%s'\n%s\n", w.dir, strings.TrimSuffix(dir, "/"), script)
-			mustNot(tb, os.WriteFile(filepath.Join(dir, "sbin", name), []byte(text), 0o755))
+			mustNot(tb, testkit.WriteProgram(filepath.Join(dir, "sbin", name), []byte(text)))
 		}
 	}
 	return w

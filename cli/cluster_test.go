@@ -24,7 +24,7 @@ func TestClusterFailuresHaveExitCodes(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		script := fmt.Sprintf("#!/bin/sh\necho '<cib>secret</cib>'\nexit %d\n", code)
-		if err := os.WriteFile(filepath.Join(dir, "cibadmin"), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(dir, "cibadmin"), []byte(script)); err != nil {
 			t.Fatal(err)
 		}
 		for _, command := range [][]string{{"status"}, {"plan", "--ip", "192.0.2.10/24"}, {"move", "n1"}, {"cleanup"}, {"rollout"}} {
@@ -129,7 +129,7 @@ func TestClusterActionWithoutPrediction(t *testing.T) {
 		"crm_node": `exec /usr/sbin/crm_node "$@"`, "crm_attribute": `exec /usr/sbin/crm_attribute "$@"`,
 		"crm_diff": `exec /usr/sbin/crm_diff "$@"`,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -138,7 +138,7 @@ func toolsOn(t *testing.T) (dir, path string) {
 		if tool == "crm_node" {
 			script = "echo n1"
 		}
-		if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -346,7 +346,7 @@ while [ $# -gt 0 ]; do case $1 in -N) node=$2; shift;; -U) value=$2; shift;; -n)
 ` + dir + `/crm_attribute -t status -N "$node" -n thalassa-validated -v "$value ok"
 [ -e ` + armed + ` ] && rm ` + armed + ` && ` + dir + `/crm_attribute -t nodes -N n3 -n standby -v on
 exit 0`
-			if err := os.WriteFile(filepath.Join(dir, "attrd_updater"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+			if err := testkit.WriteProgram(filepath.Join(dir, "attrd_updater"), []byte("#!/bin/sh\n"+script+"\n")); err != nil {
 				t.Fatal(err)
 			}
 			agent := &jobAgent{node: "other"}

@@ -19,6 +19,9 @@ const (
 	JobCanceled JobState = "canceled"
 )
 
+// JobInterrupted is the Code of a job whose node was lost before its first write: it may begin again.
+const JobInterrupted = "interrupted"
+
 // JobKinds are the kinds of jobs that are no actions.
 const (
 	// JobConfigure changes objects of the configuration.
@@ -62,6 +65,12 @@ type Job struct {
 	// Deviations say where the cluster is not as foretold. Empty: nowhere, or it is not
 	// known yet.
 	Deviations []string `json:"deviations"`
+	// Changed: it has changed the cluster, also if that was taken back since. nil: it is not known, or
+	// not yet.
+	Changed *bool `json:"changed,omitempty"`
+	// Commit tells one commit of a draft from another: config.Committing has it, too. Empty: the job
+	// commits no draft.
+	Commit string `json:"commit,omitempty"`
 	// Result is a sentence about the end; Code is that of the error. Empty: there is none.
 	Result string `json:"result"`
 	Code   string `json:"code,omitempty"`
@@ -96,6 +105,11 @@ func (j Job) About() string {
 	return j.Object
 }
 
+// IsMade reports whether the job has ended, and the cluster is as it asks, or was.
+func (j Job) IsMade() bool {
+	return j.State == JobDone || j.State == JobTimedOut || j.Over() && j.Changed != nil && *j.Changed
+}
+
 // Over reports whether the job has ended.
 func (j Job) Over() bool { return j.State != JobRunning }
 
@@ -107,7 +121,7 @@ func (j Job) Bounded() Job {
 	}
 	j.Deviations, j.Kept = boundedTexts(j.Deviations), boundedTexts(j.Kept)
 	j.Predicted, j.Actual = boundedConsequences(j.Predicted), boundedConsequences(j.Actual)
-	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Result, &j.Code, &j.CanceledBy} {
+	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Result, &j.Code, &j.CanceledBy, &j.Commit} {
 		*text = boundedText(*text)
 	}
 	if j.Rollout != nil {

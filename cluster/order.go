@@ -15,6 +15,8 @@ type Order struct {
 	// compared with a former one of the same key.
 	Key  string
 	Body []byte
+	// Commit is that of the Job.
+	Commit string
 }
 
 // JobID is the id of the job of an order that has a Key: the same on each node.

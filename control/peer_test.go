@@ -277,7 +277,7 @@ func asUser(t *testing.T, user uint32, program, name string, env ...string) *exe
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, name)
-	if err := errors.Join(os.WriteFile(path, code, 0o755), os.Chmod(dir, 0o755)); err != nil { //nolint:gosec // a program
+	if err := errors.Join(testkit.WriteProgram(path, code), os.Chmod(dir, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path)

@@ -169,7 +169,7 @@ func TestFindConsul(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // an executable
+		if err := testkit.WriteProgram(path, []byte("#!/bin/sh\n")); err != nil {
 			t.Fatal(err)
 		}
 		return path

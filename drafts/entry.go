@@ -198,8 +198,11 @@ type editDoc struct {
 }
 
 type commitDoc struct {
-	Job   string    `json:"job"`
-	Begun time.Time `json:"begun"`
+	Job     string    `json:"job"`
+	Begun   time.Time `json:"begun"`
+	ID      string    `json:"id,omitempty"`
+	Node    string    `json:"node,omitempty"`
+	Writing bool      `json:"writing,omitempty"`
 }
 
 func docOf(e entry) entryDoc {
@@ -210,7 +213,7 @@ func docOf(e entry) entryDoc {
 		Dropped: plain(e.dropped), Version: e.version, Writes: e.writes, Node: e.node,
 	}
 	if d.Commit != nil {
-		doc.Commit = &commitDoc{Job: d.Commit.Job, Begun: plain(d.Commit.Begun)}
+		doc.Commit = &commitDoc{Job: d.Commit.Job, Begun: plain(d.Commit.Begun), ID: d.Commit.ID, Node: d.Commit.Node, Writing: d.Commit.Writing}
 	}
 	for _, e := range d.Edits {
 		doc.Edits = append(doc.Edits, editDoc{
@@ -234,7 +237,7 @@ func (doc entryDoc) entry() entry {
 		Number: doc.Number, Base: doc.Base, Inject: doc.Inject, At: doc.At,
 	}
 	if doc.Commit != nil {
-		e.draft.Commit = &config.Committing{Job: doc.Commit.Job, Begun: doc.Commit.Begun}
+		e.draft.Commit = &config.Committing{Job: doc.Commit.Job, Begun: doc.Commit.Begun, ID: doc.Commit.ID, Node: doc.Commit.Node, Writing: doc.Commit.Writing}
 	}
 	for _, o := range doc.Edits {
 		e.draft.Edits = append(e.draft.Edits, config.DraftEdit{Number: o.Number, Author: o.Author, Time: o.Time, Edit: config.Edit{

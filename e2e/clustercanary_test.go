@@ -20,8 +20,8 @@ import (
 	"thalassa/pacemaker"
 )
 
-// The canaries: secrets in the CIB, and in edits that are not made.
-const canaryInCIB, canaryInEdit = "canary-in-cib-4711", "canary-in-edit-0815"
+// The canaries: secrets in the CIB, in edits that are not made, and in a draft.
+const canaryInCIB, canaryInEdit, canaryInDraft = "canary-in-cib-4711", "canary-in-edit-0815", "canary-in-draft-2342"
 
 // canaryEdits have the canary in every place of an object that can hold a secret. Nothing of it
 // runs.
@@ -113,11 +113,12 @@ func secretsStay(t *testing.T, s *clusterFixture, client *http.Client) {
 		return `{"edits":[{"method":"PATCH","path":"/cluster/config/primitives/api","body":{"params":{"passwd":"` + value + `"},"meta":{"priority":"3"}}}]}`
 	}
 	out += must("POST", "/cluster/drafts", `{"id":"canary","message":"a test","listed":true}`)
-	out += must("POST", "/cluster/changes?draft=canary", edit(canaryInEdit))
+	out += must("POST", "/cluster/changes?draft=canary", edit(canaryInDraft))
 	out += must("POST", "/cluster/changes?dryRun=1", edit(canaryInEdit))
-	_, refused, err := admin.ask(n, "POST", "/cluster/changes", strings.Replace(edit(canaryInEdit), `"3"`, `"no<number"`, 1))
-	if out += refused; err != nil {
-		t.Fatal(err)
+	out += must("POST", "/cluster/changes", strings.Replace(edit(canaryInCIB), `"3"`, `"no<number"`, 1))
+	status, refused, err := admin.ask(n, "POST", "/cluster/changes", strings.Replace(edit(canaryInEdit), `}]}`, `},{"method":"DELETE","path":"/cluster/config/tags/none"}]}`, 1))
+	if out += refused; err != nil || status != http.StatusNotFound {
+		t.Fatalf("a change that cannot be made: %v, %d %s", err, status, refused)
 	}
 	noCanary(t, "answers to changes", out)
 
@@ -211,7 +212,7 @@ func noCanaryInLines(t *testing.T, n *cluster.Node) {
 
 func noCanary(t *testing.T, what, text string) {
 	t.Helper()
-	for _, canary := range []string{canaryInCIB, canaryInEdit} {
+	for _, canary := range []string{canaryInCIB, canaryInEdit, canaryInDraft} {
 		if i := strings.Index(text, canary); i >= 0 {
 			t.Errorf("%s: a secret leaves: %s", what, text[max(0, i-150):min(len(text), i+50)])
 		}

@@ -37,7 +37,7 @@ func TestClusterForgottenNodeStaysAway(t *testing.T) {
 	s.begin(t, n3, "leave", "--yes").ends(t, 0)
 
 	n1.Run("mv", "/usr/sbin/crm_node", "/usr/sbin/crm_node.real")
-	if err := os.WriteFile(n1.Path("/usr/sbin/crm_node"), []byte(losesPurge), 0o755); err != nil { //nolint:gosec // a program
+	if err := testkit.WriteProgram(n1.Path("/usr/sbin/crm_node"), []byte(losesPurge)); err != nil {
 		t.Fatal(err)
 	}
 	member := s.begin(t, n2, "sync")

@@ -35,7 +35,7 @@ func installAgent(t *testing.T) (agent, dir string) {
 		return strings.ReplaceAll(read("../packaging/ocf-"+name), "/usr/bin/thalassa", dir+"/thalassa")
 	}
 	for name, content := range map[string]string{"haproxy": script("haproxy"), "agent": script("agent"), "thalassa": read(build(t))} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(dir, name), []byte(content)); err != nil {
 			t.Fatal(err)
 		}
 	}

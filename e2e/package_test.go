@@ -194,7 +194,7 @@ func debianPackages(t *testing.T, stream []byte, versions ...string) (paths []st
 		if data == nil {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(dir, name), data); err != nil {
 			t.Fatal(err)
 		}
 	}

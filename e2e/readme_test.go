@@ -71,7 +71,7 @@ func newTerminal(tb testing.TB) *terminal {
 		tb.Fatal(err)
 	}
 	script := "#!/bin/sh\nexec " + curl + ` --max-time 60 --write-out '%{stderr}\nHTTP status: %{http_code}\n' "$@"` + "\n"
-	if err := os.WriteFile(filepath.Join(bin, "curl"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := testkit.WriteProgram(filepath.Join(bin, "curl"), []byte(script)); err != nil {
 		tb.Fatal(err)
 	}
 	if err := os.Symlink(testkit.HAProxy(tb), filepath.Join(bin, "haproxy")); err != nil {

@@ -214,7 +214,7 @@ func TestHAProxyStartsThoughTheAgentCannot(t *testing.T) {
 // The sockets of a HAProxy that root has started belong to the agent's user.
 func TestHAProxyThroughSudo(t *testing.T) {
 	bin := t.TempDir()
-	if err := os.WriteFile(bin+"/sudo", []byte("#!/bin/sh\nshift 2 # -n --\n\"$@\"\n"), 0o700); err != nil {
+	if err := testkit.WriteProgram(bin+"/sudo", []byte("#!/bin/sh\nshift 2 # -n --\n\"$@\"\n")); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))

@@ -110,7 +110,7 @@ func fileLosses(t *testing.T) []*loss {
 	program := func(n *node) []string {
 		data, err := os.ReadFile(n.haproxy)
 		if err == nil {
-			err = os.WriteFile(n.path("haproxy"), data, 0o755) //nolint:gosec // a program
+			err = testkit.WriteProgram(n.path("haproxy"), data)
 		}
 		if err != nil {
 			n.tb.Fatal(err)
@@ -121,7 +121,7 @@ func fileLosses(t *testing.T) []*loss {
 		if err := away("haproxy")(n); err != nil {
 			return err
 		}
-		return os.WriteFile(n.path("haproxy"), []byte("#!/bin/sh\nexit 0\n"), 0o755) //nolint:gosec // a program
+		return testkit.WriteProgram(n.path("haproxy"), []byte("#!/bin/sh\nexit 0\n"))
 	}
 	const certificates = "the files of tls-cert and tls-key cannot be used"
 	return []*loss{

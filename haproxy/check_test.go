@@ -61,7 +61,7 @@ func TestNothingIsInheritedByACheck(t *testing.T) {
 	cfg := paths(t.TempDir())
 	cfg.Binary = filepath.Join(filepath.Dir(cfg.ConfigPath), "haproxy")
 	script := "#!/bin/sh\nenv >> " + cfg.StartupLog + "\necho HAProxy version 2.6 2026/01/01\n"
-	if err := os.WriteFile(cfg.Binary, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := testkit.WriteProgram(cfg.Binary, []byte(script)); err != nil {
 		t.Fatal(err)
 	}
 	p := haproxy.New(cfg)
@@ -96,7 +96,7 @@ func TestCheckRelativeFiles(t *testing.T) {
 func TestCheckThatCannotBeMade(t *testing.T) {
 	fx := newFixture(t, testkit.HAProxy(t))
 	slow := filepath.Join(t.TempDir(), "haproxy")
-	if err := os.WriteFile(slow, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+	if err := testkit.WriteProgram(slow, []byte("#!/bin/sh\nexec sleep 1000\n")); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
@@ -125,7 +125,7 @@ func TestCheckThatCannotBeMade(t *testing.T) {
 func TestCrashingCheck(t *testing.T) {
 	fx := newFixture(t, testkit.HAProxy(t))
 	crash := filepath.Join(t.TempDir(), "haproxy")
-	if err := os.WriteFile(crash, []byte("#!/bin/sh\n"+answersV+"kill -SEGV $$\n"), 0o700); err != nil {
+	if err := testkit.WriteProgram(crash, []byte("#!/bin/sh\n"+answersV+"kill -SEGV $$\n")); err != nil {
 		t.Fatal(err)
 	}
 	err := fx.another(func(c *haproxy.Config) { c.Binary = crash }).Check(t.Context(), fx.config("one"))
@@ -155,7 +155,7 @@ func TestCheckWhosePipeStaysOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "haproxy")
-	if err := os.WriteFile(binary, []byte("#!/bin/sh\n"+answersV+"sleep 2 &\n"), 0o700); err != nil {
+	if err := testkit.WriteProgram(binary, []byte("#!/bin/sh\n"+answersV+"sleep 2 &\n")); err != nil {
 		t.Fatal(err)
 	}
 	p := haproxy.New(haproxy.Config{Binary: binary, ConfigPath: filepath.Join(dir, "haproxy.cfg")})

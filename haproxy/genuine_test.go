@@ -25,7 +25,7 @@ func wantUnavailable(tb testing.TB, err error, text string) {
 // program writes an executable over path, atomically.
 func program(tb testing.TB, path, content string) {
 	tb.Helper()
-	if err := errors.Join(os.WriteFile(path+".new", []byte(content), 0o755), os.Rename(path+".new", path)); err != nil { //nolint:gosec // a program
+	if err := errors.Join(testkit.WriteProgram(path+".new", []byte(content)), os.Rename(path+".new", path)); err != nil {
 		tb.Fatal(err)
 	}
 }

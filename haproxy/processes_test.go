@@ -253,7 +253,7 @@ func copyProgram(t *testing.T, to string) {
 	t.Helper()
 	data, err := os.ReadFile(testkit.HAProxy(t))
 	if err == nil {
-		err = os.WriteFile(to+".new", data, 0o755) //nolint:gosec // a program
+		err = testkit.WriteProgram(to+".new", data)
 	}
 	if err = errors.Join(err, os.Rename(to+".new", to)); err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func TestTooManyServersAreTold(t *testing.T) {
 			t.Parallel()
 			limited := filepath.Join(t.TempDir(), "haproxy")
 			script := "#!/bin/sh\nulimit -n 2200\nexec " + binary.Path + " \"$@\"\n"
-			if err := os.WriteFile(limited, []byte(script), 0o700); err != nil {
+			if err := testkit.WriteProgram(limited, []byte(script)); err != nil {
 				t.Fatal(err)
 			}
 			testkit.Eventually(t, patience, func() error { // busy while a process that starts now has it open

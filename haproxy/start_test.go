@@ -174,7 +174,7 @@ func TestSudo(t *testing.T) {
 	fx := newFixture(t, testkit.HAProxy(t))
 	bin, calls := t.TempDir(), filepath.Join(fx.dir, "calls")
 	script := fmt.Sprintf("#!/bin/sh\nprintf '%%s\\n' \"$*\" >>%s\n[ ! -e %s/refuse ] || { echo 'sudo: a password is required' >&2; exit 1; }\nshift 2\n\"$@\"\n", calls, bin)
-	if err := os.WriteFile(filepath.Join(bin, "sudo"), []byte(script), 0o700); err != nil {
+	if err := testkit.WriteProgram(filepath.Join(bin, "sudo"), []byte(script)); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
@@ -252,7 +252,7 @@ func TestHangingStart(t *testing.T) {
 	fx := newFixture(t, testkit.HAProxy(t))
 	script := filepath.Join(t.TempDir(), "haproxy")
 	pid := filepath.Join(fx.dir, "script-pid")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n"+answersV+"[ \"$1\" = -W ] || exit 0\necho $$ >"+pid+"\nexec sleep 1000\n"), 0o700); err != nil {
+	if err := testkit.WriteProgram(script, []byte("#!/bin/sh\n"+answersV+"[ \"$1\" = -W ] || exit 0\necho $$ >"+pid+"\nexec sleep 1000\n")); err != nil {
 		t.Fatal(err)
 	}
 	p := fx.another(func(c *haproxy.Config) { c.Binary, c.ReloadTimeout = script, 300*time.Millisecond })

@@ -35,7 +35,7 @@ func (fx *fixture) temporary() []string {
 // written a temporary file.
 func (fx *fixture) writeAndDie() (path string) {
 	fx.t.Helper()
-	if err := os.WriteFile(filepath.Join(fx.dir, "slow"), []byte("#!/bin/sh\n"+answersV+"exec sleep 1000\n"), 0o700); err != nil {
+	if err := testkit.WriteProgram(filepath.Join(fx.dir, "slow"), []byte("#!/bin/sh\n"+answersV+"exec sleep 1000\n")); err != nil {
 		fx.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(fx.t.Context(), os.Args[0], "-test.run=none")

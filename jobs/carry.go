@@ -43,6 +43,7 @@ type task struct {
 	// resumed: another agent, or a former start of this one, has begun it.
 	resumed bool
 	wrote   bool // a write was tried
+	found   bool // a write was there already
 
 	first, last *pacemaker.Step // that were written here, of an action on HAProxy
 
@@ -61,7 +62,7 @@ type task struct {
 
 func newTask(ctx context.Context, o cluster.Order) *task {
 	t := &task{order: o, ctx: context.WithoutCancel(ctx), cancelable: make(chan struct{}), begun: make(chan struct{}), done: make(chan struct{})}
-	t.rec = record{Job: cluster.Job{ID: idOf(o), State: cluster.JobRunning, Author: o.Author}, Request: requestOf(o)}
+	t.rec = record{Job: cluster.Job{ID: idOf(o), State: cluster.JobRunning, Author: o.Author, Commit: o.Commit}, Request: requestOf(o)}
 	return t
 }
 
@@ -237,6 +238,7 @@ func (c carrier) make(ctx context.Context, t *task, n int, step pacemaker.Step) 
 			}
 		}
 		if step.Done || step.Nothing {
+			t.found = t.found || step.Done
 			return nil
 		}
 		t.wrote = true
@@ -325,6 +327,7 @@ func (c carrier) finish(ctx context.Context, t *task, err error) {
 	rec.Ended, rec.Version, rec.State = c.cfg.Now(), rec.Version+1, cluster.JobDone
 	rec.Result, rec.Code = "done", ""
 	c.compare(ctx, t)
+	rec.Changed = c.changed(ctx, t, err)
 	if err != nil {
 		c.fail(t, err)
 	} else if len(rec.Deviations) > 0 {
@@ -337,6 +340,28 @@ func (c carrier) finish(ctx context.Context, t *task, err error) {
 	c.note(ctx, *rec, err)
 }
 
+// readWithin limits the look at whether a write that has failed was made.
+const readWithin = 20 * time.Second
+
+// changed reports whether a task that ends with err has changed the cluster; nil: it is not known.
+func (c carrier) changed(ctx context.Context, t *task, err error) *bool {
+	switch {
+	case t.isOfNodes():
+		return new(t.wrote)
+	case t.rec.Written > 0:
+		return new(t.wrote || t.resumed || t.found)
+	case !t.wrote:
+		return new(false)
+	}
+	limited, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	marked, unread := c.cfg.Steps.IsMarked(limited, t.rec.mark(0))
+	if unread != nil || !marked && pacemaker.IsTimeout(err) { // it may still come
+		return nil
+	}
+	return &marked
+}
+
 // fail notes why a job has failed.
 func (c carrier) fail(t *task, err error) {
 	rec := &t.rec
@@ -344,7 +369,7 @@ func (c carrier) fail(t *task, err error) {
 	back, undone := errors.AsType[*undoneError](err)
 	switch {
 	case errors.Is(err, errInterrupted):
-		rec.Code = codeInterrupted
+		rec.Code = cluster.JobInterrupted
 	case errors.Is(err, errCanceled) || errors.Is(err, context.Canceled) && c.ledger.job(rec.ID).CanceledBy != "":
 		rec.State, rec.Code = cluster.JobCanceled, "canceled"
 		rec.CanceledBy = c.ledger.job(rec.ID).CanceledBy
@@ -364,8 +389,10 @@ func (c carrier) fail(t *task, err error) {
 		t.err = &lb.ConflictError{ID: rec.Object, Reason: strings.TrimPrefix(rec.Result, rec.Object+": ")}
 	}
 	switch {
-	case !t.wrote && rec.Written == 0:
-		rec.Result += "; nothing was changed"
+	case rec.Changed == nil:
+		rec.Result += "; whether something was changed is not known"
+	case !*rec.Changed:
+		rec.Result += untouched
 	case rec.State == cluster.JobCanceled && t.isOfNodes():
 		rec.Result += "; what nodes were asked for before goes on"
 	case rec.State == cluster.JobCanceled && !undone:

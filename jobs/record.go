@@ -17,6 +17,7 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"thalassa/cluster"
@@ -76,8 +77,8 @@ func (r record) action() cluster.Action {
 	}
 }
 
-// codeInterrupted is the code of a job whose node was lost before its first write.
-const codeInterrupted = "interrupted"
+// untouched ends the result of a job that has changed nothing.
+const untouched = "; nothing was changed"
 
 // Codes of jobs that were refused: the condition of the request did not hold, or HAProxy does not
 // accept the configuration.
@@ -88,7 +89,7 @@ const (
 
 // isInterrupted reports whether the job may begin again.
 func (r record) isInterrupted() bool {
-	return r.State == cluster.JobFailed && r.Code == codeInterrupted && r.Written == 0
+	return r.State == cluster.JobFailed && r.Code == cluster.JobInterrupted && r.Written == 0
 }
 
 // mark is that of a write of the job.
@@ -157,8 +158,27 @@ func parseRecord(data []byte) (record, error) {
 		}
 		r.Nodes = r.Action.Nodes
 	}
+	if r.Over() && r.Changed == nil {
+		r.Changed = r.hasChanged()
+	}
 	r.Job = r.Bounded()
 	return r, nil
+}
+
+// hasChanged is Changed of a job that is over and comes from an agent that does not note it. nil: what
+// it has noted does not say.
+func (r record) hasChanged() *bool {
+	switch {
+	case r.isOfNodes() && r.Written > 0:
+		return new(r.mayAsk())
+	case r.State == cluster.JobDone && r.Action == nil:
+		return new(len(r.Changes) > 0)
+	case r.Written > 0, r.State == cluster.JobTimedOut:
+		return new(true)
+	case r.isInterrupted(), strings.HasSuffix(r.Result, untouched):
+		return new(false)
+	}
+	return nil
 }
 
 // idOf is the same for the same author and key on each node.

@@ -39,7 +39,7 @@ func TestNodesKeepTheSameRecord(t *testing.T) {
 	}
 	ascending := []record{
 		one(cluster.JobRunning, 9, "n2", "", 1),
-		one(cluster.JobFailed, 3, "n2", codeInterrupted, 1),
+		one(cluster.JobFailed, 3, "n2", cluster.JobInterrupted, 1),
 		one(cluster.JobFailed, 2, "n1", "conflict", 1),
 		one(cluster.JobDone, 4, "n2", "", 1),
 		one(cluster.JobDone, 4, "n1", "", 1),

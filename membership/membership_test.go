@@ -315,7 +315,7 @@ func TestCarry(t *testing.T) {
 		t.Errorf("without programs: %v", err)
 	}
 	for _, name := range []string{"corosync", "pacemakerd", "corosync-cfgtool", "corosync-cmapctl", "crm_node", "cibadmin", "crm_mon"} {
-		if err := os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(tools, name), []byte("#!/bin/sh\nexit 1\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -353,7 +353,7 @@ func TestOneAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"corosync", "pacemakerd", "corosync-cfgtool", "corosync-cmapctl", "crm_node", "cibadmin", "crm_mon"} {
-		if err := os.WriteFile(filepath.Join(cfg.Tools, name), []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(cfg.Tools, name), []byte("#!/bin/sh\nexit 1\n")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -55,7 +55,7 @@ func TestRootServesNobodyElse(t *testing.T) {
 	script := fmt.Sprintf("#!/bin/sh\ncase \" $* \" in *' -c '*) id -u >>%s ;; esac\nexec %s \"$@\"\n", s.path("checked"), s.parameters["binary"])
 	s.parameters["binary"] = s.path("program")
 	for name, content := range map[string]string{"program": script, "checked": "", "victim": "untouched"} {
-		if err := os.WriteFile(s.path(name), []byte(content), 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(s.path(name), []byte(content)); err != nil {
 			t.Fatal(err)
 		}
 	}

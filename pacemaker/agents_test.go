@@ -71,7 +71,7 @@ logd is not running<?xml version="1.0"?>
 EOT
 ;; esac
 `
-	if err := os.WriteFile(filepath.Join(dir, "crm_resource"), []byte(script), 0o755); err != nil { //nolint:gosec // it is run
+	if err := testkit.WriteProgram(filepath.Join(dir, "crm_resource"), []byte(script)); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)

@@ -266,7 +266,7 @@ func TestLossesOfAClusterThatIsTooLarge(t *testing.T) {
 		"crm_simulate": `echo >> ` + dir + `/calls; case "$*" in *-R*) exec /usr/sbin/crm_simulate "$@";; esac; exit 124`,
 		"cibadmin":     `exec /usr/sbin/cibadmin "$@"`, "crm_mon": `exec /usr/sbin/crm_mon "$@"`, "crm_node": `exec /usr/sbin/crm_node "$@"`, "crm_resource": `exec /usr/sbin/crm_resource "$@"`,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/internal/testkit"
 	"thalassa/pacemaker"
 )
 
@@ -32,7 +33,7 @@ func fakeJournal(t *testing.T, says string) (cfg pacemaker.Config, args func() s
 		t.Fatal(err)
 	}
 	script := "#!/bin/sh\nprintf '%s\\n' \"$@\" >" + dir + "/args\ncat " + dir + "/said\n"
-	if err := os.WriteFile(filepath.Join(dir, "journalctl"), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+	if err := testkit.WriteProgram(filepath.Join(dir, "journalctl"), []byte(script)); err != nil {
 		t.Fatal(err)
 	}
 	return pacemaker.Config{Tools: dir}, func() string {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"thalassa/internal/testkit"
 )
 
 // A tool that fails on the running cluster may repeat a value of the CIB, or of a change
@@ -37,7 +39,7 @@ func TestMessagesOnTheRunningClusterHaveNoSecrets(t *testing.T) {
 				"cibadmin":      "#!/bin/sh\ncd " + dir + "\n" + c.cibadmin + "\n",
 				"crm_attribute": "#!/bin/sh\necho '" + c.says + "' >&2\nexit 1\n",
 			} {
-				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o700); err != nil { //nolint:gosec // programs
+				if err := testkit.WriteProgram(filepath.Join(dir, file), []byte(text)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -58,7 +60,7 @@ func TestToolsInTheBackground(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	script := "#!/bin/sh\nsleep 0.3\nexec nice\n"
-	if err := os.WriteFile(filepath.Join(dir, "crm_simulate"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := testkit.WriteProgram(filepath.Join(dir, "crm_simulate"), []byte(script)); err != nil {
 		t.Fatal(err)
 	}
 	tools := &tools{cfg: Config{Tools: dir}.withDefaults()}

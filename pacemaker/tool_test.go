@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/internal/testkit"
 	"thalassa/pacemaker"
 )
 
@@ -18,7 +19,7 @@ func tools(tb testing.TB, scripts map[string]string) string {
 	tb.Helper()
 	dir := tb.TempDir()
 	for name, script := range scripts {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+		if err := testkit.WriteProgram(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n")); err != nil {
 			tb.Fatal(err)
 		}
 	}

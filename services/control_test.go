@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thalassa/internal/testkit"
 	"thalassa/services"
 )
 
@@ -60,7 +61,7 @@ func newHost(t *testing.T, systemd bool) host {
 func (h host) program(t *testing.T, name, script string) {
 	t.Helper()
 	text := "#!/bin/sh\n" + strings.ReplaceAll(script, "DIR", h.dir) + "\n"
-	if err := os.WriteFile(filepath.Join(h.dir, "bin", name), []byte(text), 0o700); err != nil { //nolint:gosec // a program
+	if err := testkit.WriteProgram(filepath.Join(h.dir, "bin", name), []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
+	"thalassa/internal/permit"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -29,6 +30,9 @@ type Cluster struct {
 	behind        *cibxml.Element // the view, until a Refresh; nil: it is up to date
 	behindEpoch   cluster.Epoch
 	operations    []cluster.OperationResult
+	bodies        map[string]string // of requests with an Idempotency-Key, by the ID of the job
+	planning      func()
+	ending        func(j *cluster.Job) error
 }
 
 // NewCluster makes one of two nodes, of which n1 has the floating IP.
@@ -144,9 +148,61 @@ func (c *Cluster) Do(_ context.Context, a cluster.Action, o cluster.Order) (clus
 
 // note keeps a job that is done. The caller holds the mutex.
 func (c *Cluster) note(a cluster.Action, o cluster.Order) cluster.Job {
-	j := cluster.Job{ID: fmt.Sprintf("%020x", len(c.jobs)+1), Kind: a.Kind, Object: a.Object(), Nodes: a.Nodes, Author: o.Author, Node: "n1", State: cluster.JobDone, Result: "done", Attempts: 1}.Bounded()
-	c.jobs = append(c.jobs, j)
+	j := cluster.Job{
+		ID: fmt.Sprintf("%020x", len(c.jobs)+1), Kind: a.Kind, Object: a.Object(), Nodes: a.Nodes, Author: o.Author, Node: "n1",
+		State: cluster.JobDone, Result: "done", Changed: new(true), Commit: o.Commit, Attempts: 1,
+	}.Bounded()
+	if o.Key != "" {
+		j.ID = o.JobID()
+		if c.bodies == nil {
+			c.bodies = map[string]string{}
+		}
+		c.bodies[j.ID] = string(o.Body)
+	}
+	c.jobs = append(slices.DeleteFunc(slices.Clone(c.jobs), func(o cluster.Job) bool { return o.ID == j.ID }), j)
 	return j
+}
+
+// AddJob makes a job known, or one that is known another one.
+func (c *Cluster) AddJob(j cluster.Job) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jobs = append(slices.DeleteFunc(slices.Clone(c.jobs), func(o cluster.Job) bool { return o.ID == j.ID }), j.Bounded())
+}
+
+// Plan has a function called while the next change of the configuration is computed, before its job is
+// known.
+func (c *Cluster) Plan(planning func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.planning = planning
+}
+
+// End has a function called with the job of the next change of the configuration, when the change is made
+// and before the job is known. It may change how the job ends; the error is that of the change.
+func (c *Cluster) End(ending func(j *cluster.Job) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ending = ending
+}
+
+// former is the job of an order with an Idempotency-Key, if there was one.
+func (c *Cluster) former(o cluster.Order) (j cluster.Job, known bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.jobs, func(j cluster.Job) bool {
+		return o.Key != "" && j.ID == o.JobID() && j.Code != cluster.JobInterrupted
+	})
+	if i < 0 {
+		return j, false, nil
+	}
+	if c.bodies[c.jobs[i].ID] != string(o.Body) {
+		return j, true, &lb.ConflictError{ID: "Idempotency-Key", Reason: "job " + c.jobs[i].ID + " has had this key with another request"}
+	}
+	if j = c.jobs[i]; j.Over() && j.State != cluster.JobDone {
+		err = &lb.ConflictError{ID: "job/" + j.ID, Reason: j.Result}
+	}
+	return j, true, err
 }
 
 // Begin is Do.
@@ -239,19 +295,50 @@ func (c *Cluster) PlanEdits(_ context.Context, edits []config.Edit) (config.Outc
 	return out, err
 }
 
-// Configure makes the edits, and the next version of the CIB.
-func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Duration, _ cluster.Order) (config.Outcome, cluster.Job, error) {
+// Configure makes the edits, and the next version of the CIB. It heeds the key of an order.
+func (c *Cluster) Configure(ctx context.Context, edits []config.Edit, _ time.Duration, o cluster.Order) (config.Outcome, cluster.Job, error) {
+	if j, known, err := c.former(o); known {
+		return config.Outcome{Changes: []string{}, Warnings: []string{}, Predicted: cluster.Consequences{Actions: []cluster.Consequence{}, Text: []string{}}}, j, err
+	}
+	c.mu.Lock()
+	planning, ending := c.planning, c.ending
+	c.planning, c.ending = nil, nil
+	c.mu.Unlock()
 	next, out, err := c.edited(edits)
 	if err != nil {
 		return out, cluster.Job{}, err
 	}
+	if planning != nil {
+		planning()
+	}
+	if err := permit.Check(ctx); err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		j := c.note(cluster.Action{Kind: cluster.JobConfigure}, o)
+		j.State, j.Changed, j.Result = cluster.JobFailed, new(false), err.Error()+"; nothing was changed"
+		c.jobs[len(c.jobs)-1] = j
+		return out, j, err
+	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.configuration = next
 	c.view.Epoch.Epoch++
 	after := c.view
-	out.Cluster = &after
-	return out, c.note(cluster.Action{Kind: cluster.JobConfigure}, cluster.Order{}), nil
+	c.mu.Unlock()
+	end := cluster.Job{}
+	if ending != nil {
+		err = ending(&end)
+	}
+	if err == nil {
+		out.Cluster = &after
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	j := c.note(cluster.Action{Kind: cluster.JobConfigure}, o)
+	if end.State != "" {
+		j.State, j.Changed, j.Result = end.State, end.Changed, end.Result
+	}
+	c.jobs[len(c.jobs)-1] = j
+	return out, j, err
 }
 
 func (c *Cluster) edited(edits []config.Edit) (*cibxml.Element, config.Outcome, error) {

@@ -53,6 +53,21 @@ type Draft struct {
 type Committing struct {
 	Job   string // that makes the change
 	Begun time.Time
+	// ID is Commit of that job: another job may have had the same key. Node is whose agent has begun
+	// the commit. Empty: an agent that does not note them has.
+	ID, Node string
+	// Writing: its job is known to others, and may make the change at any time.
+	Writing bool
+}
+
+// Is reports whether it is the same commit as another one.
+func (c *Committing) Is(o *Committing) bool {
+	return c != nil && o != nil && c.Job == o.Job && c.ID == o.ID && c.Begun.Equal(o.Begun)
+}
+
+// IsBy reports whether a job is the one of the commit.
+func (c *Committing) IsBy(j cluster.Job) bool {
+	return j.ID == c.Job && j.Kind == cluster.JobConfigure && (c.ID == "" || j.Commit == c.ID)
 }
 
 // A DraftEdit is an edit of a draft. It has secrets.

@@ -8,9 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // installed names the HAProxy that is installed on the machine.
@@ -106,12 +104,6 @@ func everyHAProxy(tb testing.TB, want string) []HAProxyBinary {
 // haproxyVersion asks an executable, e.g. "2.6.12-1+deb12u4".
 func haproxyVersion(path string) (string, error) {
 	out, err := exec.CommandContext(context.Background(), path, "-v").Output()
-	for tries := 0; errors.Is(err, syscall.ETXTBSY) && tries < 100; tries++ {
-		// A process that another test starts right now still has the script open
-		// for writing, as this one had it.
-		<-time.After(10 * time.Millisecond)
-		out, err = exec.CommandContext(context.Background(), path, "-v").Output()
-	}
 	if err != nil {
 		return "", fmt.Errorf("asking %s for its version: %w", path, err)
 	}
@@ -139,7 +131,7 @@ func foreignHAProxy(tb testing.TB, root string) string {
 	text := fmt.Sprintf("#!/bin/sh\nexec '%s' --argv0 '%s' --library-path '%s' '%s' \"$@\"\n", loader, script, libraries[0], binary)
 	err := errors.Join(
 		os.Mkdir(filepath.Dir(loader), 0o700), os.Symlink(loaders[0], loader),
-		os.WriteFile(script, []byte(text), 0o700), //nolint:gosec // it must be executable
+		WriteProgram(script, []byte(text)),
 	)
 	if err != nil {
 		tb.Fatal(err)
