@@ -26,6 +26,20 @@ func (s state) isOf(cluster string) bool {
 	return cluster == "" || s.Cluster == "" || s.Cluster == cluster
 }
 
+// Bounds of what another agent may say: by how much a number may be higher than here, how far a time
+// may be ahead, and the longest name of a node.
+const (
+	maxJump  = 1 << 32
+	maxAhead = 366 * 24 * time.Hour
+	maxNode  = 255
+)
+
+// canBe reports whether what another agent knows beside the drafts can be true.
+func (s state) canBe(m message, now time.Time) bool {
+	return (m.Term <= s.Term || m.Term-s.Term <= maxJump) && (m.Last <= s.Last || m.Last-s.Last <= maxJump) &&
+		m.Forgotten.Sub(now) <= maxAhead && len(m.Keeper) <= maxNode && (m.Term == 0 || m.Keeper != "")
+}
+
 // enter makes the drafts those of the cluster in which this node is, and reports whether they were of
 // another one. Those are set aside, of one cluster at most, and come back with it. After an error,
 // the next call goes on.

@@ -72,7 +72,7 @@ func missing(id string) error { return &lb.NotFoundError{ID: config.Draft{ID: id
 // Draft is one of the drafts; *lb.NotFoundError: there is none of that ID.
 func (d *Drafts) Draft(ctx context.Context, id string) (config.Draft, error) {
 	if err := d.meet(ctx); err != nil {
-		return config.Draft{}, err
+		return config.Draft{}, d.told(ctx, err)
 	}
 	e, known, err := d.shelf.entry(ctx, id)
 	if err == nil && (!known || !e.isThere()) {
@@ -87,7 +87,7 @@ func (d *Drafts) Draft(ctx context.Context, id string) (config.Draft, error) {
 // List lists all drafts.
 func (d *Drafts) List(ctx context.Context) ([]config.Draft, error) {
 	if err := d.meet(ctx); err != nil {
-		return nil, err
+		return nil, d.told(ctx, err)
 	}
 	list := []config.Draft{}
 	for _, id := range d.shelf.ids() {
@@ -208,6 +208,11 @@ func (d *Drafts) edit(ctx context.Context, id string, change func(entry) (entry,
 // make makes a write, by whoever is the keeper, until it is made or refused. found is what the write
 // has become, if it was made though nobody has said so.
 func (d *Drafts) make(ctx context.Context, next func() (write, error), found func() (entry, bool, error)) (config.Draft, error) {
+	draft, err := d.tried(ctx, next, found)
+	return draft, d.told(ctx, err)
+}
+
+func (d *Drafts) tried(ctx context.Context, next func() (write, error), found func() (entry, bool, error)) (config.Draft, error) {
 	ctx, cancel := context.WithTimeout(ctx, meetWithin)
 	defer cancel()
 	for try := range maxTries {
@@ -232,11 +237,16 @@ func (d *Drafts) make(ctx context.Context, next func() (write, error), found fun
 		if !errors.Is(err, errMoved) && !errors.Is(err, errStale) && !errors.As(err, new(*unreachableError)) {
 			return config.Draft{}, err
 		}
+		if errors.Is(err, errFailed) { // it would keep them, and store none
+			if err := d.takeOver(ctx, d.shelf.known()); err != nil {
+				return config.Draft{}, err
+			}
+		}
 		if ctx.Err() != nil {
-			break
+			return config.Draft{}, ctx.Err()
 		}
 	}
-	return config.Draft{}, &lb.UnavailableError{What: "the agents of the cluster do not agree on the drafts at present"}
+	return config.Draft{}, errMoved
 }
 
 // pass has the keeper make a write.

@@ -61,6 +61,9 @@ func (p *peers) ask(ctx context.Context, node string, m message) (message, error
 		}
 		return a, &unreachableError{err}
 	}
+	if !p.shelf.known().canBe(a, p.cfg.Now()) {
+		return a, &unreachableError{errMessage}
+	}
 	return a, p.heed(ctx, a)
 }
 

@@ -127,6 +127,15 @@ func open(ctx context.Context, store Store, now func() time.Time, log *slog.Logg
 	})
 }
 
+// A storeError says that this agent cannot store drafts.
+type storeError struct{ err error }
+
+// Error is the cause.
+func (e *storeError) Error() string { return e.err.Error() }
+
+// Unwrap is the cause.
+func (e *storeError) Unwrap() error { return e.err }
+
 func markOf(e entry) mark {
 	m := mark{version: e.version, isThere: e.isThere()}
 	if len(e.writes) > 0 {
@@ -249,6 +258,9 @@ func (s *shelf) change(ctx context.Context, do func(t *turn) error) error {
 	defer s.mu.Unlock()
 	if err != nil {
 		s.state.Wrote = t.next.Wrote // what has failed may be on disk
+		if ctx.Err() == nil {
+			err = &storeError{err}
+		}
 		return err
 	}
 	s.state = t.next

@@ -1,14 +1,15 @@
 package drafts
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	"thalassa/cluster/config"
 	"thalassa/lb"
 )
 
@@ -21,6 +22,26 @@ func (e *unreachableError) Error() string { return e.err.Error() }
 
 // Unwrap is the cause.
 func (e *unreachableError) Unwrap() error { return e.err }
+
+// errFailed says that another agent cannot store what it was asked to.
+var errFailed = errors.New("it has failed")
+
+// told is an error for who has made a request: what is of this node or of the others is an
+// *lb.UnavailableError, unless the request has ended itself.
+func (d *Drafts) told(ctx context.Context, err error) error {
+	failed, isFailed := errors.AsType[*storeError](err)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case isFailed:
+		return &lb.UnavailableError{What: "drafts of the cluster cannot be stored on " + cmp.Or(d.cfg.Self(), "this node") + ": " + failed.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &lb.UnavailableError{What: "drafts of the cluster: " + cmp.Or(d.shelf.known().Keeper, "this node") + ", which keeps them, has not answered within " + meetWithin.String()}
+	case errors.Is(err, errMoved), errors.Is(err, errStale), errors.As(err, new(*unreachableError)):
+		return &lb.UnavailableError{What: "the agents of the cluster do not agree on the drafts at present"}
+	}
+	return err
+}
 
 // meet gets what this agent lacks from the keeper, or becomes the keeper if that does not answer. The
 // error is one of this agent.
@@ -54,7 +75,7 @@ func (d *Drafts) meet(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return errMoved
 }
 
 // takeOver makes this agent the keeper, if it is still as it was.
@@ -231,7 +252,7 @@ func (m message) failure() error {
 	case codeTaken:
 		return &lb.ConflictError{ID: m.ID, Reason: m.Reason}
 	}
-	return &unreachableError{errors.New("it has failed: " + m.Reason)}
+	return &unreachableError{fmt.Errorf("%w: %s", errFailed, m.Reason)}
 }
 
 // refusal is the answer that tells an error.
@@ -264,6 +285,9 @@ func (d *Drafts) Answer(ctx context.Context, from string, data []byte) ([]byte, 
 	}
 	if !d.shelf.known().isOf(m.Cluster) {
 		return nil, errCluster
+	}
+	if !d.shelf.known().canBe(m, d.cfg.Now()) {
+		return nil, errMessage
 	}
 	if err := d.heed(ctx, m); err != nil {
 		return nil, err
@@ -363,7 +387,7 @@ func (d *Drafts) putFor(ctx context.Context, m message) (a message, err error) {
 			return a, errMessage
 		}
 	}
-	if n := len(next.draft.Edits); n > config.MaxDraftEdits {
+	if next.draft.Check() != nil {
 		return a, errMessage
 	}
 	made, kept, err := d.serve(ctx, write{id: m.ID, write: m.Write, isNew: m.New, of: m.Cluster, base: m.Base, next: next})

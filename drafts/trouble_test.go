@@ -2,12 +2,15 @@ package drafts_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"thalassa/cluster/config"
+	"thalassa/lb"
 )
 
 // A question that comes twice, since its answer was lost, is one write.
@@ -117,4 +120,63 @@ func TestAWrongClock(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A keeper whose disk is full keeps the drafts no more, and the error at its own node names it.
+func TestAFullDisk(t *testing.T) {
+	with(t, func(t *testing.T, f *fleet) {
+		t.Helper()
+		f.begin(t, "n1", "a")
+		keeper, saves := f.keeper(t), 0
+		other := f.but(keeper)
+		f.hook(func(node string, _ map[string][]byte) error {
+			if node != keeper {
+				return nil
+			}
+			saves++
+			return errors.New("no space left on device")
+		})
+		begun := time.Now()
+		f.edit(t, other, "a", "one")
+		if took := time.Since(begun); took > time.Second || saves > 3 {
+			t.Errorf("it took %s and %d writes of the full disk", took, saves)
+		}
+		f.edit(t, other, "a", "two")
+		f.shows(t, "a", []string{"one", "two"}, other)
+		for what, err := range map[string]error{
+			"an edit": func() error { _, err := f.at(keeper).Update(t.Context(), "a", add("x")); return err }(),
+			"a read":  func() error { _, err := f.at(keeper).Draft(t.Context(), "a"); return err }(),
+		} {
+			if down, ok := errors.AsType[*lb.UnavailableError](err); !ok || !strings.Contains(down.What, keeper) || !strings.Contains(down.What, "no space left") {
+				t.Errorf("%s at the node with the full disk: %v", what, err)
+			}
+		}
+		f.hook(nil)
+		f.shows(t, "a", []string{"one", "two"}, f.names...)
+	})
+}
+
+// A keeper whose disk hangs is no error of the agent; a request that its caller ends says so.
+func TestADiskHangs(t *testing.T) {
+	with(t, func(t *testing.T, f *fleet) {
+		t.Helper()
+		f.begin(t, "n1", "a")
+		goOn := make(chan struct{})
+		f.hook(func(string, map[string][]byte) error { <-goOn; return nil })
+		keeper := f.keeper(t)
+		go func() { _, _ = f.at(keeper).Update(context.Background(), "a", add("w")) }()
+		time.Sleep(time.Millisecond)
+		if _, err := f.at(keeper).Update(t.Context(), "a", add("x")); !errors.As(err, new(*lb.UnavailableError)) {
+			t.Errorf("%T %v", err, err)
+		}
+		now, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := f.at(keeper).Update(now, "a", add("x")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%T %v", err, err)
+		}
+		f.hook(nil)
+		close(goOn)
+		time.Sleep(time.Minute)
+		f.edit(t, f.but(keeper), "a", "two")
+	})
 }

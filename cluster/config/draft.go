@@ -137,7 +137,7 @@ func (d Draft) With(configuration *cibxml.Element, version string, edits []Edit,
 	}
 	out.Changed = now
 	out.setBase(configuration, view)
-	return out, out.check()
+	return out, out.Check()
 }
 
 // Without is the draft without one of its edits. Others may need it: the error is then that of
@@ -230,7 +230,8 @@ func (d Draft) Changes(configuration *cibxml.Element, version string) ([]Edit, e
 	return append(edits, d.edits()...), nil
 }
 
-func (d Draft) check() error {
+// Check refuses a draft that is larger than one may be. The error is an *lb.ConflictError.
+func (d Draft) Check() error {
 	size := 0
 	for _, e := range d.Edits {
 		size += len(e.Edit.Body)
@@ -238,6 +239,8 @@ func (d Draft) check() error {
 	switch {
 	case len(d.Edits) > MaxDraftEdits:
 		return &lb.ConflictError{ID: d.Name(), Reason: fmt.Sprintf("would have more than %d edits: commit or drop it first", MaxDraftEdits)}
+	case len(d.Inject) > cluster.MaxInjections:
+		return &lb.ConflictError{ID: d.Name(), Reason: fmt.Sprintf("would suppose more than %d events: remove some first", cluster.MaxInjections)}
 	case size > maxDraftBytes:
 		return &lb.ConflictError{ID: d.Name(), Reason: fmt.Sprintf("would be larger than %d bytes: commit or drop it first", maxDraftBytes)}
 	}
