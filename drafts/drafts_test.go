@@ -57,6 +57,9 @@ func (f *fleet) shows(t *testing.T, id string, want []string, nodes ...string) {
 	}
 }
 
+// later lets time pass in the bubble of a test.
+func later(after time.Duration) { time.Sleep(after) }
+
 func isMissing(err error) bool { return errors.As(err, new(*lb.NotFoundError)) }
 
 func TestADraftIsOnAllNodes(t *testing.T) {

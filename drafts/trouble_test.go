@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func TestAQuestionComesTwice(t *testing.T) {
 		f.twice = true
 		f.mu.Unlock()
 		for i, node := range f.names {
-			if d := f.begin(t, node, ""); d.ID != fmt.Sprint(i+1) {
+			if d := f.begin(t, node, ""); d.ID != strconv.Itoa(i+1) {
 				t.Errorf("%s begins %s", node, d.ID)
 			}
 			f.edit(t, node, "x", node)
@@ -68,7 +69,7 @@ func TestAWriteIsMadeAgain(t *testing.T) {
 		if err := f.at(other).Delete(t.Context(), "a", nil); err == nil {
 			f.split(false)
 			f.start(keeper)
-			time.Sleep(time.Minute)
+			later(time.Minute)
 		} else {
 			t.Fatal(err)
 		}
@@ -89,7 +90,7 @@ func TestAWrongClock(t *testing.T) {
 				for _, id := range []string{"first", "a"} {
 					f.begin(t, "n1", id)
 				}
-				time.Sleep(time.Minute)
+				later(time.Minute)
 				f.kill("n1")
 				f.split(false, "n1")
 				if err := f.at("n3").Delete(t.Context(), "first", nil); err != nil {
@@ -103,7 +104,7 @@ func TestAWrongClock(t *testing.T) {
 					t.Fatal(err)
 				}
 				f.start("n3")
-				time.Sleep(time.Minute)
+				later(time.Minute)
 				for _, node := range []string{"n2", "n3"} {
 					if d := f.disks[node].copy(); len(d.ends) != 2 || strings.Contains(string(d.state), "forgotten") {
 						t.Errorf("%s knows %d ends, %s", node, len(d.ends), d.state)
@@ -111,7 +112,7 @@ func TestAWrongClock(t *testing.T) {
 				}
 				f.start("n1")
 				f.split(false)
-				time.Sleep(time.Minute)
+				later(time.Minute)
 				for _, node := range f.names {
 					if list := f.ids(t, node); len(list) > 0 {
 						t.Errorf("%s shows %q", node, list)
@@ -165,7 +166,7 @@ func TestADiskHangs(t *testing.T) {
 		f.hook(func(string, map[string][]byte) error { <-goOn; return nil })
 		keeper := f.keeper(t)
 		go func() { _, _ = f.at(keeper).Update(context.Background(), "a", add("w")) }()
-		time.Sleep(time.Millisecond)
+		later(time.Millisecond)
 		if _, err := f.at(keeper).Update(t.Context(), "a", add("x")); !errors.As(err, new(*lb.UnavailableError)) {
 			t.Errorf("%T %v", err, err)
 		}
@@ -176,7 +177,7 @@ func TestADiskHangs(t *testing.T) {
 		}
 		f.hook(nil)
 		close(goOn)
-		time.Sleep(time.Minute)
+		later(time.Minute)
 		f.edit(t, f.but(keeper), "a", "two")
 	})
 }
