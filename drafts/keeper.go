@@ -358,13 +358,19 @@ func (t *turn) number() string {
 	}
 }
 
+// name gives a new draft without an ID one: that which the same write has begun already, or a number.
+func (t *turn) name(w *write) {
+	if !w.isNew || w.id != "" {
+		return
+	}
+	if w.id = t.begunBy(w.write); w.id == "" {
+		w.id = t.number()
+	}
+}
+
 // admit looks whether a write can be made, gives the draft an ID, and returns what is there; nil: nothing.
 func (t *turn) admit(w *write) (*entry, error) {
-	if w.isNew && w.id == "" {
-		if w.id = t.begunBy(w.write); w.id == "" {
-			w.id = t.number()
-		}
-	}
+	t.name(w)
 	e, err := t.entry(w.id)
 	known := err == nil
 	if err != nil && !errors.As(err, new(*lb.NotFoundError)) {
