@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +21,9 @@ import (
 // was lost before the job began. commitLost is for a node that is not online. The agent of another one
 // may be asking Pacemaker's scheduler first, which has 10 minutes in a large cluster.
 const commitLost, commitSilent = time.Minute, 15 * time.Minute
+
+// holdWithin is how long a job waits until the draft that it commits says that it writes now.
+const holdWithin = 5 * time.Second
 
 // goingCommits are those that this agent carries out now. All methods may be called concurrently.
 type goingCommits struct {
@@ -98,8 +100,8 @@ func (k draftCommits) isLost(commit *config.Committing) bool {
 		return !k.going.has(commit.ID)
 	}
 	age := k.now().Sub(commit.Begun).Abs()
-	isOnline := slices.ContainsFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == commit.Node && n.State == "online" })
-	return age > commitSilent || age > commitLost && !isOnline
+	node := v.NodeNamed(commit.Node)
+	return age > commitSilent || age > commitLost && !node.IsOnline() && node.State != "pending"
 }
 
 // settled is a draft after its commit, if one was begun and is over: it is dropped, which is an
@@ -178,12 +180,13 @@ func (h clusterDraftHandlers) claimed(c echo.Context, d config.Draft, o cluster.
 // write, the draft says so. If somebody has taken the commit for lost, nothing is changed.
 func (h clusterDraftHandlers) held(ctx context.Context, d config.Draft) context.Context {
 	var noted atomic.Bool
-	lasting := context.WithoutCancel(ctx) // the job goes on without its request
 	return permit.With(ctx, func() error {
 		if err := permit.Check(ctx); err != nil || noted.Load() {
 			return err
 		}
-		_, err := h.drafts.Update(lasting, d.ID, func(now config.Draft) (config.Draft, error) {
+		noting, cancel := context.WithTimeout(ctx, holdWithin) // other jobs wait meanwhile
+		defer cancel()
+		_, err := h.drafts.Update(noting, d.ID, func(now config.Draft) (config.Draft, error) {
 			if !now.Commit.Is(d.Commit) {
 				return now, &lb.ConflictError{ID: d.Name(), Reason: "is not being committed by job/" + d.Commit.Job + " any more: another agent has taken that for lost"}
 			}
@@ -242,18 +245,30 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	if h.isRepeated(ctx, o) {
 		return h.repeated(c, edits, wait, o)
 	}
+	end := h.commits.going.begin(o.Commit) // before anybody can see it
 	if d, err = h.claimed(c, d, o); err != nil {
+		end()
 		return err
 	}
-	end := h.commits.going.begin(o.Commit)
-	out, j, err := h.configure(h.held(ctx, d), edits, wait, o)
-	if j.ID == "" && ctx.Err() != nil { // its job goes on, and may not have begun yet
-		time.AfterFunc(commitSilent, end)
-	} else {
-		end()
+	type answer struct {
+		out config.Outcome
+		job cluster.Job
+		err error
 	}
-	h.ended(context.WithoutCancel(ctx), d, j, ctx.Err() == nil)
-	return h.answered(c, out, j, err)
+	answers := make(chan answer, 1)
+	go func() { // to its end, also if nobody waits for that any more
+		defer end()
+		lasting := context.WithoutCancel(ctx)
+		out, j, err := h.configure(h.held(lasting, d), edits, wait, o)
+		h.ended(lasting, d, j)
+		answers <- answer{out, j, err}
+	}()
+	select {
+	case a := <-answers:
+		return h.answered(c, a.out, a.job, a.err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // repeated answers with what the job of an order has done, which was begun before.
@@ -276,16 +291,16 @@ func (h clusterDraftHandlers) answered(c echo.Context, out config.Outcome, j clu
 	return h.committed(c, out)
 }
 
-// ended drops or releases a draft after its commit. isOver: the caller has an answer; else the job may
-// go on. If it fails, whoever asks for the draft next does it.
-func (h clusterDraftHandlers) ended(ctx context.Context, d config.Draft, j cluster.Job, isOver bool) {
+// ended drops or releases a draft after its commit, of which the job is known, or has not begun. If it
+// fails, whoever asks for the draft next does it.
+func (h clusterDraftHandlers) ended(ctx context.Context, d config.Draft, j cluster.Job) {
 	isMine := d.Commit.IsBy(j)
 	var err error
 	switch {
 	case isMine && j.IsMade():
 		_, err = h.commits.dropped(ctx, d)
 	case isMine && !j.Over():
-	case isMine || isOver:
+	default:
 		_, err = h.commits.released(ctx, d)
 	}
 	if err != nil && !errors.As(err, new(*lb.NotFoundError)) {
@@ -315,7 +330,7 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 		return err
 	}
 	setJob(c, j)
-	h.ended(context.WithoutCancel(ctx), d, j, true)
+	h.ended(context.WithoutCancel(ctx), d, j)
 	switch {
 	case !j.IsMade() && j.Changed == nil:
 		return &lb.ConflictError{ID: d.Name(), Reason: "may have been committed by job/" + j.ID + ", which does not know; look at the configuration: " + j.Result}

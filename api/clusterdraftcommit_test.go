@@ -3,7 +3,10 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"thalassa/api/apitest"
 	"thalassa/cluster"
 	"thalassa/cluster/config"
+	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
 
@@ -97,13 +101,13 @@ func TestACommitThatIsRefused(t *testing.T) {
 	s.get("/cluster/drafts/a").refused(t, 404, "not_found")
 }
 
-// twoAgents are those of n1 and n2, which have the same drafts. The second does not hear of jobs, and its
-// clock is ahead.
+// twoAgents are those of n1, which is in standby, and n2, which have the same drafts. The second does not
+// hear of jobs, and its clock is ahead.
 func twoAgents(t *testing.T, ahead time.Duration) (first, second *fixture, c *apitest.Cluster, kept *apitest.ClusterDrafts) {
 	t.Helper()
 	c, kept = apitest.NewCluster(), &apitest.ClusterDrafts{}
 	other := apitest.NewCluster()
-	other.Change(func(v *cluster.Status) { v.Self = "n2" })
+	other.Change(func(v *cluster.Status) { v.Self, v.Nodes[0].State = "n2", "standby" })
 	first = newFixture(t, inCluster(c), func(cfg *api.Config) { cfg.ClusterDrafts = kept })
 	second = newFixture(t, inCluster(other), func(cfg *api.Config) {
 		cfg.ClusterDrafts, cfg.Now = kept, func() time.Time { return time.Now().Add(ahead) }
@@ -322,7 +326,8 @@ func TestACommitIsFollowed(t *testing.T) {
 type meddled struct {
 	*apitest.ClusterDrafts
 	before  func()
-	refused error // of Delete
+	after   func(config.Draft) // right after an update, when others can read it already
+	refused error              // of Delete
 }
 
 func (m *meddled) meddle() {
@@ -334,7 +339,11 @@ func (m *meddled) meddle() {
 
 func (m *meddled) Update(ctx context.Context, id string, change func(config.Draft) (config.Draft, error)) (config.Draft, error) {
 	m.meddle()
-	return m.ClusterDrafts.Update(ctx, id, change)
+	d, err := m.ClusterDrafts.Update(ctx, id, change)
+	if err == nil && m.after != nil {
+		m.after(d)
+	}
+	return d, err
 }
 
 func (m *meddled) Delete(ctx context.Context, id string, check func(config.Draft) error) error {
@@ -343,6 +352,76 @@ func (m *meddled) Delete(ctx context.Context, id string, check func(config.Draft
 		return m.refused
 	}
 	return m.ClusterDrafts.Delete(ctx, id, check)
+}
+
+// A commit is not taken for lost by who reads the draft as soon as it says that it is being committed.
+func TestACommitThatBegins(t *testing.T) {
+	t.Parallel()
+	kept, seen := &meddled{ClusterDrafts: &apitest.ClusterDrafts{}}, 0
+	s := newFixture(t, inCluster(apitest.NewCluster()), func(cfg *api.Config) { cfg.ClusterDrafts = kept })
+	s.do("POST", "/cluster/drafts", `{"id":"a"}`).wants(t, 201, nil)
+	s.do("PUT", "/cluster/config/tags/t?draft=a", `{"objects":["vip"]}`).wants(t, 200, nil)
+	kept.after = func(d config.Draft) {
+		if d.Commit == nil || d.Commit.Writing {
+			return
+		}
+		seen++
+		var shown draftShown
+		if s.get("/cluster/drafts/a").wants(t, 200, &shown); shown.Commit == "" {
+			t.Error("the commit is taken for lost")
+		}
+		s.do("PUT", lateEdit, `{"objects":["vip"]}`).refused(t, 409, "conflict")
+	}
+	s.do("POST", "/cluster/drafts/a/commit", "").wants(t, 200, nil)
+	if seen != 1 {
+		t.Errorf("the draft was looked at %d times", seen)
+	}
+}
+
+// hesitant is a cluster that refuses a change when it has thought for long.
+type hesitant struct {
+	*apitest.Cluster
+
+	begun, refuse chan struct{}
+}
+
+func (c *hesitant) Configure(ctx context.Context, _ []config.Edit, _ time.Duration, _ cluster.Order) (config.Outcome, cluster.Job, error) {
+	close(c.begun)
+	select {
+	case <-ctx.Done(): // whoever has asked has gone, and the job goes on
+		return config.Outcome{}, cluster.Job{}, ctx.Err()
+	case <-c.refuse:
+		return config.Outcome{}, cluster.Job{}, &lb.ConflictError{ID: "tags/t", Reason: "has changed"}
+	}
+}
+
+// A commit that is refused after its client has gone leaves a draft that can be changed.
+func TestACommitWithoutItsClient(t *testing.T) {
+	t.Parallel()
+	c := &hesitant{Cluster: apitest.NewCluster(), begun: make(chan struct{}), refuse: make(chan struct{})}
+	s := newFixture(t, inCluster(c.Cluster), func(cfg *api.Config) { cfg.ClusterConfiguration = c })
+	s.do("POST", "/cluster/drafts", `{"id":"a"}`).wants(t, 201, nil)
+	s.do("PUT", "/cluster/config/tags/t?draft=a", `{"objects":["vip"]}`).wants(t, 200, nil)
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-c.begun
+		leave()
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/cluster/drafts/a/commit", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := roundTrip(req); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.do("PUT", lateEdit, `{"objects":["vip"]}`).refused(t, 409, "conflict")
+	close(c.refuse)
+	testkit.Eventually(t, patience, func() error {
+		if r := s.do("PUT", lateEdit, `{"objects":["vip"]}`); r.status != 200 {
+			return fmt.Errorf("%d %s", r.status, r.body)
+		}
+		return nil
+	})
 }
 
 // What a drop and a commit need is looked at again in their write.

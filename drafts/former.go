@@ -60,7 +60,7 @@ func (s *shelf) enter(ctx context.Context, cluster string) (moved bool, err erro
 	moved = was.Cluster != "" && was.Cluster != cluster
 	if moved {
 		n := len(s.ids())
-		s.log.WarnContext(ctx, "drafts of the cluster: this node is in another cluster now; the drafts of the former one are set aside, and come back if it returns there", "drafts", n)
+		s.log.WarnContext(ctx, "drafts of the cluster: this node is in another cluster now; or has another corosync key; the drafts of the former one are set aside, come back with its key, and are deleted with a third one", "drafts", n)
 	}
 	for err = errStale; errors.Is(err, errStale); {
 		if moved {

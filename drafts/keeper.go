@@ -105,7 +105,10 @@ func (d *Drafts) List(ctx context.Context) ([]config.Draft, error) {
 // shown is a draft with the nodes that are known to have it.
 func (d *Drafts) shown(e entry, kept []string) config.Draft {
 	self, keeper := d.cfg.Self(), d.shelf.known().Keeper
-	nodes := map[string]bool{self: true}
+	nodes := map[string]bool{}
+	if m, known := d.shelf.mark(e.id); known && m.version.has(e.version) { // else its disk may be full
+		nodes[self] = true
+	}
 	for _, node := range kept {
 		nodes[node] = true
 	}

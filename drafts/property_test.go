@@ -24,7 +24,6 @@ type tally struct {
 	alone   map[string][]string // those that one agent alone had → nodes
 	dropped map[string]bool     // messages of drafts
 	seen    map[string]bool     // edits that were in a draft when it was dropped, and may be gone
-	unsure  map[string]bool     // drafts that were perhaps dropped
 }
 
 // TestNoAcknowledgedEditIsLost has writers on three agents that die, return and are split, and looks
@@ -55,7 +54,7 @@ func writeInTrouble(t *testing.T, seed uint64) {
 	f := newFleet(t, "n1", "n2", "n3")
 	defer f.stop()
 	f.rng = rand.New(rand.NewPCG(seed, 1))
-	told := &tally{edits: map[string]string{}, alone: map[string][]string{}, dropped: map[string]bool{}, seen: map[string]bool{}, unsure: map[string]bool{}}
+	told := &tally{edits: map[string]string{}, alone: map[string][]string{}, dropped: map[string]bool{}, seen: map[string]bool{}}
 	var writers sync.WaitGroup
 	end := time.Now().Add(2 * time.Minute)
 	for i := range 4 {
@@ -108,20 +107,13 @@ func (o *tally) write(t *testing.T, f *fleet, rng *rand.Rand, writer int, end ti
 		id, text := fmt.Sprintf("d%d", rng.IntN(4)), fmt.Sprintf("w%d-%d", writer, n)
 		switch k := rng.IntN(20); {
 		case k == 0:
-			var had []string
-			d, err := at.Draft(t.Context(), id)
-			if err == nil {
-				had = texts(d)
-				err = at.Delete(t.Context(), id, nil)
-			}
+			var last config.Draft // as it is dropped
+			err := at.Delete(t.Context(), id, func(d config.Draft) error { last = d; return nil })
 			o.mu.Lock()
 			if err == nil {
-				o.dropped[d.Message] = true
+				o.dropped[last.Message] = true
 			}
-			if _, gone := errors.AsType[*lb.NotFoundError](err); !gone {
-				o.unsure[id] = true // others may have edited it between
-			}
-			for _, e := range had {
+			for _, e := range texts(last) { // also after an error: it may be dropped
 				o.seen[e] = true
 			}
 			o.mu.Unlock()
@@ -194,7 +186,7 @@ func (o *tally) check(t *testing.T, f *fleet) {
 	}
 	lost := 0
 	for text, id := range o.edits {
-		if !found[text] && !o.seen[text] && !o.unsure[id] {
+		if !found[text] && !o.seen[text] {
 			lost++
 			t.Errorf("edit %s of %s was acknowledged (alone: %v) and is lost", text, id, o.alone[text])
 		}

@@ -387,8 +387,8 @@ func (d *Drafts) putFor(ctx context.Context, m message) (a message, err error) {
 			return a, errMessage
 		}
 	}
-	if next.draft.Check() != nil {
-		return a, errMessage
+	if err := next.draft.Check(); err != nil {
+		return a, err
 	}
 	made, kept, err := d.serve(ctx, write{id: m.ID, write: m.Write, isNew: m.New, of: m.Cluster, base: m.Base, next: next})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,6 +155,29 @@ func TestAFullDisk(t *testing.T) {
 		}
 		f.hook(nil)
 		f.shows(t, "a", []string{"one", "two"}, f.names...)
+	})
+}
+
+// A node whose disk is full does not say that it has what the keeper has stored.
+func TestAFullDiskOfAnotherNode(t *testing.T) {
+	with(t, func(t *testing.T, f *fleet) {
+		t.Helper()
+		f.begin(t, "n1", "a")
+		full := f.but(f.keeper(t))
+		f.hook(func(node string, drafts map[string][]byte) error {
+			if node == full && len(drafts) > 0 {
+				return errors.New("no space left on device")
+			}
+			return nil
+		})
+		d, err := f.at(full).Update(t.Context(), "a", add("x"))
+		if err != nil || slices.Contains(d.Kept, full) || len(d.Kept) == 0 {
+			t.Errorf("%s has no space, and the draft is kept by %v: %v", full, d.Kept, err)
+		}
+		f.hook(nil)
+		if d, err := f.at(full).Update(t.Context(), "a", add("y")); err != nil || !slices.Contains(d.Kept, full) {
+			t.Errorf("there is space again, and the draft is kept by %v: %v", d.Kept, err)
+		}
 	})
 }
 

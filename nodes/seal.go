@@ -97,6 +97,7 @@ func fresh() string { return rand.Text() }
 // Bounds of challenges.
 const (
 	nonceLife = 30 * time.Second
+	// Used nonces are remembered for twice their life, in case the clock is set back.
 	// maxUsed is how many used nonces are known, and maxDrafted how many of messages about drafts, of
 	// which there are more: they do not shut out the rest.
 	maxUsed, maxDrafted = 4096, 16384
@@ -156,7 +157,7 @@ func (c *challenges) use(nonce, verb string) bool {
 	now := c.now()
 	if len(pool) >= most || now.Sub(c.swept).Abs() >= nonceLife {
 		for _, used := range []map[string]time.Time{c.used, c.drafted} {
-			maps.DeleteFunc(used, func(_ string, at time.Time) bool { return now.Sub(at).Abs() >= nonceLife })
+			maps.DeleteFunc(used, func(_ string, at time.Time) bool { return now.Sub(at).Abs() >= 2*nonceLife })
 		}
 		c.swept = now
 	}

@@ -60,6 +60,9 @@ func TestChallenges(t *testing.T) {
 	if c.knows(nonce) {
 		t.Error("an old one counts")
 	}
+	if c.use(nonce, Stop) { // the clock may be set back yet
+		t.Error("a used one is forgotten as soon as it is old")
+	}
 	for _, forged := range []string{"", "00", strings.Repeat("0", 64), nonce[:62] + "00", newChallenges(func() time.Time { return now }).next()} {
 		if c.knows(forged) {
 			t.Errorf("%q counts", forged)
@@ -82,7 +85,7 @@ func TestChallenges(t *testing.T) {
 	if len(c.used) != maxUsed {
 		t.Errorf("%d nonces are kept", len(c.used))
 	}
-	now = now.Add(nonceLife) // none of them counts any more
+	now = now.Add(2 * nonceLife) // none of them counts any more
 	if !c.use(c.next(), Stop) || len(c.used) != 1 || !c.use(c.next(), Drafts) || len(c.drafted) != 1 {
 		t.Errorf("%d nonces and %d of drafts are kept after their time", len(c.used), len(c.drafted))
 	}
