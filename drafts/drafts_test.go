@@ -331,6 +331,8 @@ func TestANodeIsAwayForLong(t *testing.T) {
 		if err := f.at("n2").Delete(t.Context(), "a", nil); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Minute)
+		f.kill("n3") // one agent alone is faster
 		for range 1001 {
 			time.Sleep(time.Millisecond)
 			d := f.begin(t, "n2", "")
@@ -343,6 +345,7 @@ func TestANodeIsAwayForLong(t *testing.T) {
 		}
 		f.begin(t, "n2", "b")
 		f.start("n1")
+		f.start("n3")
 		f.split(false)
 		time.Sleep(time.Minute)
 		for _, node := range f.names {
@@ -358,7 +361,9 @@ func TestOlderAgents(t *testing.T) {
 	with(t, func(t *testing.T, f *fleet) {
 		t.Helper()
 		f.mu.Lock()
+		f.mu.Lock()
 		f.old["n1"], f.old["n2"] = true, true
+		f.mu.Unlock()
 		f.mu.Unlock()
 		f.begin(t, "n3", "a")
 		if d := f.edit(t, "n3", "a", "one"); !slices.Equal(d.Kept, []string{"n3"}) {

@@ -31,7 +31,7 @@ type tally struct {
 // seeds, which are the names of its parts; DRAFTS_SEED=n repeats one.
 func TestNoAcknowledgedEditIsLost(t *testing.T) {
 	t.Parallel()
-	seeds := []uint64{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()}
+	seeds := []uint64{rand.Uint64(), rand.Uint64()}
 	if testing.Short() {
 		seeds = seeds[:1]
 	}
@@ -53,7 +53,9 @@ func writeInTrouble(t *testing.T, seed uint64) {
 	t.Helper()
 	f := newFleet(t, "n1", "n2", "n3")
 	defer f.stop()
+	f.mu.Lock() // the agents ask each other already
 	f.rng = rand.New(rand.NewPCG(seed, 1))
+	f.mu.Unlock()
 	told := &tally{edits: map[string]string{}, alone: map[string][]string{}, dropped: map[string]bool{}, seen: map[string]bool{}}
 	var writers sync.WaitGroup
 	end := time.Now().Add(2 * time.Minute)
