@@ -361,9 +361,7 @@ func TestOlderAgents(t *testing.T) {
 	with(t, func(t *testing.T, f *fleet) {
 		t.Helper()
 		f.mu.Lock()
-		f.mu.Lock()
 		f.old["n1"], f.old["n2"] = true, true
-		f.mu.Unlock()
 		f.mu.Unlock()
 		f.begin(t, "n3", "a")
 		if d := f.edit(t, "n3", "a", "one"); !slices.Equal(d.Kept, []string{"n3"}) {
