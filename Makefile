@@ -69,7 +69,7 @@ YARDSTICKS := (cd tools && go test ./yardsticks)
 tested = THALASSA_ARTIFACTS=$(CURDIR)/bin/test/artifacts $(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages "$(2)" \
 	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
 	  --rerun-fails-report bin/test/again-$(1) --jsonfile-timing-events bin/test/$(1).json -- \
-	  -race -ldflags=-w -timeout 40m $(3) | $(LISTED)
+	  -race -ldflags=-w -timeout 60m $(3) | $(LISTED)
 
 # Package e2e takes longest by far: most of its tests run alone, because they measure. When
 # everything is tested, the other packages run beside it: haproxy, which mostly waits for HAProxy,

@@ -134,14 +134,23 @@ func (n setup) keepConf() error {
 	return errors.Join(safefile.Sync(n.cfg.Corosync), n.journal.save())
 }
 
-// isSame reports whether two names are those of one file, or of one symbolic link.
+// isSame reports whether two names are those of one file, or of one symbolic link. In an overlay file
+// system, those of one file can look like two with the same content.
 func isSame(a, b string) (bool, error) {
 	one, err := os.Lstat(a)
 	if err != nil {
 		return false, err
 	}
 	other, err := os.Lstat(b)
-	return err == nil && os.SameFile(one, other), err
+	if err != nil || os.SameFile(one, other) || !one.Mode().IsRegular() || one.Mode() != other.Mode() {
+		return err == nil && os.SameFile(one, other), err
+	}
+	text, err := safefile.Read(a, maxConf)
+	if err != nil {
+		return false, err
+	}
+	kept, err := safefile.Read(b, maxConf)
+	return err == nil && bytes.Equal(text, kept), err
 }
 
 func writeConf(path string, data []byte) error {

@@ -98,6 +98,26 @@ func TestLargeExample(t *testing.T) {
 	}
 }
 
+// A command that was killed after it had kept the former corosync.conf is followed by another one, also in
+// an overlay file system, in which the two names look like two files. Another file of that name stays.
+func TestFormerConfIsThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	path := w.path(1, "etc/corosync.conf")
+	mustNot(t, os.WriteFile(path, []byte(shipped), 0o644))
+	mustNot(t, os.WriteFile(path+".before-thalassa", []byte(shipped), 0o644))
+	mustNot(t, bootstrap.Init(t.Context(), w.config(1), founding(1)))
+	w.isComplete(t, 1)
+	mustNot(t, bootstrap.Leave(t.Context(), w.config(1)))
+	if got := w.read(t, 1, "etc/corosync.conf"); got != shipped || w.exists(1, "etc/corosync.conf.before-thalassa") {
+		t.Errorf("got %q", got)
+	}
+	mustNot(t, os.WriteFile(path+".before-thalassa", []byte(shipped+"# of the site\n"), 0o644))
+	if err := bootstrap.Init(t.Context(), w.config(1), founding(1)); err == nil || !strings.Contains(err.Error(), "before-thalassa") {
+		t.Errorf("another file: %v", err)
+	}
+}
+
 // The former corosync.conf comes back as it was: with its mode, and as a symbolic link.
 func TestFormerConf(t *testing.T) {
 	t.Parallel()
