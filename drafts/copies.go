@@ -22,8 +22,8 @@ const (
 	lookAgain = 30 * time.Second
 )
 
-// replicate sends a copy of an entry of a cluster to all others, and returns those that have it when one does and
-// the rest had a moment, or when none will. moved: another one is the keeper.
+// replicate sends a copy of an entry of a cluster to all others, and returns those that have it when one
+// does and the rest had a moment, or when none will. moved: another one is the keeper.
 func (d *Drafts) replicate(ctx context.Context, of string, e entry) (kept []string, moved bool) {
 	doc, err := encode(e)
 	if err != nil {
@@ -44,10 +44,7 @@ func (d *Drafts) replicate(ctx context.Context, of string, e entry) (kept []stri
 		d.begin(func() {
 			copying, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
 			defer cancel()
-			a, err := d.ask(copying, node, message{Ask: askCopy, Cluster: of, Entries: []json.RawMessage{doc}})
-			if err == nil {
-				err = a.failure()
-			}
+			_, err := d.question(copying, node, message{Ask: askCopy, Cluster: of, Entries: []json.RawMessage{doc}})
 			if err == nil {
 				d.tell(node, []entry{e})
 			} else if !errors.Is(err, errMoved) {

@@ -116,16 +116,27 @@ func (e entry) content() []byte {
 	return data
 }
 
+// compare is more than 0 if the entry keeps its ID rather than another one of the same: the one that was
+// dropped last, else the one that has all of the other, else the newer one.
+func (e entry) compare(o entry) int {
+	if n := e.dropped.Compare(o.dropped); n != 0 { // zero: it is there
+		return n
+	}
+	switch has, isIn := o.isIn(e), e.isIn(o); {
+	case has && !isIn:
+		return 1
+	case isIn && !has:
+		return -1
+	}
+	return cmp.Or(e.draft.Begun.Compare(o.draft.Begun), e.draft.Changed.Compare(o.draft.Changed), strings.Compare(e.version.String(), o.version.String()))
+}
+
 // resolved are the entries that take the place of two of the same ID, none of which has all writes of
 // the other: the one that keeps the ID, with the version of both, and a copy of the other under a name
 // of its own, if it would be lost. Every keeper comes to the same result. What was dropped stays dropped.
 func resolved(a, b entry) (kept entry, other *entry) {
-	order := cmp.Or(
-		compareBool(!a.isThere(), !b.isThere()), a.dropped.Compare(b.dropped), compareBool(b.isIn(a), a.isIn(b)),
-		a.draft.Begun.Compare(b.draft.Begun), a.draft.Changed.Compare(b.draft.Changed), strings.Compare(a.version.String(), b.version.String()),
-	)
 	kept, lost := a, b
-	if order < 0 {
+	if a.compare(b) < 0 {
 		kept, lost = b, a
 	}
 	if lost.isThere() && !lost.isIn(kept) {
@@ -151,16 +162,6 @@ const (
 
 func cut(text string) string {
 	return strings.ToValidUTF8(strings.TrimSpace(text[:min(len(text), maxMessage)]), "")
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }
 
 // An entryDoc is an entry in JSON, in the database and between agents. It has the secrets that the

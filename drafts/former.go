@@ -3,6 +3,7 @@ package drafts
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,20 +27,6 @@ func (s state) isOf(cluster string) bool {
 	return cluster == "" || s.Cluster == "" || s.Cluster == cluster
 }
 
-// Bounds of what another agent may say: by how much a number may be higher than here, how far a time
-// may be ahead, and the longest name of a node.
-const (
-	maxJump  = 1 << 32
-	maxAhead = 366 * 24 * time.Hour
-	maxNode  = 255
-)
-
-// canBe reports whether what another agent knows beside the drafts can be true.
-func (s state) canBe(m message, now time.Time) bool {
-	return (m.Term <= s.Term || m.Term-s.Term <= maxJump) && (m.Last <= s.Last || m.Last-s.Last <= maxJump) &&
-		m.Forgotten.Sub(now) <= maxAhead && len(m.Keeper) <= maxNode && (m.Term == 0 || m.Keeper != "")
-}
-
 // enter makes the drafts those of the cluster in which this node is, and reports whether they were of
 // another one. Those are set aside, of one cluster at most, and come back with it. After an error,
 // the next call goes on.
@@ -60,7 +47,7 @@ func (s *shelf) enter(ctx context.Context, cluster string) (moved bool, err erro
 	moved = was.Cluster != "" && was.Cluster != cluster
 	if moved {
 		n := len(s.ids())
-		s.log.WarnContext(ctx, "drafts of the cluster: this node is in another cluster now; or has another corosync key; the drafts of the former one are set aside, come back with its key, and are deleted with a third one", "drafts", n)
+		s.log.WarnContext(ctx, "drafts of the cluster: this node is in another cluster, or corosync has another key; the former drafts are set aside: they come back with the former key, and a third one deletes them", "drafts", n)
 	}
 	for err = errStale; errors.Is(err, errStale); {
 		if moved {
@@ -118,15 +105,11 @@ func (s *shelf) isSettled(cluster string) bool {
 func (s *shelf) setAside(ctx context.Context, cluster string) error {
 	for {
 		s.mu.Lock()
-		ids := make([]string, 0, len(s.index))
-		for id := range s.index {
-			ids = append(ids, id)
-		}
+		ids := slices.Sorted(maps.Keys(s.index))
 		s.mu.Unlock()
 		if len(ids) == 0 {
 			return nil
 		}
-		slices.Sort(ids)
 		err := s.change(ctx, func(t *turn) error {
 			size := 0
 			for _, id := range ids {
@@ -196,12 +179,7 @@ func (s *shelf) takeBack(ctx context.Context, cluster string) error {
 func (s *shelf) keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]string, 0, len(s.aside))
-	for key := range s.aside {
-		out = append(out, key)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(s.aside))
 }
 
 // errCluster is why a message is not taken over, or not sent.

@@ -69,6 +69,20 @@ type message struct {
 	Kept   []string `json:"kept,omitempty"`
 }
 
+// Bounds of what another agent may say: by how much a number may be higher than here, how far a time
+// may be ahead, and the longest name of a node.
+const (
+	maxJump  = 1 << 32
+	maxAhead = 366 * 24 * time.Hour
+	maxNode  = 255
+)
+
+// canBe reports whether what another agent knows beside the drafts can be true.
+func (s state) canBe(m message, now time.Time) bool {
+	return (m.Term <= s.Term || m.Term-s.Term <= maxJump) && (m.Last <= s.Last || m.Last-s.Last <= maxJump) &&
+		m.Forgotten.Sub(now) <= maxAhead && len(m.Keeper) <= maxNode && (m.Term == 0 || m.Keeper != "")
+}
+
 // A packer has what compresses messages, which is large, for the next one. It may be used concurrently.
 type packer struct{ writers sync.Pool }
 

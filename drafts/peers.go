@@ -204,6 +204,30 @@ func (p *peers) miss(list []entry) {
 	}
 }
 
+// absorb takes over entries of an agent that follows, unless check has an error, and notes what the
+// others lack then.
+func (p *peers) absorb(ctx context.Context, of string, list []entry, check func(t *turn) error) error {
+	var changed []entry
+	err := p.shelf.adopt(ctx, of, func(t *turn) error {
+		if err := check(t); err != nil {
+			return err
+		}
+		changed = nil
+		for _, e := range list {
+			more, err := t.absorb(e, p.cfg.Self())
+			if err != nil {
+				return err
+			}
+			changed = append(changed, more...)
+		}
+		return nil
+	})
+	if err == nil {
+		p.miss(changed)
+	}
+	return err
+}
+
 // begin begins a copy, for whose end Run waits.
 func (p *peers) begin(copying func()) {
 	p.mu.Lock()

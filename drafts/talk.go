@@ -146,22 +146,7 @@ func (d *Drafts) take(ctx context.Context, node string) error {
 	}
 	d.note(node, a.Has)
 	err = d.fetch(ctx, node, askTake, a.Has, func(of string, list []entry) error {
-		var changed []entry
-		err := d.shelf.adopt(ctx, of, func(t *turn) error {
-			changed = nil
-			for _, e := range list {
-				more, err := t.absorb(e, d.cfg.Self())
-				if err != nil {
-					return err
-				}
-				changed = append(changed, more...)
-			}
-			return nil
-		})
-		if err == nil {
-			d.miss(changed)
-		}
-		return err
+		return d.absorb(ctx, of, list, func(*turn) error { return nil })
 	})
 	has, _ = d.shelf.versions()
 	for id, v := range has {
@@ -351,26 +336,12 @@ func (d *Drafts) copied(ctx context.Context, from string, m message) error {
 
 // pushed takes over what another agent has sent.
 func (d *Drafts) pushed(ctx context.Context, m message) error {
-	var changed []entry
-	list := m.entries()
-	err := d.shelf.adopt(ctx, m.Cluster, func(t *turn) error {
+	return d.absorb(ctx, m.Cluster, m.entries(), func(t *turn) error {
 		if t.next.Keeper != d.cfg.Self() {
 			return errMoved
 		}
-		changed = nil
-		for _, e := range list {
-			more, err := t.absorb(e, d.cfg.Self())
-			if err != nil {
-				return err
-			}
-			changed = append(changed, more...)
-		}
 		return nil
 	})
-	if err == nil {
-		d.miss(changed)
-	}
-	return err
 }
 
 // putFor makes the write of another agent.

@@ -38,7 +38,7 @@ type Question struct {
 	Body string `json:"body,omitempty"`
 	Seal string `json:"seal"`
 
-	message []byte // as it is sent, or was received
+	message []byte // that Body is to carry; nil: there is none
 }
 
 // An Answer is a Report with its seal.
