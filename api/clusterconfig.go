@@ -39,7 +39,6 @@ type clusterConfigHandlers struct {
 
 	objects ClusterConfiguration // nil: this node is in no cluster
 	drafts  ClusterDrafts        // nil: there are none
-	jobs    ClusterJobs          // nil: there are none
 	commits draftCommits
 	now     func() time.Time
 	logger  *slog.Logger

@@ -204,7 +204,7 @@ func (h clusterDraftHandlers) held(ctx context.Context, d config.Draft) context.
 func (h clusterDraftHandlers) isRepeated(ctx context.Context, o cluster.Order) bool {
 	now, end := context.WithTimeout(ctx, 0)
 	defer end()
-	j, err := h.jobs.Job(now, o.JobID())
+	j, err := h.commits.jobs.Job(now, o.JobID())
 	return err == nil && !(j.Over() && j.Code == cluster.JobInterrupted && !j.IsMade())
 }
 
@@ -341,8 +341,7 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 	case j.State != cluster.JobDone:
 		return &lb.ConflictError{ID: "job/" + j.ID, Reason: j.Result}
 	}
-	out := config.Outcome{Epoch: j.Epochs.Before, Changes: orEmpty(j.Changes), Warnings: []string{}}
-	out.Predicted = cluster.Consequences{Actions: j.Predicted, Text: cluster.Summarize(j.Predicted)}
+	out := config.OutcomeOf(j)
 	if v, err := h.status(); err == nil {
 		out.Cluster, out.Predicted.After = &v, v
 	}

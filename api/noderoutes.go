@@ -185,7 +185,7 @@ func (d *nodeDialect) pastRoutes() []Route {
 // objects are the handlers of the cluster's configuration.
 func (d *nodeDialect) objects(h clusterHandlers) clusterConfigHandlers {
 	commits := draftCommits{d.cfg.ClusterDrafts, d.cfg.ClusterJobs, h.status, &d.commits, d.cfg.Now}
-	return clusterConfigHandlers{h, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, d.cfg.ClusterJobs, commits, d.cfg.Now, d.cfg.Logger}
+	return clusterConfigHandlers{h, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, commits, d.cfg.Now, d.cfg.Logger}
 }
 
 // clusterRoutes are those of the Pacemaker cluster.

@@ -132,12 +132,7 @@ func (r *Runner) Configure(ctx context.Context, edits []config.Edit, wait time.D
 	}
 	t, j, err := r.submit(ctx, n)
 	if t == nil {
-		out := config.Outcome{Epoch: j.Epochs.Before, Changes: j.Changes, Warnings: []string{}}
-		out.Predicted = cluster.Consequences{Actions: j.Predicted, Text: cluster.Summarize(j.Predicted)}
-		if out.Changes == nil {
-			out.Changes = []string{}
-		}
-		return out, j, err
+		return config.OutcomeOf(j), j, err
 	}
 	return t.outcome, j, err
 }

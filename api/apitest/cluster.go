@@ -159,15 +159,20 @@ func (c *Cluster) note(a cluster.Action, o cluster.Order) cluster.Job {
 		}
 		c.bodies[j.ID] = string(o.Body)
 	}
-	c.jobs = append(slices.DeleteFunc(slices.Clone(c.jobs), func(o cluster.Job) bool { return o.ID == j.ID }), j)
+	c.keep(j)
 	return j
+}
+
+// keep makes a job the last one, in place of a former one of its ID. The caller holds the mutex.
+func (c *Cluster) keep(j cluster.Job) {
+	c.jobs = append(slices.DeleteFunc(slices.Clone(c.jobs), func(o cluster.Job) bool { return o.ID == j.ID }), j)
 }
 
 // AddJob makes a job known, or one that is known another one.
 func (c *Cluster) AddJob(j cluster.Job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.jobs = append(slices.DeleteFunc(slices.Clone(c.jobs), func(o cluster.Job) bool { return o.ID == j.ID }), j.Bounded())
+	c.keep(j.Bounded())
 }
 
 // Plan has a function called while the next change of the configuration is computed, before its job is
@@ -316,7 +321,7 @@ func (c *Cluster) Configure(ctx context.Context, edits []config.Edit, _ time.Dur
 		defer c.mu.Unlock()
 		j := c.note(cluster.Action{Kind: cluster.JobConfigure}, o)
 		j.State, j.Changed, j.Result = cluster.JobFailed, new(false), err.Error()+"; nothing was changed"
-		c.jobs[len(c.jobs)-1] = j
+		c.keep(j)
 		return out, j, err
 	}
 	c.mu.Lock()
@@ -337,7 +342,7 @@ func (c *Cluster) Configure(ctx context.Context, edits []config.Edit, _ time.Dur
 	if end.State != "" {
 		j.State, j.Changed, j.Result = end.State, end.Changed, end.Result
 	}
-	c.jobs[len(c.jobs)-1] = j
+	c.keep(j)
 	return out, j, err
 }
 

@@ -16,6 +16,16 @@ type Outcome struct {
 	Cluster *cluster.Status `json:"cluster,omitempty"`
 }
 
+// OutcomeOf is what is known of the outcome of edits from the document of their job, without a status.
+func OutcomeOf(j cluster.Job) Outcome {
+	out := Outcome{Epoch: j.Epochs.Before, Changes: j.Changes, Warnings: []string{}}
+	out.Predicted = cluster.Consequences{Actions: j.Predicted, Text: cluster.Summarize(j.Predicted)}
+	if out.Changes == nil {
+		out.Changes = []string{}
+	}
+	return out
+}
+
 // Summary is the edit for people, without its body, which may have secrets: "PUT
 // primitives/vip".
 func (e Edit) Summary() string {
