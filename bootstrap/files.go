@@ -142,8 +142,11 @@ func isSame(a, b string) (bool, error) {
 		return false, err
 	}
 	other, err := os.Lstat(b)
-	if err != nil || os.SameFile(one, other) || !one.Mode().IsRegular() || one.Mode() != other.Mode() {
-		return err == nil && os.SameFile(one, other), err
+	if err != nil {
+		return false, err
+	}
+	if same := os.SameFile(one, other); same || !one.Mode().IsRegular() || one.Mode() != other.Mode() {
+		return same, nil
 	}
 	text, err := safefile.Read(a, maxConf)
 	if err != nil {
