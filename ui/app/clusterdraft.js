@@ -2,7 +2,7 @@
 // bar that commits or drops it.
 
 import { useEffect, useState } from "preact/hooks";
-import { keptOn } from "./draft.js";
+import { keptOn } from "./clusterwords.js";
 import { Field } from "./fields.js";
 import * as format from "./format.js";
 import { html } from "./html.js";

@@ -133,3 +133,12 @@ export const resourcePath = (id, base = "/cluster") => base + "/resources/" + en
 /** @param {string} name
  * @param {string} [base] */
 export const nodePath = (name, base = "/cluster") => base + "/nodes/" + encodeURIComponent(name);
+
+/** Which agents have a draft of the cluster's configuration.
+ * @param {string[]} kept nodes
+ * @returns {string} */
+export function keptOn(kept) {
+  if (kept.length === 0) return "";
+  if (kept.length === 1) return `Only the agent of ${kept[0]} keeps this draft: it has reached no other one.`;
+  return `The agents of ${kept.slice(0, -1).join(", ")} and ${kept.at(-1)} keep this draft.`;
+}

@@ -172,12 +172,3 @@ export function unshown(kind, errors) {
     frontend: /^(key|bind|backend|mode|keepalive|natives.*|acceptProxy.*|tls\.(bind|certificates.*)|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
   return errors.filter((e) => !fields[kind].test(e.path));
 }
-
-/** Which agents have a draft of the cluster's configuration.
- * @param {string[]} kept nodes
- * @returns {string} */
-export function keptOn(kept) {
-  if (kept.length === 0) return "";
-  if (kept.length === 1) return `Only the agent of ${kept[0]} keeps this draft: it has reached no other one.`;
-  return `The agents of ${kept.slice(0, -1).join(", ")} and ${kept.at(-1)} keep this draft.`;
-}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { actionOf, baseOf, cellActions, constraintWords, kindOf, light, nodePath, resourcePath, weight } from "../app/clusterwords.js";
+import { actionOf, baseOf, cellActions, constraintWords, keptOn, kindOf, light, nodePath, resourcePath, weight } from "../app/clusterwords.js";
 
 test("each action that the API offers has words of its own", () => {
   const source = readFileSync(new URL("../../cluster/action.go", import.meta.url), "utf8");
@@ -61,4 +61,10 @@ test("who takes a node out needs the role admin, and is asked whether a gone one
   assert.deepEqual([leave.role, leave.choose, forget.role, forget.choose], ["admin", undefined, "admin", "down"]);
   assert.ok(leave.danger && forget.danger);
   assert.equal(actionOf("shutdown", { node: "n1" }).role, undefined);
+});
+
+test("a draft says which agents keep it, and that one alone does", () => {
+  assert.equal(keptOn([]), "");
+  assert.equal(keptOn(["n1"]), "Only the agent of n1 keeps this draft: it has reached no other one.");
+  assert.equal(keptOn(["n1", "n2", "n3"]), "The agents of n1, n2 and n3 keep this draft.");
 });

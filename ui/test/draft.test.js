@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backendDraft, frontendDraft, keptOn, missing, unshown } from "../app/draft.js";
+import { backendDraft, frontendDraft, missing, unshown } from "../app/draft.js";
 
 /** @param {import("../app/types.js").FieldError[]} errors */
 const paths = (errors) => errors.map((e) => e.path);
@@ -19,10 +19,4 @@ test("errors without a field of their own are told apart", () => {
   const errors = ["key", "natives[2]", "members[0].port", "members", "unheardOf"].map((path) => ({ path, problem: "x" }));
   assert.deepEqual(paths(unshown("backend", errors)), ["members", "unheardOf"]);
   assert.deepEqual(paths(unshown("frontend", [{ path: "rules[1].value", problem: "x" }, { path: "rules", problem: "x" }])), ["rules"]);
-});
-
-test("a draft says which agents keep it, and that one alone does", () => {
-  assert.equal(keptOn([]), "");
-  assert.equal(keptOn(["n1"]), "Only the agent of n1 keeps this draft: it has reached no other one.");
-  assert.equal(keptOn(["n1", "n2", "n3"]), "The agents of n1, n2 and n3 keep this draft.");
 });
