@@ -46,9 +46,7 @@ func (a *acceptance) createPrimitive() {
 	a.choose("#f-ops-1-on-fail", "stop")
 	a.write("#f-ops-2-timeout", "9s")
 	a.write("#f-ops-2-interval", "13s")
-	a.click(a.button("dialog", "Add to meta attributes"))
-	a.write("#f-meta-0-name", "target-role")
-	a.choose("#f-meta-target-role", "Started")
+	a.toBeStarted()
 	a.shot("form")
 	a.previewed("start dummy")
 	a.sees(`(r => r.top > 0 && r.bottom < document.querySelector("dialog footer").getBoundingClientRect().top)(document.querySelector("[aria-label=Prediction]").getBoundingClientRect())`)
@@ -64,6 +62,14 @@ func (a *acceptance) createPrimitive() {
 	a.has("monitor", op("monitor"), "timeout", "9s", "interval", "13s")
 	a.has("target-role", a.configured("nvpair", "//primitive[@id='dummy']/meta_attributes/nvpair[@name='target-role']"), "value", "Started")
 	a.has("dummy", a.monitor("resource", "id", "dummy"), "role", "Started", "active", "true")
+}
+
+// toBeStarted gives the resource of a form a target role.
+func (a *acceptance) toBeStarted() {
+	a.t.Helper()
+	a.click(a.button("dialog", "Add to meta attributes"))
+	a.write("#f-meta-0-name", "target-role")
+	a.choose("#f-meta-target-role", "Started")
 }
 
 func (a *acceptance) copyOf() {
@@ -120,9 +126,7 @@ func (a *acceptance) cloneFence() {
 	a.click(a.button(".head", "New clone"))
 	a.write("#f-id", "fence-clone")
 	a.write("#f-member", "fence")
-	a.click(a.button("dialog", "Add to meta attributes"))
-	a.write("#f-meta-0-name", "target-role")
-	a.choose("#f-meta-target-role", "Started")
+	a.toBeStarted()
 	a.previewed("fence")
 	a.settled("clones/fence-clone is saved, and the cluster has settled")
 	a.visit("/cluster/resources/fence-clone")

@@ -25,11 +25,7 @@ func TestJoinOnTheClusterPage(t *testing.T) {
 	_, cfg := apitest.Prepare(t, apitest.InCluster(c), apitest.Guarded(t), func(cfg *api.Config) { cfg.ClusterMembers = members })
 	n, r := recorded(t, cfg)
 	logIn := func(token string, l look) *page {
-		p := openPage(t, n, "/cluster", l)
-		p.excuse("401")
-		p.sees(`location.pathname === "/login"`)
-		p.write("#token", token)
-		p.press("\r")
+		p := loginWith(t, n, token, "/cluster", l)
 		p.reads("[aria-label='Join a cluster']", "Get a code on a member's page Cluster")
 		return p
 	}

@@ -108,11 +108,7 @@ func TestClusterPagesByRole(t *testing.T) {
 	n.admin("PUT", "/cluster/config/primitives/web2?draft=shared", `{"agent":"ocf:pacemaker:Dummy"}`)
 	for _, who := range []struct{ role, token string }{{"read", apitest.ReadToken}, {"deploy", apitest.DeployToken}} {
 		t.Run(who.role, func(t *testing.T) {
-			p := openPage(t, n, "/cluster", look{})
-			p.excuse("401")
-			p.sees(`location.pathname === "/login"`)
-			p.write("#token", who.token)
-			p.press("\r")
+			p := login(t, n, who.token, "/cluster")
 			p.reads("h1", "lab")
 			p.rolePages(who.role)
 			r.mu.Lock()
@@ -123,11 +119,7 @@ func TestClusterPagesByRole(t *testing.T) {
 		})
 	}
 	t.Run("operate", func(t *testing.T) { // the same elements are there for those who may
-		p := openPage(t, n, "/cluster", look{})
-		p.excuse("401")
-		p.sees(`location.pathname === "/login"`)
-		p.write("#token", apitest.OperateToken)
-		p.press("\r")
+		p := login(t, n, apitest.OperateToken, "/cluster")
 		p.reads("h1", "lab")
 		p.sees(`document.querySelector(".matrix").getAttribute("role") === "grid" && !document.querySelector('[aria-label="Standby n2"]').getAttribute("aria-disabled")`)
 		p.sees(`!document.querySelector('[aria-label$=" g1"].button')`) // its host is a resource

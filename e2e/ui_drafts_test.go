@@ -40,7 +40,13 @@ func guarded(t *testing.T) *node {
 // login opens a page as the owner of a token.
 func login(t *testing.T, n *node, token, path string) *page {
 	t.Helper()
-	p := openPage(t, n, path, look{})
+	return loginWith(t, n, token, path, look{})
+}
+
+// loginWith is login with a look.
+func loginWith(t *testing.T, n *node, token, path string, l look) *page {
+	t.Helper()
+	p := openPage(t, n, path, l)
 	p.excuse("401")
 	p.write("#token", token)
 	p.press("\r")
