@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"slices"
@@ -80,8 +81,15 @@ func benchSite(b *testing.B, rounds int, how topology) []row {
 	b.Helper()
 	cfg := clusterConfig(b)
 	cfg.Life = time.Hour
-	s := bootCluster(b, cfg, how)
+	// The agents share a key, so that each has the lines that a failover is explained by.
+	cfg.Files["session.key"] = cluster.File{Content: []byte(rand.Text() + rand.Text()), Mode: 0o600}
+	cfg.Files["tokens"] = cluster.File{Content: []byte("admin ops " + agentToken + "\n"), Mode: 0o600}
+	cfg.Units["thalassa"] = `exec thalassa agent --config /run/fixture/thalassa.yaml --haproxy pacemaker --haproxy-log "" --debug ` +
+		`--token-file /run/fixture/tokens --session-key-file /run/fixture/session.key`
+	testkit.HAProxy(b)
+	s := &clusterFixture{tb: b, cluster: cluster.Prepare(b, cfg), token: agentToken}
 	defer s.cluster.End()
+	s.boot(how)
 	if how == clone {
 		s.onAll()
 	}

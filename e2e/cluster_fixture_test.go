@@ -26,7 +26,8 @@ type clusterFixture struct {
 	cluster *cluster.Fixture
 	consul  *testkit.ConsulAgent
 	holders *cluster.Holders
-	members int // registered so far
+	members int    // registered so far
+	token   string // for the agents; empty: they let everybody in
 }
 
 // topology is how HAProxy and the floating IP are arranged.
@@ -50,6 +51,13 @@ func bootCluster(tb testing.TB, cfg cluster.Config, how topology) *clusterFixtur
 	tb.Helper()
 	testkit.HAProxy(tb)
 	s := &clusterFixture{tb: tb, cluster: cluster.Prepare(tb, cfg)}
+	s.boot(how)
+	return s
+}
+
+// boot is bootCluster for a cluster that is prepared.
+func (s *clusterFixture) boot(how topology) {
+	s.tb.Helper()
 	s.consul = s.cluster.Consul()
 	s.register()
 	for _, n := range s.cluster.Nodes {
@@ -62,7 +70,13 @@ func bootCluster(tb testing.TB, cfg cluster.Config, how topology) *clusterFixtur
 	s.holders = s.cluster.WatchHolders(cluster.Floating)
 	s.commands().call(0, s.apply("--topology", string(how))...)
 	s.serving()
-	return s
+}
+
+// authorize adds the token to a request.
+func (s *clusterFixture) authorize(req *http.Request) {
+	if s.token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.token)
+	}
 }
 
 // apply is the command that sets it up, with further arguments. Where nobody measures how long
@@ -146,6 +160,7 @@ func (s *clusterFixture) try(n *cluster.Node, method, path, body string) (int, s
 		return 0, "", err
 	}
 	request.Header.Set("Content-Type", "application/json")
+	s.authorize(request)
 	client := s.cluster.HTTP(n.Name)
 	client.Timeout = time.Minute
 	res, err := client.Do(request)

@@ -23,6 +23,7 @@ func (s *clusterFixture) send(n *cluster.Node, method, path, body, ifMatch strin
 	if ifMatch != "" {
 		req.Header.Set("If-Match", ifMatch)
 	}
+	s.authorize(req)
 	return agentOn{http: s.cluster.HTTP(n.Name)}.do(req)
 }
 
