@@ -63,7 +63,7 @@ func (c carrier) beginNodes(ctx context.Context, t *task) error {
 	go func() { checked <- c.cfg.Nodes.Check(checking, a) }()
 	foreseen, commands, err := c.foresee(ctx, a, checked)
 	if err == nil {
-		err = c.spares(t.rec, c.ledger.going(t.rec, c.cfg.Now()))
+		err = c.spares(ctx, t.rec, c.ledger.going(t.rec, c.cfg.Now()))
 	}
 	if err == nil {
 		err = <-checked

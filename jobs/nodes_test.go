@@ -41,7 +41,7 @@ type quorum struct {
 	before int             // that are not up anyway
 }
 
-func (n *nodesOf) Spares(node string, going []string) error {
+func (n *nodesOf) Spares(_ context.Context, node string, going []string) error {
 	if n.quorum == nil {
 		return nil
 	}

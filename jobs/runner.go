@@ -36,7 +36,7 @@ type Nodes interface {
 	Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, []string, error)
 	// Spares refuses to take a node out of the cluster if the others have no quorum without it and
 	// the nodes that go.
-	Spares(node string, going []string) error
+	Spares(ctx context.Context, node string, going []string) error
 	// Check refuses an action that cannot be carried out.
 	Check(ctx context.Context, a cluster.Action) error
 	// Apart refuses an action while something else is under way that must not come together with
