@@ -106,6 +106,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	g.Go(func() error { r.watch(ctx); return nil })
 	err := g.Wait()
 	r.tasks.running.Wait()
+	if _, err := r.ledger.pay(ctx); err != nil {
+		r.cfg.Logger.ErrorContext(ctx, "the ends of jobs are not stored, and they are gone on with after the next start", "error", err)
+	}
 	r.share.leave(ctx)
 	return err
 }
@@ -310,16 +313,16 @@ func (r *Runner) Cancel(ctx context.Context, id, author string) (cluster.Job, er
 	if j := r.ledger.job(id); j.ID != "" && !j.Over() && v.State == cluster.StateOffline && j.Node != v.Self && r.tasks.get(id) == nil {
 		return j, &lb.UnavailableError{What: "the cluster is down, and carries nothing to " + j.Node + ", which has the job; cancel it at the agent there"}
 	}
-	rec, known := r.ledger.cancel(id, author)
+	rec, known, err := r.ledger.cancel(ctx, id, author)
 	switch {
+	case err != nil:
+		return r.ledger.job(id), err
 	case !known:
 		return cluster.Job{}, &lb.NotFoundError{ID: "job/" + id}
 	case rec.Over():
 		return rec.Job, &lb.ConflictError{ID: "job/" + id, Reason: "it is over: " + string(rec.State)}
 	}
-	if err := r.share.keep(ctx, rec); err != nil {
-		return rec.Job, err
-	}
+	r.share.offer(rec)
 	if t := r.tasks.get(id); t != nil {
 		t.stop()
 	}

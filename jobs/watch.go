@@ -15,6 +15,9 @@ const watchPause = time.Second
 // stopped, until ctx ends.
 func (r *Runner) watch(ctx context.Context) {
 	for wake.Pause(ctx, watchPause) == nil {
+		if n, err := r.ledger.pay(ctx); n > 0 && err == nil {
+			r.cfg.Logger.InfoContext(ctx, "jobs stored that could not be before", "jobs", n)
+		}
 		v := r.cfg.View()
 		open := r.tasks.elsewhere()
 		if v.Self == "" || len(open) == 0 {
