@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,8 +80,11 @@ type Runner struct {
 	ledger *ledger
 	share  *sharing
 	tasks  *tasks
-	// silent is for how many looks the agents of jobs have not answered, see watchNodes.
-	silent map[string]int
+	// asking is full while inherit runs, which alone has silent: since when the agents of jobs have not
+	// answered, by the ids of the jobs.
+	asking chan struct{}
+	silent map[string]time.Time
+	askers sync.WaitGroup
 }
 
 // New makes a Runner. It starts nothing.
@@ -89,7 +93,7 @@ func New(cfg Config) *Runner {
 	s := newSharing(cfg, l)
 	k := newTasks(l, carrier{cfg: cfg, ledger: l, share: s, writing: make(chan struct{}, 1)})
 	s.heed, s.elsewhere = k.heed, func() bool { return len(k.elsewhere()) > 0 }
-	return &Runner{cfg: cfg, ready: make(chan struct{}), ledger: l, share: s, tasks: k, silent: map[string]int{}}
+	return &Runner{cfg: cfg, ready: make(chan struct{}), ledger: l, share: s, tasks: k, asking: make(chan struct{}, 1), silent: map[string]time.Time{}}
 }
 
 // Run reads the stored jobs, goes on with those of this node, and talks to the other nodes
