@@ -33,6 +33,7 @@ type town struct {
 	changed wake.Signal
 	rings   map[string]string
 	states  map[string]string
+	types   map[string]string // of nodes that are no members
 	key     history.Key
 	now     func() time.Time
 	mute    map[string]bool        // nodes whose texts are not passed
@@ -77,7 +78,7 @@ func (x *town) view(self string) cluster.Status {
 	defer x.mu.Unlock()
 	v := cluster.Status{Self: self, State: "ok"}
 	for _, name := range slices.Sorted(maps.Keys(x.states)) {
-		v.Nodes = append(v.Nodes, cluster.Node{Name: name, State: x.states[name]})
+		v.Nodes = append(v.Nodes, cluster.Node{Name: name, Type: x.types[name], State: x.states[name]})
 	}
 	return v
 }
@@ -399,6 +400,25 @@ func TestLogOfAllNodes(t *testing.T) {
 	if !slices.Equal(got, []string{"n2 same", "n2 theirs", "n1 mine"}) || !log.More || log.Node != "n1" || !slices.Equal(log.Missing, []string{"n3"}) {
 		t.Errorf("the log is %+v", log)
 	}
+}
+
+// Remote nodes and guests have no agent: nobody waits for their lines, and nobody lacks them.
+func TestOnlyMembersAreAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		x := newTown(t)
+		x.states["far"], x.states["web"] = "online", "offline"
+		x.types = map[string]string{"n1": "member", "n2": "member", "far": "remote", "web": "guest"}
+		delete(x.states, "n3")
+		n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+		old := time.Now().Add(-time.Hour)
+		add(t, n2.archive, "pe-input-1.bz2", input(old, 1, false, "0s"))
+		begin := time.Now()
+		log := n1.Between(t.Context(), old, old.Add(10*time.Second), true)
+		if took := time.Since(begin); len(ofN2(log)) != 10 || len(log.Missing) > 0 || took > 3*time.Second {
+			t.Errorf("after %s there are %d lines of n2, missing are %v", took, len(ofN2(log)), log.Missing)
+		}
+	})
 }
 
 // Pacemaker that does not answer is no end of it.
