@@ -222,7 +222,7 @@ func (r *Runner) inherit(ctx context.Context, open []record, self string) {
 	maps.DeleteFunc(r.silent, func(id string, _ time.Time) bool {
 		return !slices.ContainsFunc(open, func(rec record) bool { return rec.ID == id })
 	})
-	known := map[string]bool{}
+	now, known := r.cfg.Now(), map[string]bool{}
 	answers := func(node string) bool {
 		if _, is := known[node]; !is {
 			limited, cancel := context.WithTimeout(ctx, carrierAnswers)
@@ -232,7 +232,7 @@ func (r *Runner) inherit(ctx context.Context, open []record, self string) {
 		return known[node] || ctx.Err() != nil // this agent stops, and knows nothing of others
 	}
 	for _, rec := range open {
-		if r.inherits(rec, self, answers) {
+		if r.inherits(rec, self, now, answers) {
 			delete(r.silent, rec.ID)
 			r.goOn(ctx, rec, self)
 		}
@@ -240,9 +240,8 @@ func (r *Runner) inherit(ctx context.Context, open []record, self string) {
 }
 
 // inherits reports whether this node goes on with a job of another one: its agent has been silent
-// for a while, and so is that of each node that comes before this one.
-func (r *Runner) inherits(rec record, self string, answers func(node string) bool) bool {
-	now := r.cfg.Now()
+// for a while before now, and so is that of each node that comes before this one.
+func (r *Runner) inherits(rec record, self string, now time.Time, answers func(node string) bool) bool {
 	if answers(rec.Node) { // it has the end to tell, whatever the clock here says
 		delete(r.silent, rec.ID)
 		return false
