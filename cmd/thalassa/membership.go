@@ -78,6 +78,7 @@ func openPast(ctx context.Context, n node, p parts) (past *history.Recorder, pee
 		}
 		return results, n.now()
 	}
+	past.Past.Secrets = p.watcher.Secrets
 	if peers = newPeers(ctx, n, p); peers != nil {
 		past.Past.Others = peers.Between
 	}
