@@ -208,11 +208,13 @@ type RolledOut struct {
 }
 
 // Bounded is a copy with lists and texts of limited size, and no list that is nil.
-func (r RolledOut) Bounded() *RolledOut {
-	r.From, r.To, r.Planned, r.Reloaded = boundedText(r.From), boundedText(r.To), boundedText(r.Planned), boundedTexts(r.Reloaded)
-	nodes := make([]NodeAnswer, 0, min(len(r.Nodes), maxJobList))
-	for _, n := range r.Nodes[:min(len(r.Nodes), maxJobList)] {
-		n.Node, n.Reason = boundedText(n.Node), boundedText(n.Reason)
+func (r RolledOut) Bounded() *RolledOut { return r.bounded(bounds{maxJobList, maxJobText}) }
+
+func (r RolledOut) bounded(b bounds) *RolledOut {
+	r.From, r.To, r.Planned, r.Reloaded = b.cut(r.From), b.cut(r.To), b.cut(r.Planned), b.texts(r.Reloaded)
+	nodes := make([]NodeAnswer, 0, min(len(r.Nodes), b.list))
+	for _, n := range r.Nodes[:min(len(r.Nodes), b.list)] {
+		n.Node, n.Reason = b.cut(n.Node), b.cut(n.Reason)
 		nodes = append(nodes, n)
 	}
 	r.Nodes = nodes

@@ -114,42 +114,58 @@ func (j Job) IsMade() bool {
 func (j Job) Over() bool { return j.State != JobRunning }
 
 // Bounded is the job with lists and texts of limited size, and no list that is nil.
-func (j Job) Bounded() Job {
-	j.Commands, j.Changes = boundedTexts(j.Commands), boundedTexts(j.Changes)
+func (j Job) Bounded() Job { return j.Shortened(maxJobList, maxJobText) }
+
+// minJobNodes is how many nodes a job keeps in Nodes and Kept, however short it is: corosync has no
+// more than 32.
+const minJobNodes = 32
+
+// Shortened is Bounded with at most so many of each list, and bytes of each text.
+func (j Job) Shortened(list, text int) Job {
+	b := bounds{min(list, maxJobList), min(text, maxJobText)}
+	nodes := bounds{max(b.list, minJobNodes), b.text}
+	j.Commands, j.Changes, j.Deviations = b.texts(j.Commands), b.texts(j.Changes), b.texts(j.Deviations)
 	if j.Nodes != nil {
-		j.Nodes = boundedTexts(j.Nodes)
+		j.Nodes = nodes.texts(j.Nodes)
 	}
-	j.Deviations, j.Kept = boundedTexts(j.Deviations), boundedTexts(j.Kept)
-	j.Predicted, j.Actual = boundedConsequences(j.Predicted), boundedConsequences(j.Actual)
+	j.Kept = nodes.texts(j.Kept)
+	j.Predicted, j.Actual = b.consequences(j.Predicted), b.consequences(j.Actual)
 	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Result, &j.Code, &j.CanceledBy, &j.Commit} {
-		*text = boundedText(*text)
+		*text = b.cut(*text)
 	}
 	if j.Rollout != nil {
-		j.Rollout = j.Rollout.Bounded()
+		j.Rollout = j.Rollout.bounded(b)
 	}
 	return j
 }
 
-func boundedText(s string) string {
-	if len(s) > maxJobText {
-		return s[:maxJobText] + "…"
+// bounds are how many of each list are kept, and how many bytes of each text.
+type bounds struct{ list, text int }
+
+func boundedText(s string) string { return bounds{maxJobList, maxJobText}.cut(s) }
+
+func boundedTexts(list []string) []string { return bounds{maxJobList, maxJobText}.texts(list) }
+
+func (b bounds) cut(s string) string {
+	if len(s) > b.text {
+		return s[:b.text] + "…"
 	}
 	return s
 }
 
-func boundedTexts(list []string) []string {
-	out := make([]string, 0, min(len(list), maxJobList))
-	for _, s := range list[:min(len(list), maxJobList)] {
-		out = append(out, boundedText(s))
+func (b bounds) texts(list []string) []string {
+	out := make([]string, 0, min(len(list), b.list))
+	for _, s := range list[:min(len(list), b.list)] {
+		out = append(out, b.cut(s))
 	}
 	return out
 }
 
-func boundedConsequences(list []Consequence) []Consequence {
-	out := slices.Clone(list[:min(len(list), maxJobList)])
+func (b bounds) consequences(list []Consequence) []Consequence {
+	out := slices.Clone(list[:min(len(list), b.list)])
 	for i := range out {
 		for _, text := range []*string{&out[i].Action, &out[i].Resource, &out[i].Node, &out[i].From, &out[i].Reason} {
-			*text = boundedText(*text)
+			*text = b.cut(*text)
 		}
 	}
 	if out == nil {

@@ -43,7 +43,7 @@ func (l *ledger) load(ctx context.Context, logger *slog.Logger) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, doc := range docs {
-		if rec, err := parseRecord(doc); err == nil && rec.ID == id {
+		if rec, err := readRecord(doc); err == nil && rec.ID == id {
 			l.records[id], l.sizes[id] = rec, len(doc)
 		} else {
 			logger.ErrorContext(ctx, "job not readable", "job", id, "error", err)
@@ -139,13 +139,12 @@ func (l *ledger) change(ctx context.Context, by func() []record) error {
 	}
 	next, docs := map[string]record{}, map[string][]byte{}
 	for _, rec := range list {
-		rec.Job = rec.Bounded()
 		for _, known := range []map[string]record{l.records, next} {
 			if former, ok := known[rec.ID]; ok {
 				rec = newer(rec, former)
 			}
 		}
-		doc, err := encodeRecord(rec)
+		rec, doc, err := rec.fitted()
 		if err != nil {
 			l.mu.Unlock()
 			return err

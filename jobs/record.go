@@ -132,15 +132,53 @@ func (r record) sum() uint64 {
 // idForm is the form of ids.
 var idForm = regexp.MustCompile(`^[0-9a-f]{20}$`)
 
-// maxDocument bounds a record as JSON, in bytes.
-const maxDocument = 256 << 10
+const (
+	// maxDocument bounds a record as JSON, in bytes.
+	maxDocument = 256 << 10
+	// maxPacked bounds a record in a message, in bytes: a message has other things, too.
+	maxPacked = maxText - 8<<10
+)
 
-// parseRecord reads a record that another node has sent, or that was stored.
-func parseRecord(data []byte) (record, error) {
-	var r record
-	if len(data) > maxDocument {
-		return r, fmt.Errorf("it has %d bytes, expected at most %d", len(data), maxDocument)
+// fitted is the record, and its document, which every node can read and pass on. What only tells of
+// the job is cut first, then what is foretold of it. What it takes to go on with the job is short.
+func (r record) fitted() (record, []byte, error) {
+	for _, b := range []struct{ list, text int }{{200, 2000}, {50, 2000}, {20, 1000}, {5, 1000}, {0, 500}, {0, 100}} {
+		next := r
+		next.Job = r.Shortened(b.list, b.text)
+		if b.list == 0 {
+			next.Foretold, next.From = nil, nil
+		}
+		doc, err := encodeRecord(next)
+		if err != nil {
+			return r, nil, err
+		}
+		if isFit, err := fits(doc); isFit || err != nil {
+			return next, doc, err
+		}
 	}
+	return r, nil, fmt.Errorf("job %.20s is larger than %d bytes", r.ID, maxDocument)
+}
+
+// fits reports whether other nodes take a document, and a message with it.
+func fits(doc []byte) (bool, error) {
+	if len(doc) > maxDocument || len(doc) < maxPacked/2 { // what cannot be packed is a third larger
+		return len(doc) <= maxDocument, nil
+	}
+	text, err := message{Jobs: []json.RawMessage{doc}}.encode()
+	return len(text) <= maxPacked, err
+}
+
+// parseRecord reads a record that another node has sent.
+func parseRecord(data []byte) (record, error) {
+	if len(data) > maxDocument {
+		return record{}, fmt.Errorf("it has %d bytes, expected at most %d", len(data), maxDocument)
+	}
+	return readRecord(data)
+}
+
+// readRecord reads a record that was stored: those of former versions may be larger.
+func readRecord(data []byte) (record, error) {
+	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, errors.New("it is no job of this version of thalassa")
 	}

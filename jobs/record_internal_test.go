@@ -1,11 +1,16 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"thalassa/cluster"
 	"thalassa/lb"
@@ -152,3 +157,92 @@ func TestFailuresOfFormerJobs(t *testing.T) {
 		t.Errorf("an edit of what has changed: %s", code)
 	}
 }
+
+// largest is the largest job that its bounds allow, with texts made by one.
+func largest(one func(n int) string) record {
+	list := func() (out []string) {
+		for range 250 {
+			out = append(out, one(3000))
+		}
+		return out
+	}
+	consequences := func() (out []cluster.Consequence) {
+		for range 250 {
+			out = append(out, cluster.Consequence{Action: one(3000), Resource: one(3000), Node: one(3000), From: one(3000), Reason: one(3000)})
+		}
+		return out
+	}
+	r := record{Request: strings.Repeat("f", 32), Action: &target{Nodes: []string{"n2", "n3"}, Down: true}, WaitFor: time.Minute, Version: 7, Written: 1, Restarts: []string{"n4"}}
+	r.Job = cluster.Job{
+		ID: strings.Repeat("a", 20), Kind: cluster.Forget, State: cluster.JobRunning, Author: one(3000), Node: one(3000), Object: one(3000), Nodes: list(),
+		Begun: time.Now(), Commands: list(), Changes: list(), Predicted: consequences(), Actual: consequences(), Deviations: list(), Commit: one(3000),
+		Result: one(3000), Code: one(3000), Kept: list(), CanceledBy: one(3000), Rollout: &cluster.RolledOut{From: one(3000), To: one(3000), Planned: one(3000), Reloaded: list()},
+	}
+	for range 250 {
+		r.Rollout.Nodes = append(r.Rollout.Nodes, cluster.NodeAnswer{Node: one(3000), Reason: one(3000)})
+	}
+	r.Foretold, r.From = map[string]string{}, map[string]string{}
+	for i := range maxForetold {
+		id := fmt.Sprintf("%d%s", i, one(200))
+		r.Foretold[id], r.From[id] = one(60), one(60)
+	}
+	return r
+}
+
+// Whatever a job tells, what is written of it can be read, after a restart and by other nodes, and what
+// it takes to go on with it is there.
+func TestTheLargestJobIsReadable(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, one := range map[string]func(n int) string{
+		"text":    func(n int) string { return strings.Repeat("x", n) },
+		"escapes": func(n int) string { return strings.Repeat("\x01", n) },
+		"random": func(n int) string {
+			out := make([]byte, n)
+			for i := range out {
+				out[i] = byte(' ' + random.IntN(95))
+			}
+			return string(out)
+		},
+	} {
+		rec, disk := largest(one), &fullDisk{docs: map[string][]byte{}}
+		l := newLedger(disk, time.Now)
+		if err := l.save(t.Context(), []record{rec}); err != nil {
+			t.Fatal(err)
+		}
+		again, log := newLedger(disk, time.Now), &logged{}
+		if err := again.load(t.Context(), slog.New(slog.NewTextHandler(log, nil))); err != nil || log.count("not readable") > 0 {
+			t.Errorf("%s: %v, %s", name, err, &log.text)
+		}
+		if got, known := again.get(rec.ID); !known || got.sum() != l.records[rec.ID].sum() || got.Request != rec.Request || !slices.Equal(got.action().Nodes, rec.Action.Nodes) || !slices.Equal(got.Restarts, rec.Restarts) || got.Written != 1 {
+			t.Errorf("%s: %t, %+v", name, known, got.Request)
+		}
+		said := ""
+		s := newSharing(Config{
+			Logger: slog.New(slog.DiscardHandler), View: func() cluster.Status { return cluster.Status{Self: "n1"} },
+			Exchange: sayer(func(text string) { said = text }),
+		}, l)
+		s.offer(rec)
+		s.speak(t.Context())
+		m, err := parseMessage(said)
+		if err != nil || len(m.Jobs) != 1 || len(said) > maxText {
+			t.Fatalf("%s: a message of %d bytes, %d jobs, %v", name, len(said), len(m.Jobs), err)
+		}
+		if got, err := parseRecord(m.Jobs[0]); err != nil || got.ID != rec.ID {
+			t.Errorf("%s: another node reads %v", name, err)
+		}
+	}
+	// What fits is not cut.
+	small := largest(func(int) string { return "x" })
+	if got, _, err := small.fitted(); err != nil || len(got.Changes) != 200 || len(got.Kept) != 200 || len(got.Foretold) != maxForetold {
+		t.Errorf("%v, %d changes, %d nodes that keep it, %d places", err, len(got.Changes), len(got.Kept), len(got.Foretold))
+	}
+}
+
+// A sayer gets what a node says.
+type sayer func(text string)
+
+func (s sayer) Say(_ context.Context, text string) error         { s(text); return nil }
+func (s sayer) Ring(context.Context, string) error               { return nil }
+func (s sayer) Rings() map[string]string                         { return nil }
+func (s sayer) Heard(context.Context) (map[string]string, error) { return nil, nil }

@@ -126,6 +126,12 @@ func isDown(v cluster.Status) bool {
 
 // put offers jobs to the other nodes. The number is for await.
 func (s *sharing) put(list []record) uint64 {
+	list = slices.Clone(list)
+	for i, rec := range list {
+		if short, _, err := rec.fitted(); err == nil { // else it is not stored, either
+			list[i] = short
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, rec := range list {
