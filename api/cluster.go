@@ -42,6 +42,7 @@ type ClusterActions interface {
 type clusterHandlers struct {
 	view    ClusterView    // nil: this node is in no cluster
 	actions ClusterActions // nil with view
+	jobs    ClusterJobs    // nil with view
 }
 
 // status is the state of the cluster, or the error that says why there is none.
@@ -105,6 +106,9 @@ func (h clusterHandlers) simulate(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.meets(c); err != nil {
+		return err
+	}
 	consequences, err := h.actions.Predict(c.Request().Context(), a)
 	if err != nil {
 		return err
@@ -136,6 +140,11 @@ func (h clusterHandlers) carryOut(c echo.Context, kind string) error {
 	if err != nil {
 		return err
 	}
+	if !h.isRepeated(c.Request().Context(), o) { // what has changed since may be its own doing
+		if err := h.meets(c); err != nil {
+			return err
+		}
+	}
 	return h.asJob(c, a, o, func(v cluster.Status, _ cluster.Job) any { return v })
 }
 
@@ -164,10 +173,9 @@ func (h clusterHandlers) asJob(c echo.Context, a cluster.Action, o cluster.Order
 	return respond(c, http.StatusOK, answer(v, j))
 }
 
-// action reads an action and checks the conditions of the request.
+// action reads an action.
 func (h clusterHandlers) action(c echo.Context, kind string) (cluster.Action, error) {
-	v, err := h.status()
-	if err != nil {
+	if _, err := h.status(); err != nil {
 		return cluster.Action{}, err
 	}
 	if !slices.Contains(cluster.ActionKinds(), kind) {
@@ -184,13 +192,22 @@ func (h clusterHandlers) action(c echo.Context, kind string) (cluster.Action, er
 	if err != nil {
 		return a, err
 	}
-	tags, ifNew, err := conditions(c.Request())
-	if err != nil {
-		return a, err
-	}
-	if ifNew || len(tags) > 0 && !slices.Contains(tags, "*") && !slices.Contains(tags, clusterTag(v)) {
-		return a, &lb.PreconditionError{ID: "cluster", Current: clusterTag(v)}
-	}
 	a.Author = Author(c)
 	return a, nil
+}
+
+// meets checks the conditions of a request about an action.
+func (h clusterHandlers) meets(c echo.Context) error {
+	v, err := h.status()
+	if err != nil {
+		return err
+	}
+	tags, ifNew, err := conditions(c.Request())
+	if err != nil {
+		return err
+	}
+	if ifNew || len(tags) > 0 && !slices.Contains(tags, "*") && !slices.Contains(tags, clusterTag(v)) {
+		return &lb.PreconditionError{ID: "cluster", Current: clusterTag(v)}
+	}
+	return nil
 }

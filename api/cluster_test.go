@@ -135,6 +135,25 @@ func TestClusterActionIfTheConfigurationIsTheOneSeen(t *testing.T) {
 	}
 }
 
+// An action that is sent again with its key is answered by its job, though the configuration is not any
+// more as the condition asks: the action itself has changed it.
+func TestARepeatedActionIsNotRefusedForItsOwnChange(t *testing.T) {
+	s, c := clustered(t)
+	ask := func(key string) reply {
+		return s.do("POST", "/cluster/actions/standby", `{"node":"n2"}`, "Content-Type: application/json", `If-Match: "0:12"`, "Idempotency-Key: "+key)
+	}
+	first := ask("week-31-standby")
+	first.wants(t, 200, nil)
+	c.Change(func(v *cluster.Status) { v.Epoch.Epoch++ })
+	again := ask("week-31-standby")
+	again.wants(t, 200, nil)
+	if got, want := again.header.Get("Location"), first.header.Get("Location"); got != want || got == "" || len(c.Done()) != 1 {
+		t.Errorf("the job is %q, expected %q; carried out %d", got, want, len(c.Done()))
+	}
+	ask("week-31-another").refused(t, 412, "precondition_failed")
+	s.do("POST", "/cluster/simulate/standby", `{"node":"n2"}`, "Content-Type: application/json", `If-Match: "0:12"`).refused(t, 412, "precondition_failed")
+}
+
 func TestFailuresOfPacemakersToolsHaveAStatus(t *testing.T) {
 	s, c := clustered(t)
 	for kind, want := range map[cluster.ErrorKind]struct {
@@ -151,6 +170,10 @@ func TestFailuresOfPacemakersToolsHaveAStatus(t *testing.T) {
 		if !strings.Contains(f.Error, kind.Meaning()) {
 			t.Errorf("%s: %s", kind, f.Error)
 		}
+	}
+	c.Fail(&cluster.Error{Tool: "cibadmin", Kind: cluster.KindForbidden, Code: 4, User: "ann"})
+	if f := s.do("POST", "/cluster/actions/standby", `{"node":"n1"}`).refused(t, 403, "forbidden"); !strings.Contains(f.Error, "do not let ann") {
+		t.Errorf("%q", f.Error)
 	}
 	c.Fail(&cluster.Error{Tool: "cibadmin", Kind: cluster.KindNotConnected, Code: 102})
 	s.get("/cluster/cib.xml").refused(t, 503, "unavailable")

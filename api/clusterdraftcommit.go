@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -199,15 +201,6 @@ func (h clusterDraftHandlers) held(ctx context.Context, d config.Draft) context.
 	})
 }
 
-// isRepeated reports whether the job of an order was begun before, and does not begin again. Its
-// answer is the one to give, and no draft is committed.
-func (h clusterDraftHandlers) isRepeated(ctx context.Context, o cluster.Order) bool {
-	now, end := context.WithTimeout(ctx, 0)
-	defer end()
-	j, err := h.commits.jobs.Job(now, o.JobID())
-	return err == nil && !(j.Over() && j.Code == cluster.JobInterrupted && !j.IsMade())
-}
-
 // commit makes what the draft changes as one change, and drops the draft.
 func (h clusterDraftHandlers) commit(c echo.Context) error {
 	q := parameters(c.Request(), "wait")
@@ -216,6 +209,9 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 		return err
 	}
 	d, err := h.named(c)
+	if errors.As(err, new(*lb.NotFoundError)) {
+		return h.made(c, c.Param("id"), wait, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -241,7 +237,7 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	if o.Key == "" {
 		o.Key = rand.Text()
 	}
-	o.Commit = rand.Text()
+	o.Commit = commitOf(d.ID) + rand.Text()
 	if h.isRepeated(ctx, o) {
 		return h.repeated(c, edits, wait, o)
 	}
@@ -329,8 +325,36 @@ func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time
 	if err != nil {
 		return err
 	}
-	setJob(c, j)
 	h.ended(context.WithoutCancel(ctx), d, j)
+	return h.told(c, d, j)
+}
+
+// commitOf begins what a job notes of the commit of a draft.
+func commitOf(draft string) string { return draft + "/" }
+
+// made answers for a draft that is not there, if the same request has committed it before, as a client
+// repeats it that has heard no answer. Otherwise it returns the error that says so.
+func (h clusterDraftHandlers) made(c echo.Context, id string, wait time.Duration, missing error) error {
+	o, err := order(c)
+	if err != nil || o.Key == "" || h.jobs == nil {
+		return cmp.Or(err, missing)
+	}
+	waited, cancel := context.WithTimeout(c.Request().Context(), max(wait, time.Second))
+	defer cancel()
+	j, err := h.jobs.Job(waited, o.JobID())
+	if err != nil || !strings.HasPrefix(j.Commit, commitOf(id)) {
+		return missing
+	}
+	d := config.Draft{ID: id, Commit: &config.Committing{Job: j.ID}}
+	if !j.Over() {
+		return underway(d)
+	}
+	return h.told(c, d, j)
+}
+
+// told answers with what the job has changed that a draft was committed by.
+func (h clusterDraftHandlers) told(c echo.Context, d config.Draft, j cluster.Job) error {
+	setJob(c, j)
 	switch {
 	case !j.IsMade() && j.Changed == nil:
 		return &lb.ConflictError{ID: d.Name(), Reason: "may have been committed by job/" + j.ID + ", which does not know; look at the configuration: " + j.Result}

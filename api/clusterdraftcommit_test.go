@@ -260,6 +260,27 @@ func TestACommitThatIsRepeated(t *testing.T) {
 	first.do("PUT", "/cluster/config/tags/x", `{"objects":["vip"]}`, again).wants(t, 200, nil) // as the document says
 }
 
+// A commit that is sent again with its key, maybe to another agent, is answered by its job: the draft is
+// not there any more. Nobody else hears of it, and no other draft was committed.
+func TestACommitWhoseAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	const key = "Idempotency-Key: week-31-lost"
+	s, _, _, _ := twoAgents(t, 0)
+	first := s.do("POST", "/cluster/drafts/a/commit", "", key)
+	first.wants(t, 200, nil)
+	repeated := s.do("POST", "/cluster/drafts/a/commit", "", key)
+	repeated.wants(t, 200, nil)
+	if got, want := repeated.header.Get("Location"), first.header.Get("Location"); got != want || got == "" {
+		t.Errorf("the job is %q, expected %q", got, want)
+	}
+	s.do("POST", "/cluster/drafts/a/commit", "").refused(t, 404, "not_found")
+	s.do("POST", "/cluster/drafts/a/commit", "", "Idempotency-Key: week-31-other").refused(t, 404, "not_found")
+	s.do("POST", "/cluster/drafts/b/commit", "", key).refused(t, 404, "not_found")
+	s.do("POST", "/cluster/drafts/a/commit", "", "Idempotency-Key: short").refused(t, 400, "invalid")
+	s.do("POST", "/cluster/actions/cleanup", "", "Idempotency-Key: week-31-cleanup").wants(t, 200, nil)
+	s.do("POST", "/cluster/drafts/a/commit", "", "Idempotency-Key: week-31-cleanup").refused(t, 404, "not_found")
+}
+
 // A commit whose job was canceled, or has failed, after its write was made: the draft is dropped.
 func TestACommitThatEndsBadlyAfterItsWrite(t *testing.T) {
 	t.Parallel()

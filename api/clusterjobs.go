@@ -29,11 +29,7 @@ type ClusterJobs interface {
 const jobsPath = "/cluster/jobs"
 
 // jobHandlers show the jobs of the cluster.
-type jobHandlers struct {
-	clusterHandlers
-
-	jobs ClusterJobs // nil: this node is in no cluster
-}
+type jobHandlers struct{ clusterHandlers }
 
 // list answers with jobs, the newest first.
 func (h jobHandlers) list(c echo.Context) error {
@@ -120,6 +116,18 @@ func order(c echo.Context, what ...any) (cluster.Order, error) {
 	body, err := json.Marshal(what)
 	o.Body = append([]byte(r.Method+" "+r.URL.Path+"\n"), body...)
 	return o, err
+}
+
+// isRepeated reports whether the job of an order was begun before, and does not begin again. Its
+// answer is the one to give.
+func (h clusterHandlers) isRepeated(ctx context.Context, o cluster.Order) bool {
+	if o.Key == "" {
+		return false
+	}
+	now, end := context.WithTimeout(ctx, 0)
+	defer end()
+	j, err := h.jobs.Job(now, o.JobID())
+	return err == nil && !(j.Over() && j.Code == cluster.JobInterrupted && !j.IsMade())
 }
 
 // isAsync reports whether the caller does not wait for the end (RFC 7240).

@@ -239,6 +239,9 @@ func clusterFailure(err error) *ResponseError {
 	if !ok {
 		return nil
 	}
+	if e.User != "" {
+		return &ResponseError{Status: http.StatusForbidden, Code: "forbidden", Message: e.Error()}
+	}
 	switch e.Kind {
 	case cluster.KindNotFound:
 		return &ResponseError{Status: http.StatusNotFound, Code: "not_found", Message: e.Error()}

@@ -118,7 +118,7 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 // foresightRoutes are those of drafts and simulations of the Pacemaker cluster, of its agents, and
 // of the wizards.
 func (d *nodeDialect) foresightRoutes() []Route {
-	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
+	cluster := d.cluster()
 	objects := d.objects(cluster)
 	foresight := newForesightHandlers(objects, d.cfg.ClusterForesight, d.pasts())
 	drafts := clusterDraftHandlers{foresight}
@@ -182,17 +182,22 @@ func (d *nodeDialect) pastRoutes() []Route {
 	}
 }
 
+// cluster shows the Pacemaker cluster and acts on it.
+func (d *nodeDialect) cluster() clusterHandlers {
+	return clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions, jobs: d.cfg.ClusterJobs}
+}
+
 // objects are the handlers of the cluster's configuration.
 func (d *nodeDialect) objects(h clusterHandlers) clusterConfigHandlers {
-	commits := draftCommits{d.cfg.ClusterDrafts, d.cfg.ClusterJobs, h.status, &d.commits, d.cfg.Now}
+	commits := draftCommits{d.cfg.ClusterDrafts, h.jobs, h.status, &d.commits, d.cfg.Now}
 	return clusterConfigHandlers{h, d.cfg.ClusterConfiguration, d.cfg.ClusterDrafts, commits, d.cfg.Now, d.cfg.Logger}
 }
 
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
-	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
+	cluster := d.cluster()
 	objects := d.objects(cluster)
-	jobs := jobHandlers{cluster, d.cfg.ClusterJobs}
+	jobs := jobHandlers{cluster}
 	haproxy := haproxyHandlers{cluster, d.cfg.ClusterHAProxy}
 	agents := nodeHandlers{d.cfg.ClusterNode, d.cfg.IsSealError}
 	members := memberHandlers{d.cfg.ClusterMembers}

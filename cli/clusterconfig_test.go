@@ -12,6 +12,11 @@ func TestClusterConfigShow(t *testing.T) {
 	s := clusterShell(t)
 	s.execute(`{"objects": ["vip"]}`, "cluster", "draft", "new", "next")
 	s.execute(`{"objects": ["vip"]}`, "cluster", "config", "put", "tags", "shop", "-", "--draft", "next")
+	for _, command := range [][]string{{"cluster", "draft"}, {"cluster", "draft", "show", "next"}} {
+		if got := s.run(command...); got.code != cli.ExitOK || !strings.Contains(got.out, "n1, n2") {
+			t.Errorf("%v does not name the nodes that have the draft:\n%s%s", command, got.out, got.errors)
+		}
+	}
 	for command, words := range map[string][]string{
 		"show":                            {"node 1: n1\nnode 2: n2\nprimitive vip ocf:heartbeat:IPaddr2\n"},
 		"show --format xml":               {"<configuration>\n", `<primitive id="vip" class="ocf"`},

@@ -23,6 +23,8 @@ type consoleDraft struct {
 	Changed   time.Time `json:"changed"`
 	Objects   []string  `json:"objects"`
 	Conflicts []string  `json:"conflicts"`
+	Commit    string    `json:"commit"` // the job that commits it; empty: none does
+	Kept      []string  `json:"kept"`   // the nodes whose agents have it
 	Edits     []struct {
 		Number       uint64
 		Method, Path string
@@ -61,9 +63,9 @@ drafts.`,
 				return fmt.Errorf("reading the agent's answer: %w", err)
 			}
 			return o.show(raw, func(w io.Writer) {
-				row(w, "DRAFT", "CHANGED", "AUTHOR", "LISTED", "OBJECTS", "CONFLICTS", "MESSAGE")
+				row(w, "DRAFT", "CHANGED", "AUTHOR", "LISTED", "OBJECTS", "CONFLICTS", "KEPT BY", "MESSAGE")
 				for _, d := range list {
-					row(w, d.ID, d.Changed.Local().Format(time.DateTime), orDash(d.Author), yesNo(d.Listed), len(d.Objects), len(d.Conflicts), orDash(d.Message))
+					row(w, d.ID, d.Changed.Local().Format(time.DateTime), orDash(d.Author), yesNo(d.Listed), len(d.Objects), len(d.Conflicts), keptBy(d), orDash(d.Message))
 				}
 			})
 		},
@@ -72,6 +74,9 @@ drafts.`,
 		newClusterDraftUndo(o), newClusterDraftRebase(o), newClusterDraftCommit(o), newClusterDraftDrop(o))
 	return cmd
 }
+
+// keptBy names the nodes whose agents have a draft: with one of them it is lost.
+func keptBy(d consoleDraft) string { return orDash(strings.Join(d.Kept, ", ")) }
 
 func yesNo(b bool) string {
 	if b {
@@ -94,6 +99,10 @@ func (o *onNode) showDraft(answer json.RawMessage, err error) error {
 
 func draftRows(w io.Writer, d consoleDraft) {
 	row(w, "draft "+d.ID)
+	row(w, "kept by the agents of: "+keptBy(d))
+	if d.Commit != "" {
+		row(w, "is being committed by job/"+d.Commit)
+	}
 	for _, e := range d.Edits {
 		row(w, fmt.Sprintf("edit %d: %s %s", e.Number, e.Method, e.Path))
 	}

@@ -110,7 +110,12 @@ func parseStep(line string) (Step, error) {
 
 // isChange reports whether requests to a path are jobs.
 func isChange(path string) bool {
-	return strings.HasPrefix(path, "/cluster/actions/") || strings.HasPrefix(path, "/cluster/config/") || path == "/cluster/changes"
+	if draft, found := strings.CutPrefix(path, "/cluster/drafts/"); found {
+		return strings.HasSuffix(draft, "/commit")
+	}
+	return path == "/cluster/changes" || slices.ContainsFunc([]string{"/cluster/actions/", "/cluster/config/", "/cluster/haproxy/"}, func(prefix string) bool {
+		return strings.HasPrefix(path, prefix)
+	})
 }
 
 // A StepResult is what became of a step.

@@ -33,6 +33,9 @@ func TestParseSteps(t *testing.T) {
 	if s := steps[2]; s.Body != nil || len(s.Key) < 8 || len(s.Key) > 200 {
 		t.Errorf("%+v", s)
 	}
+	if _, err := client.ParseSteps([]byte("POST /cluster/haproxy/rollout\nPOST /cluster/drafts/week-31/commit?wait=1m\n"), ""); err != nil {
+		t.Error(err)
+	}
 	// Comments and further steps leave the keys as they are; another run or another step does not.
 	more, err := client.ParseSteps([]byte("# more\n"+good+"DELETE /cluster/config/primitives/web\n"), "")
 	if err != nil || len(more) != 4 {
@@ -50,7 +53,7 @@ func TestParseSteps(t *testing.T) {
 	for text, want := range map[string]string{
 		stepsFile: "line 4: the body is no JSON", "": "no step", "GET /cluster/actions/stop": "line 1", "POST /frontends": "line 1",
 		"POST http://other/cluster/changes": "line 1", "PUT /cluster/config/tags/x?draft=1 {}": "draft", "POST /cluster/changes?dryRun=1 {}": "dryRun",
-		"POST": "line 1", strings.Repeat("# \n", 1<<20): "bytes",
+		"POST": "line 1", "POST /cluster/drafts {}": "no change of the cluster", strings.Repeat("# \n", 1<<20): "bytes",
 	} {
 		if _, err := client.ParseSteps([]byte(text), ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v, expected %q", text, err, want)

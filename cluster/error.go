@@ -63,13 +63,19 @@ type Error struct {
 	Kind ErrorKind
 	Code int    // exit code; 0: it did not exit by itself
 	Said string // the tool's message, without secrets; may be empty
+	// User is whose ACLs of Pacemaker have forbidden it; empty: nobody's.
+	User string
 	// Nodes are those that are not as an action of the nodes wants them; none: that is not known.
 	Nodes []string
 }
 
 // Error returns the tool, the meaning of the failure, and the tool's message.
 func (e *Error) Error() string {
-	text := e.Tool + ": " + e.Kind.Meaning()
+	meaning := e.Kind.Meaning()
+	if e.User != "" {
+		meaning = "the ACLs of Pacemaker do not let " + e.User + " do this"
+	}
+	text := e.Tool + ": " + meaning
 	if e.Said != "" {
 		text += ": " + e.Said
 	}

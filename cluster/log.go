@@ -25,10 +25,10 @@ type LogLine struct {
 	Text     string `json:"text"` // without secrets
 }
 
-// A LogSource is a log that was read.
+// A LogSource is a log that was read, or was to be.
 type LogSource struct {
 	Name string `json:"name"`
-	// Problem says why it was not read; empty: it was.
+	// Problem says why its lines are not shown; empty: they are.
 	Problem string `json:"problem,omitempty"`
 }
 

@@ -119,6 +119,12 @@ func (n Node) IsOnline() bool {
 	return n.State == "online" || n.State == "standby" || n.State == "maintenance"
 }
 
+// Members are the nodes that run corosync, and so may have an agent of this cluster: remote nodes
+// and guests do not.
+func (v Status) Members() []Node {
+	return slices.DeleteFunc(slices.Clone(v.Nodes), func(n Node) bool { return n.Type == "remote" || n.Type == "guest" })
+}
+
 // NodeNamed is the node of that name; the zero value: there is none.
 func (v Status) NodeNamed(name string) Node {
 	if i := slices.IndexFunc(v.Nodes, func(n Node) bool { return n.Name == name }); i >= 0 {

@@ -306,7 +306,8 @@ func TestASplit(t *testing.T) {
 			var got []string
 			for _, d := range list {
 				id, _, isCopy := strings.Cut(d.ID, ".conflict-")
-				if isCopy != strings.HasPrefix(d.Message, id+" as n1 had it") {
+				why := map[string]string{"both": "edited on both sides of a split", "edited": "edited on one side of a split, and dropped or committed on the other"}[id]
+				if isCopy != strings.HasPrefix(d.Message, id+" as n1 had it: "+why+".") {
 					t.Errorf("%s: %q", d.ID, d.Message)
 				}
 				got = append(got, fmt.Sprintf("%s %t %q", id, isCopy, texts(d)))

@@ -144,7 +144,11 @@ func resolved(a, b entry) (kept entry, other *entry) {
 		sum := sha256.Sum256([]byte(lost.version.String()))
 		copied.id = lost.id[:min(len(lost.id), maxBase)] + conflictMark + hex.EncodeToString(sum[:4])
 		copied.draft.ID = copied.id
-		copied.draft.Message = cut(fmt.Sprintf("%s as %s had it: edited on both sides of a split. %s", lost.id, cmp.Or(lost.node, "another node"), lost.draft.Message))
+		why := "edited on both sides of a split"
+		if !kept.isThere() {
+			why = "edited on one side of a split, and dropped or committed on the other"
+		}
+		copied.draft.Message = cut(fmt.Sprintf("%s as %s had it: %s. %s", lost.id, cmp.Or(lost.node, "another node"), why, lost.draft.Message))
 		other = &copied
 	}
 	kept.version = a.version.merged(b.version)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,17 @@ const (
 // LogFiles are where Pacemaker and corosync write their logs, on Debian and on others.
 func LogFiles() []string {
 	return []string{"/var/log/pacemaker/pacemaker.log", "/var/log/corosync/corosync.log", "/var/log/cluster/corosync.log"}
+}
+
+// LogNames are the names of the logs of a node, as a cluster.LogSource has them.
+func LogNames() []string {
+	names := []string{journal}
+	for _, path := range LogFiles() {
+		if name := filepath.Base(path); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // journalMatches choose the lines of the cluster's programs by fields: systemd's units, and the

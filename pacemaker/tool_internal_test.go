@@ -2,6 +2,7 @@ package pacemaker
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
 )
 
@@ -77,5 +79,22 @@ func TestToolsInTheBackground(t *testing.T) {
 	}
 	if got := nicenessOf(InBackground(t.Context())); got != nice {
 		t.Errorf("in the background the niceness is %s", got)
+	}
+}
+
+// What the ACLs of a user forbid is told as such; other refusals are about the agent.
+func TestWhatACLsForbidIsAboutTheirUser(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := testkit.WriteProgram(filepath.Join(dir, "cibadmin"), []byte("#!/bin/sh\necho no >&2\nexit 4\n")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ user, option, want string }{{"ann", "--patch", "ann"}, {"ann", "-Q", ""}, {"", "--patch", ""}} {
+		tools := &tools{cfg: Config{Tools: dir, user: c.user}.withDefaults()}
+		_, err := tools.run(t.Context(), call{tool: "cibadmin", args: []string{c.option}, plain: true})
+		e, ok := errors.AsType[*cluster.Error](err)
+		if !ok || e.Kind != cluster.KindForbidden || e.User != c.want {
+			t.Errorf("%s of %q: %v", c.option, c.user, err)
+		}
 	}
 }

@@ -305,6 +305,16 @@ func (w *Watcher) Operations() ([]cluster.OperationResult, error) {
 	return cib.Operations(), nil
 }
 
+// Secrets are those of the CIB of the view, also while Pacemaker does not answer; false: there is no
+// CIB yet, or this node has left its cluster.
+func (w *Watcher) Secrets() (Secrets, bool) {
+	cib, _ := w.CIB() // which is the last one on an error
+	if cib == nil {
+		return Secrets{}, false
+	}
+	return SecretsOf(cib), true
+}
+
 // known is the CIB of the view, or the error that says why there is none.
 func (w *Watcher) known() (*CIB, error) {
 	cib, err := w.CIB()

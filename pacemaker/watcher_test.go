@@ -75,6 +75,25 @@ func TestWatcherRemovesCopiesThatWereLeft(t *testing.T) {
 	}
 }
 
+// What is secret in the cluster is known while Pacemaker is away, too.
+func TestWatcherKnowsSecrets(t *testing.T) {
+	_, path := onFile(t, "made-by-pcs.xml")
+	c := pacemaker.New(pacemaker.Config{File: path, Stream: "/nonexistent/thalassa-cib"})
+	if s, ok := pacemaker.NewWatcher(c).Secrets(); ok {
+		t.Errorf("before Pacemaker has answered: %+v", s)
+	}
+	w := watch(t, c)
+	awaitView(t, w, "a first view", func(v cluster.Status) bool { return v.State != "" && v.State != cluster.StateOffline })
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	awaitView(t, w, "offline", func(v cluster.Status) bool { return v.State == cluster.StateOffline })
+	s, ok := w.Secrets()
+	if text := s.Hide("as canary-of-a-secret it failed"); !ok || strings.Contains(text, "canary-of-a-secret") {
+		t.Errorf("while Pacemaker is away: %q, %t", text, ok)
+	}
+}
+
 func TestWatcherPollsWithoutAStream(t *testing.T) {
 	_, path := onFile(t, "failed.xml")
 	c := pacemaker.New(pacemaker.Config{File: path, Stream: "/nonexistent/thalassa-cib"})

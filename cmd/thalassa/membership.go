@@ -78,16 +78,17 @@ func openPast(ctx context.Context, n node, p parts) (past *history.Recorder, pee
 		}
 		return results, n.now()
 	}
+	past.Past.Secrets = p.watcher.Secrets
 	if peers = newPeers(ctx, n, p); peers != nil {
 		past.Past.Others = peers.Between
 	}
 	return past, peers
 }
 
-// othersOf are the node that a view is of, and the others of its cluster.
+// othersOf are the node that a view is of, and the other members of its cluster.
 func othersOf(v cluster.Status) (self string, others []string) {
 	others = []string{}
-	for _, n := range v.Nodes {
+	for _, n := range v.Members() {
 		if n.Name != v.Self {
 			others = append(others, n.Name)
 		}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"time"
 
@@ -22,17 +23,27 @@ const (
 
 // Log is what the programs of the cluster have logged in an interval, on this node and on the
 // others, or elsewhere: the latest lines up to a number. What is secret in the configurations of
-// then is masked. Missing are the nodes whose lines are not here, or not all of them.
+// then, or in that of now, is masked. Missing are the nodes whose lines are not here, or not all of
+// them: also this one while it is not known what is secret in its lines.
 func (p Past) Log(ctx context.Context, from, to time.Time, limit int) cluster.Logged {
-	own := p.ownLog(ctx, from, to, limit)
+	own, isShown := p.ownLog(ctx, from, to, limit)
 	own.Missing = []string{}
 	if p.Nodes != nil {
 		own.Node, own.Missing = p.Nodes()
 	}
-	if p.Others == nil {
-		return own
+	if p.Others != nil {
+		own = p.withOthers(ctx, own, limit)
 	}
-	theirs := p.Others(ctx, from, to, true)
+	if !isShown && own.Node != "" {
+		own.Missing = append(slices.Clone(own.Missing), own.Node)
+		slices.Sort(own.Missing)
+	}
+	return own
+}
+
+// withOthers is a log of this node, and what was logged on the others.
+func (p Past) withOthers(ctx context.Context, own cluster.Logged, limit int) cluster.Logged {
+	theirs := p.Others(ctx, own.From, own.To, true)
 	own.Node = theirs.Node
 	for i := range own.Lines {
 		own.Lines[i].Node = own.Node
@@ -42,16 +53,28 @@ func (p Past) Log(ctx context.Context, from, to time.Time, limit int) cluster.Lo
 	return own
 }
 
-// ownLog is that of this node, or elsewhere.
-func (p Past) ownLog(ctx context.Context, from, to time.Time, limit int) cluster.Logged {
-	lines, sources, cut := p.lines(ctx, from, to)
+// ownLog is that of this node, or elsewhere; isShown: it is known what is secret in its lines.
+// Otherwise it has none, and each source says why.
+func (p Past) ownLog(ctx context.Context, from, to time.Time, limit int) (log cluster.Logged, isShown bool) {
+	log = cluster.Logged{From: from.UTC(), To: to.UTC(), Lines: []cluster.LogLine{}}
+	hide, isKnown := p.hiding(from, to)
+	if p.Elsewhere == nil && !isKnown {
+		for _, name := range pacemaker.LogNames() {
+			log.Sources = append(log.Sources, cluster.LogSource{Name: name, Problem: secretsUnknown})
+		}
+		return log, false
+	}
+	lines, sources, cut := p.lines(ctx, from, to, hide)
 	merged, more := cluster.MergedLines(lines, limit)
-	return cluster.Logged{From: from.UTC(), To: to.UTC(), Lines: merged, More: more || cut, Sources: sources}
+	log.Lines, log.More, log.Sources = merged, more || cut, sources
+	return log, true
 }
 
+// secretsUnknown says why no lines are shown.
+const secretsUnknown = "it is not known which values in it are secret, because Pacemaker has not answered here yet, and no record of that time is stored"
+
 // lines are those of this node or elsewhere.
-func (p Past) lines(ctx context.Context, from, to time.Time) (lines []cluster.LogLine, sources []cluster.LogSource, more bool) {
-	hide := p.hiding(from, to)
+func (p Past) lines(ctx context.Context, from, to time.Time, hide func(string) string) (lines []cluster.LogLine, sources []cluster.LogSource, more bool) {
 	if p.Elsewhere == nil {
 		return pacemaker.ReadLogs(ctx, p.Tools, pacemaker.LogFiles(), from, to, hide)
 	}
@@ -75,21 +98,28 @@ func (p Past) LogOf(id string) (from, to time.Time, err error) {
 }
 
 // hiding masks what is secret in the configurations of an interval, from the one before it to the
-// one after it, and what has the form of a secret: Pacemaker logs changes of the configuration before
-// its scheduler runs.
-func (p Past) hiding(from, to time.Time) func(string) string {
+// one after it, because Pacemaker logs changes of the configuration before its scheduler runs; what is
+// secret in the configuration of now, because a node may have no inputs of then; and what has the form
+// of a secret. isKnown: there is one of these configurations.
+func (p Past) hiding(from, to time.Time) (hide func(string) string, isKnown bool) {
 	secrets := []pacemaker.Secrets{{}}
-	for _, id := range p.versions(from, to) {
-		if s, ok := p.secretsOf(id); ok {
-			secrets = append(secrets, s)
+	note := func(s pacemaker.Secrets, ok bool) {
+		if ok {
+			secrets, isKnown = append(secrets, s), true
 		}
+	}
+	for _, id := range p.versions(from, to) {
+		note(p.secretsOf(id))
+	}
+	if p.Secrets != nil {
+		note(p.Secrets())
 	}
 	return func(text string) string {
 		for _, s := range secrets {
 			text = s.Hide(text)
 		}
 		return text
-	}
+	}, isKnown
 }
 
 // versions are transitions that have between them each version of the configuration in an interval,

@@ -68,15 +68,16 @@ func (p *Peers) noteDue(ctx context.Context) {
 }
 
 // note has the lines of an interval told. The second that is not over is left for the next time:
-// some logs have whole seconds. false: a log could not be read that could be before, and is to be read
-// again.
+// some logs have whole seconds. false: a log could not be read that could be before, or it is not known
+// what is secret in it, and it is to be read again. What stays unknown is not told, so that the others
+// lack it.
 func (p *Peers) note(ctx context.Context, o *owed) bool {
 	to := earlier(o.to, p.cfg.Now().Add(-settleFor).Truncate(time.Second).Add(-time.Nanosecond))
 	if to.Before(o.from) {
 		return true
 	}
-	log := p.cfg.Past.ownLog(pacemaker.InBackground(ctx), o.from, to, toldLines)
-	unread, again := map[string]bool{}, false
+	log, isShown := p.cfg.Past.ownLog(pacemaker.InBackground(ctx), o.from, to, toldLines)
+	unread, again := map[string]bool{}, !isShown
 	for _, s := range log.Sources {
 		if s.Problem != "" {
 			unread[s.Name] = true
@@ -87,6 +88,9 @@ func (p *Peers) note(ctx context.Context, o *owed) bool {
 	o.next = p.cfg.Now().Add(readAgain << (o.reads - 1))
 	if again && o.reads < mostReads && (o.by.IsZero() || !o.next.After(o.by)) {
 		return false
+	}
+	if !isShown {
+		return true
 	}
 	p.unread = unread
 	p.unsaid = append(p.unsaid, toldSpan{From: o.from.UTC(), To: to.UTC(), More: log.More, Lines: log.Lines})

@@ -34,6 +34,9 @@ type Past struct {
 	// Live are the results of operations that the cluster has now, and when that is; zero: nothing is
 	// known of it. nil: it is not to be asked.
 	Live func() (results []cluster.OperationResult, at time.Time)
+	// Secrets are those of the configuration that the cluster has now, or had last; false: it is not
+	// known. nil: it is not to be asked.
+	Secrets func() (pacemaker.Secrets, bool)
 	// Others tells what was logged on the other nodes in an interval, as Peers.Between does;
 	// nil: nothing is known of it.
 	Others func(ctx context.Context, from, to time.Time, ask bool) cluster.Logged

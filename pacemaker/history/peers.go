@@ -318,7 +318,7 @@ func (p *Peers) Between(ctx context.Context, from, to time.Time, ask bool) clust
 	v := p.cfg.View()
 	out := cluster.Logged{Node: v.Self, Lines: []cluster.LogLine{}, Missing: []string{}}
 	online := map[string]bool{}
-	for _, n := range v.Nodes {
+	for _, n := range v.Members() {
 		if n.Name != v.Self {
 			online[n.Name] = n.State != "offline" && n.State != "unclean"
 		}

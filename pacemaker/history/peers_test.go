@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"thalassa/auth"
 	"thalassa/cluster"
 	"thalassa/internal/wake"
+	"thalassa/pacemaker"
 	"thalassa/pacemaker/history"
 )
 
@@ -33,6 +35,7 @@ type town struct {
 	changed wake.Signal
 	rings   map[string]string
 	states  map[string]string
+	types   map[string]string // of nodes that are no members
 	key     history.Key
 	now     func() time.Time
 	mute    map[string]bool        // nodes whose texts are not passed
@@ -77,7 +80,7 @@ func (x *town) view(self string) cluster.Status {
 	defer x.mu.Unlock()
 	v := cluster.Status{Self: self, State: "ok"}
 	for _, name := range slices.Sorted(maps.Keys(x.states)) {
-		v.Nodes = append(v.Nodes, cluster.Node{Name: name, State: x.states[name]})
+		v.Nodes = append(v.Nodes, cluster.Node{Name: name, Type: x.types[name], State: x.states[name]})
 	}
 	return v
 }
@@ -122,13 +125,9 @@ func (x *town) agent(t *testing.T, node, kept string) agent {
 // agentWith starts an agent whose archive has something from the beginning.
 func (x *town) agentWith(t *testing.T, node, kept string, fill func(*history.Archive)) agent {
 	t.Helper()
-	lines, err := history.OpenKeptLines(kept)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := agent{archive: open(t, t.TempDir(), history.Bounds{})}
-	fill(a.archive)
-	own := history.Past{Archive: a.archive, Elsewhere: &history.Elsewhere{
+	archive := open(t, t.TempDir(), history.Bounds{})
+	fill(archive)
+	return x.agentOf(t, node, kept, history.Past{Archive: archive, Elsewhere: &history.Elsewhere{
 		Lines: func(_ context.Context, from, to time.Time) (list []cluster.LogLine, sources []cluster.LogSource, more bool) {
 			if x.breaks(node) {
 				return nil, []cluster.LogSource{{Name: "journal", Problem: "journalctl has not answered in time"}}, false
@@ -138,7 +137,17 @@ func (x *town) agentWith(t *testing.T, node, kept string, fill func(*history.Arc
 			}
 			return list, nil, false
 		},
-	}}
+	}})
+}
+
+// agentOf starts an agent with a past.
+func (x *town) agentOf(t *testing.T, node, kept string, own history.Past) agent {
+	t.Helper()
+	lines, err := history.OpenKeptLines(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := agent{archive: own.Archive}
 	a.Peers = history.NewPeers(history.PeersConfig{
 		Past: own, Bell: quarter{exchange{&x.texts, node}, x}, Key: x.key, Kept: lines,
 		View: func() cluster.Status { return x.view(node) }, Changed: x.changed.Next, Now: x.now, Logger: slog.New(slog.DiscardHandler),
@@ -399,6 +408,56 @@ func TestLogOfAllNodes(t *testing.T) {
 	if !slices.Equal(got, []string{"n2 same", "n2 theirs", "n1 mine"}) || !log.More || log.Node != "n1" || !slices.Equal(log.Missing, []string{"n3"}) {
 		t.Errorf("the log is %+v", log)
 	}
+}
+
+// A node tells the others no line while it does not know what is secret in it, and is missing then.
+func TestLinesWithUnknownSecretsAreNotTold(t *testing.T) {
+	t.Parallel()
+	x := newTown(t)
+	delete(x.states, "n3")
+	var later atomic.Int64
+	x.now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	own := history.Past{Archive: open(t, t.TempDir(), history.Bounds{}), Tools: journalWith(t, old.Add(time.Second), "logging in as "+secret+" failed")}
+	var known atomic.Bool
+	live := liveSecrets(t)
+	own.Secrets = func() (pacemaker.Secrets, bool) {
+		if !known.Load() {
+			return pacemaker.Secrets{}, false
+		}
+		return live()
+	}
+	n1 := x.agent(t, "n1", t.TempDir())
+	x.agentOf(t, "n2", t.TempDir(), own)
+	isFenced := func(l cluster.LogLine) bool { return l.Node == "n2" && l.Daemon == "pacemaker-fenced" }
+	if log := n1.Between(t.Context(), old, old.Add(10*time.Second), true); len(ofN2(log)) > 0 || !slices.Equal(log.Missing, []string{"n2"}) {
+		t.Errorf("while nothing is known, the lines are %+v, missing are %v", log.Lines, log.Missing)
+	}
+	known.Store(true)
+	later.Store(int64(time.Minute)) // n2 is not taken for silent any more
+	log := n1.Between(t.Context(), old, old.Add(10*time.Second), true)
+	if i := slices.IndexFunc(log.Lines, isFenced); i < 0 || strings.Contains(log.Lines[i].Text, secret) || len(log.Missing) > 0 {
+		t.Errorf("when it is known, the lines are %+v, missing are %v", log.Lines, log.Missing)
+	}
+}
+
+// Remote nodes and guests have no agent: nobody waits for their lines, and nobody lacks them.
+func TestOnlyMembersAreAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		x := newTown(t)
+		x.states["far"], x.states["web"] = "online", "offline"
+		x.types = map[string]string{"n1": "member", "n2": "member", "far": "remote", "web": "guest"}
+		delete(x.states, "n3")
+		n1, n2 := x.agent(t, "n1", t.TempDir()), x.agent(t, "n2", t.TempDir())
+		old := time.Now().Add(-time.Hour)
+		add(t, n2.archive, "pe-input-1.bz2", input(old, 1, false, "0s"))
+		begin := time.Now()
+		log := n1.Between(t.Context(), old, old.Add(10*time.Second), true)
+		if took := time.Since(begin); len(ofN2(log)) != 10 || len(log.Missing) > 0 || took > 3*time.Second {
+			t.Errorf("after %s there are %d lines of n2, missing are %v", took, len(ofN2(log)), log.Missing)
+		}
+	})
 }
 
 // Pacemaker that does not answer is no end of it.
