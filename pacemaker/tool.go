@@ -163,7 +163,7 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	args := q.args
-	if t.isForUser(q) {
+	if q.writesAs(t.cfg.user) {
 		args = append([]string{"--user", t.cfg.user}, args...)
 	}
 	if !q.plain {
@@ -198,9 +198,9 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	return nil, t.toolError(ctx, q, err, stdout.Bytes(), stderr.Bytes())
 }
 
-// isForUser reports whether the ACLs of a user hold for a call.
-func (t *tools) isForUser(q call) bool {
-	return t.cfg.user != "" && q.tool == "cibadmin" && slices.Contains(q.args, "--patch")
+// writesAs reports whether the ACLs of a user hold for a call; empty: there is no user.
+func (q call) writesAs(user string) bool {
+	return user != "" && q.tool == "cibadmin" && slices.Contains(q.args, "--patch")
 }
 
 // environment returns the environment of a tool: messages in English, times in UTC, and
@@ -234,7 +234,7 @@ func (t *tools) toolError(ctx context.Context, q call, err error, stdout, stderr
 		return &cluster.Error{Tool: q.tool, Kind: cluster.KindCrashed, Said: status.Signal().String()}
 	}
 	e := &cluster.Error{Tool: q.tool, Kind: kindOf(exit.ExitCode()), Code: exit.ExitCode()}
-	if e.Kind == cluster.KindForbidden && t.isForUser(q) {
+	if e.Kind == cluster.KindForbidden && q.writesAs(t.cfg.user) {
 		e.User = t.cfg.user
 	}
 	said := stderr
