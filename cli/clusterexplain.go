@@ -25,9 +25,9 @@ func newClusterExplain(o *onNode) *cobra.Command {
 		Short: "Explain a failover or a move: its phases, and what cost time",
 		Long: `Explains the failover or the move that a transition belongs to; without one, the last
 failover or move. Shows its phases, each with its beginning and end, and the settings that
-cost time. Everything is from what was recorded: inputs of the scheduler, logs of the
-agent's node, jobs, and events of the agent. What nobody recorded is an interval between
-two records.`,
+cost time. Everything is from what was recorded: inputs of the scheduler, logs of all
+nodes, jobs, and events of the agent. What nobody recorded is an interval between two
+records. Nodes whose logs are missing are named.`,
 		Example: `  thalassa cluster explain
   thalassa cluster explain 20261129T131402Z-warning-3-9c0e51d7`,
 		Args: cobra.MaximumNArgs(1),
