@@ -66,24 +66,36 @@ func (n leaver) keepsQuorum(ctx context.Context, conf corosync.Config) error {
 	if err != nil || !s.Quorum {
 		return nil //nolint:nilerr // a node that is not in a cluster takes nothing from it
 	}
-	left, off := 0, []string{}
+	var all, left, off []string
 	for _, node := range conf.Nodes() {
+		all = append(all, node.Name)
 		switch {
 		case node.Name == n.journal.Node:
 		case s.NodeNamed(node.Name).IsOnline():
-			left++
+			left = append(left, node.Name)
 		default:
 			off = append(off, node.Name)
 		}
 	}
-	if left == 0 || conf.HasQuorum(left) {
+	votes := n.votes(ctx, conf)
+	if len(left) == 0 || votes.Quorate(left, all) {
 		return nil
 	}
-	text := fmt.Sprintf("without this node, the cluster has no quorum: %d of %d nodes are left. Nothing has changed", left, len(conf.Nodes()))
+	text := fmt.Sprintf("without this node, the cluster has no quorum: %s are left. Nothing has changed", votes.Left(left, all))
 	if len(off) > 0 {
 		text += ". First, on this node: thalassa cluster forget " + strings.Join(off, " ")
 	}
 	return conflict("%s", text)
+}
+
+// votes are how corosync counts a quorum; as the file says it, where corosync does not answer.
+func (n leaver) votes(ctx context.Context, conf corosync.Config) corosync.Votes {
+	if out, err := n.cfg.tool(ctx, "corosync-cmapctl"); err == nil {
+		if v, ok := corosync.ParseVotes(out); ok {
+			return v
+		}
+	}
+	return conf.Votes()
 }
 
 // isLast reports whether this node is the only one of its cluster.

@@ -56,6 +56,26 @@ func TestLeaveKeepsQuorum(t *testing.T) {
 	w.isComplete(t, 1)
 }
 
+// A quorum is of votes, not of nodes: those that corosync has in effect, or those of its file.
+func TestLeaveKeepsVotes(t *testing.T) {
+	t.Parallel()
+	w := founded(t, 3, 3)
+	for m := range 3 {
+		w.rewrite(t, m+1, "name: lb1", "name: lb1\n        quorum_votes: 3")
+	}
+	isConflict(t, bootstrap.Leave(t.Context(), w.config(1)), "2 of 3 nodes with 2 of 5 votes are left")
+	mustNot(t, bootstrap.Leave(t.Context(), w.config(3)))
+	mustNot(t, bootstrap.Leave(t.Context(), w.config(2))) // 3 of 5 votes are left
+	w = founded(t, 2, 2)
+	mustNot(t, os.WriteFile(w.path(1, "run/votes"), []byte(`nodelist.node.0.ring0_addr (str) = 192.0.2.1
+nodelist.node.0.name (str) = lb1
+nodelist.node.1.ring0_addr (str) = 192.0.2.2
+nodelist.node.1.name (str) = lb2
+quorum.two_node (u8) = 0
+`), 0o600))
+	isConflict(t, bootstrap.Leave(t.Context(), w.config(1)), "1 of 2 nodes are left")
+}
+
 // A part without quorum forgets nodes that somebody says are off, all at once.
 func TestForgetWithoutQuorum(t *testing.T) {
 	t.Parallel()

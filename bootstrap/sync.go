@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"thalassa/corosync"
@@ -38,29 +40,14 @@ func Sync(ctx context.Context, cfg Config, s Syncing) error {
 	n.journal.Node = self.Name // of events
 	looking, cancel := context.WithTimeout(ctx, s.Wait)
 	defer cancel()
-	var last []error
-	for {
-		var tried []error
-		for _, other := range conf.Nodes() {
-			if other.Name == self.Name || len(other.Addresses) == 0 {
-				continue
-			}
-			l, err := n.asMember().greetMember(looking, net.JoinHostPort(other.Addresses[0], strconv.Itoa(int(s.Port))), key, self.Name)
-			if err != nil {
-				tried = append(tried, fmt.Errorf("node %s: %w", other.Name, err))
-				continue
-			}
-			n.tell(Event{Step: "sync", State: "begin", Text: "connected to node " + other.Name})
-			defer l.conn.Close()
-			return n.asMember().serveMember(ctx, l)
-		}
-		if looking.Err() == nil {
-			last = tried
-		}
-		if wake.Pause(looking, time.Second) != nil {
-			return errors.Join(append([]error{conflict("no other node is inviting nodes right now (thalassa cluster invite)")}, last...)...)
-		}
+	others := slices.DeleteFunc(conf.Nodes(), func(other corosync.Node) bool { return other.Name == self.Name || len(other.Addresses) == 0 })
+	host, err := n.asMember().find(looking, others, s.Port, key, self.Name)
+	if err != nil {
+		return err
 	}
+	defer host.conn.Close()
+	n.tell(Event{Step: "sync", State: "begin", Text: "connected to node " + host.name})
+	return n.asMember().serveMember(ctx, host.link)
 }
 
 // A member is a node that takes new configurations from one that invites.
@@ -68,13 +55,76 @@ type member struct{ *node }
 
 func (n *node) asMember() member { return member{n} }
 
+// A found is a node that invites.
+type found struct {
+	name string
+	*link
+}
+
+// find looks for a node that invites, until ctx ends. It asks all nodes at the same time: a machine
+// without power answers nothing for as long as a connection may take, and after the loss of a site
+// there are several. The first node that proves to have the key is the one.
+func (n member) find(ctx context.Context, others []corosync.Node, port uint16, key []byte, self string) (found, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	slots, first, last := make(chan struct{}, corosync.MaxNodes), make(chan found, 1), make([]error, len(others))
+	var all sync.WaitGroup
+	for i, other := range others {
+		all.Go(func() {
+			l, err := n.greetUntil(ctx, slots, net.JoinHostPort(other.Addresses[0], strconv.Itoa(int(port))), key, self)
+			if err != nil {
+				last[i] = fmt.Errorf("node %s: %w", other.Name, err)
+				return
+			}
+			select {
+			case first <- found{other.Name, l}:
+				stop()
+			default:
+				_ = l.conn.Close() // two nodes invite
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case f := <-first:
+		return f, nil
+	default:
+		return found{}, errors.Join(append([]error{conflict("no other node is inviting nodes right now (thalassa cluster invite)")}, last...)...)
+	}
+}
+
+// greetUntil greets a node again and again until it invites, or ctx ends. slots bounds how many are
+// greeted at the same time. The error is that of the last greeting which the end of ctx did not cut.
+func (n member) greetUntil(ctx context.Context, slots chan struct{}, address string, key []byte, self string) (*link, error) {
+	var last error
+	for {
+		slots <- struct{}{} // a greeting has an end
+		l, err := n.greetMember(ctx, address, key, self)
+		<-slots
+		if err == nil {
+			return l, nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		if wake.Pause(ctx, time.Second) != nil {
+			return nil, last
+		}
+	}
+}
+
 // greetMember connects to a node that invites, which must have the key of the cluster.
 func (n member) greetMember(ctx context.Context, address string, key []byte, name string) (*link, error) {
 	l, err := n.cfg.connect(ctx, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.prove(key, name); err != nil {
+	end := context.AfterFunc(ctx, func() { _ = l.conn.Close() })
+	err = l.prove(key, name)
+	if !end() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, l.conn.Close())
 	}
 	return l, nil

@@ -29,14 +29,16 @@ import (
 // one go on.
 type world struct{ dir string }
 
-// tools stand in for those of corosync and Pacemaker. WORLD is the folder of all machines.
+// tools stand in for those of corosync and Pacemaker. WORLD is the folder of all machines. A file
+// run/votes is what corosync says beside its version.
 var tools = map[string]string{
 	"corosync":   "exit 0",
 	"pacemakerd": "exit 0",
 	"corosync-cmapctl": `[ -e "$HERE/run/corosync" ] || exit 1
 		version=$(cat "$HERE/run/corosync")
 		[ "$version" ] || { echo "Can't get key totem.config_version. Error CS_ERR_NOT_EXIST" >&2; exit 1; }
-		echo "totem.config_version (u64) = $version"`,
+		echo "totem.config_version (u64) = $version"
+		[ "$1" ] || [ ! -e "$HERE/run/votes" ] || cat "$HERE/run/votes"`,
 	"corosync-cfgtool": `for node in "$WORLD"/*/; do
 			[ ! -e "$node/run/corosync" ] || sed -n 's/.*config_version: //p' "$node/etc/corosync.conf" >"$node/run/corosync"
 		done`,

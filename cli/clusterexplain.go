@@ -25,9 +25,9 @@ func newClusterExplain(o *onNode) *cobra.Command {
 		Short: "Explain a failover or a move: its phases, and what cost time",
 		Long: `Explains the failover or the move that a transition belongs to; without one, the last
 failover or move. Shows its phases, each with its beginning and end, and the settings that
-cost time. Everything is from what was recorded: inputs of the scheduler, logs of the
-agent's node, jobs, and events of the agent. What nobody recorded is an interval between
-two records.`,
+cost time. Everything is from what was recorded: inputs of the scheduler, logs of all
+nodes, jobs, and events of the agent. What nobody recorded is an interval between two
+records. Nodes whose logs are missing are named.`,
 		Example: `  thalassa cluster explain
   thalassa cluster explain 20261129T131402Z-warning-3-9c0e51d7`,
 		Args: cobra.MaximumNArgs(1),
@@ -40,14 +40,19 @@ two records.`,
 			if len(args) == 1 {
 				id = args[0]
 			}
+			var unknown []string
 			if id == "last" {
-				if id, err = lastFailover(cmd, c, imported); err != nil {
+				if id, unknown, err = lastFailover(cmd, c, imported); err != nil {
 					return err
 				}
 			}
 			var e failover.Explanation
 			if err := c.Get(cmd.Context(), ofImport("/cluster/history/"+url.PathEscape(id)+"/explanation", imported), &e); err != nil {
 				return err
+			}
+			unknown = slices.DeleteFunc(unknown, func(later string) bool { return slices.Contains(e.Transitions, later) })
+			if len(unknown) > 0 {
+				fmt.Fprintln(o.env.Stderr, "thalassa: WARNING: this may not be the last failover, because "+notKnownYet(unknown))
 			}
 			return o.show(e, func(w io.Writer) { explanationTable(w, e) })
 		},
@@ -59,19 +64,32 @@ two records.`,
 // errNoFailover is about a history in which nothing moved.
 var errNoFailover = errors.New("there is no failover and no move among the latest transitions")
 
-// lastFailover is the latest transition that fences, moves or recovers something.
-func lastFailover(cmd *cobra.Command, c client.Cluster, imported string) (string, error) {
+// lastFailover is the latest transition that fences, moves or recovers something, as far as it is
+// known what was decided. unknown are those after it of which it is not, the latest first.
+func lastFailover(cmd *cobra.Command, c client.Cluster, imported string) (id string, unknown []string, err error) {
 	var answer struct {
 		Transitions []cluster.Transition `json:"transitions"`
 	}
 	if err := c.Get(cmd.Context(), ofImport("/cluster/history?limit=1000", imported), &answer); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	i := slices.IndexFunc(answer.Transitions, failover.Interesting)
-	if i < 0 {
-		return "", errNoFailover
+	for _, t := range answer.Transitions {
+		if failover.Interesting(t) {
+			return t.ID, unknown, nil
+		}
+		if !t.Known {
+			unknown = append(unknown, t.ID)
+		}
 	}
-	return answer.Transitions[i].ID, nil
+	if len(unknown) > 0 {
+		return "", nil, fmt.Errorf("%w, but %s", errNoFailover, notKnownYet(unknown))
+	}
+	return "", nil, errNoFailover
+}
+
+// notKnownYet says that transitions, the latest first, may have been failovers.
+func notKnownYet(transitions []string) string {
+	return "it is not known yet what was decided in " + count(len(transitions), "later transition") + ", the last of them " + transitions[0] + ": try again in some minutes, or name the transition"
 }
 
 // explanationTable prints what happened, the phases, the notes, and the advice.

@@ -306,16 +306,6 @@ func hasName(known []string, name string) bool {
 	return slices.ContainsFunc(known, func(other string) bool { return strings.EqualFold(other, name) })
 }
 
-// HasQuorum reports whether so many nodes that see each other may run resources. It is true where
-// a third party (device) decides.
-func (c Config) HasQuorum(online int) bool {
-	all := len(c.Nodes())
-	if twoNode, ok := c.quorum("two_node"); ok && twoNode == "1" && all == 2 || c.hasDevice() {
-		return online > 0
-	}
-	return online > all/2
-}
-
 // quorum returns a key of the section quorum; the last one counts.
 func (c Config) quorum(key string) (string, bool) {
 	for _, s := range slices.Backward(c.root.sections("quorum")) {

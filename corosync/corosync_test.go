@@ -164,35 +164,6 @@ func TestExpectedVotes(t *testing.T) {
 	}
 }
 
-func TestHasQuorum(t *testing.T) {
-	t.Parallel()
-	one := founded(t)
-	two := add(t, one, 2)
-	three := add(t, two, 3)
-	device, err := corosync.Parse(append(three.Bytes(), "quorum {\ndevice {\nmodel: net\n}\n}\n"...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, is := range []struct {
-		c      corosync.Config
-		online int
-		want   bool
-	}{
-		{one, 0, false},
-		{one, 1, true},
-		{two, 0, false},
-		{two, 1, true},
-		{three, 1, false},
-		{three, 2, true},
-		{add(t, three, 4), 2, false},
-		{device, 1, true},
-	} {
-		if got := is.c.HasQuorum(is.online); got != is.want {
-			t.Errorf("%d of %d: %t", is.online, len(is.c.Nodes()), got)
-		}
-	}
-}
-
 func TestCheckNames(t *testing.T) {
 	t.Parallel()
 	for nodes, want := range map[string]bool{

@@ -335,6 +335,8 @@ func (c carrier) finish(ctx context.Context, t *task, err error) {
 	}
 	if err := c.share.keep(ctx, *rec); err != nil {
 		c.cfg.Logger.ErrorContext(ctx, "job not stored", "job", rec.ID, "error", err)
+		c.ledger.owe(*rec)
+		c.share.offer(*rec)
 	}
 	rec.Job = rec.Bounded()
 	c.note(ctx, *rec, err)

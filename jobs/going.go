@@ -51,7 +51,7 @@ func (r record) isBefore(o record) bool {
 }
 
 // spares refuses a job that takes the quorum together with others.
-func (c carrier) spares(rec record, others []record) error {
+func (c carrier) spares(ctx context.Context, rec record, others []record) error {
 	if !rec.takesDown() {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (c carrier) spares(rec record, others []record) error {
 		going = append(going, o.Action.Node)
 	}
 	slices.Sort(going)
-	return c.cfg.Nodes.Spares(rec.Action.Node, slices.Compact(going))
+	return c.cfg.Nodes.Spares(ctx, rec.Action.Node, slices.Compact(going))
 }
 
 // mayAsk reports whether a job may ask nodes for something, or has: nobody refuses it any more.
@@ -118,12 +118,12 @@ func (c carrier) turn(ctx context.Context, rec record) error {
 			}
 		}
 		all := c.ledger.going(rec, c.cfg.Now())
-		err := c.spares(rec, all)
+		err := c.spares(limited, rec, all)
 		if err == nil && (heard || isDown(c.cfg.View())) {
 			return nil
 		}
 		ahead := slices.DeleteFunc(slices.Clone(all), func(o record) bool { return !o.Over() && !o.Passed && rec.isBefore(o) })
-		if err != nil && (c.spares(rec, ahead) != nil || !errors.As(err, new(*lb.ConflictError))) {
+		if err != nil && (c.spares(limited, rec, ahead) != nil || !errors.As(err, new(*lb.ConflictError))) {
 			return err
 		}
 		if err == nil {

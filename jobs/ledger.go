@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,20 +13,25 @@ import (
 	"thalassa/internal/wake"
 )
 
-// A ledger has the records of the jobs of all nodes, in memory and on disk. Methods may be
-// called concurrently.
+// A ledger has the records of the jobs of all nodes. What is in memory is on disk, but for what is
+// owed. Methods may be called concurrently.
 type ledger struct {
 	store   Store
 	now     func() time.Time
-	changed wake.Signal // a record, or a task has ended
+	changed wake.Signal   // a record, or a task has ended
+	saving  chan struct{} // full while records are being stored
 
 	mu      sync.Mutex
 	records map[string]record
 	sizes   map[string]int
+	owed    map[string]bool // ends of jobs that the disk lacks
 }
 
 func newLedger(store Store, now func() time.Time) *ledger {
-	return &ledger{store: store, now: now, records: map[string]record{}, sizes: map[string]int{}}
+	return &ledger{
+		store: store, now: now, saving: make(chan struct{}, 1),
+		records: map[string]record{}, sizes: map[string]int{}, owed: map[string]bool{},
+	}
 }
 
 // load reads the stored records.
@@ -88,16 +94,17 @@ func (l *ledger) filter(is func(record) bool) []record {
 	return out
 }
 
-// cancel notes who has canceled a job, unless it is over or was canceled before.
-func (l *ledger) cancel(id, author string) (rec record, known bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	rec, known = l.records[id]
-	if known && !rec.Over() && rec.CanceledBy == "" {
+// cancel stores who has canceled a job, unless it is over or was canceled before.
+func (l *ledger) cancel(ctx context.Context, id, author string) (rec record, known bool, err error) {
+	err = l.change(ctx, func() []record {
+		rec, known = l.records[id]
+		if !known || rec.Over() || rec.CanceledBy != "" {
+			return nil
+		}
 		rec.CanceledBy = cmp.Or(author, "somebody")
-		l.records[id] = rec
-	}
-	return rec, known
+		return []record{rec}
+	})
+	return rec, known, err
 }
 
 // own are the sums of this node, see sums.
@@ -115,41 +122,104 @@ func (l *ledger) isNews(rec record) bool {
 	return !ok || newer(rec, known).sum() != known.sum()
 }
 
-// save stores records that are newer than the known ones.
+// save stores records that are newer than the known ones. After an error, nothing is known that was not
+// known before: other nodes must not believe that this one keeps it.
 func (l *ledger) save(ctx context.Context, list []record) error {
-	docs := map[string][]byte{}
+	return l.change(ctx, func() []record { return list })
+}
+
+// change stores records, and what is owed, and has them known then. by is called with the mutex held.
+func (l *ledger) change(ctx context.Context, by func() []record) error {
+	l.saving <- struct{}{} // what is newer in memory is newer on disk
+	defer func() { <-l.saving }()
 	l.mu.Lock()
+	list := slices.Clone(by())
+	for id := range l.owed {
+		list = append(list, l.records[id])
+	}
+	next, docs := map[string]record{}, map[string][]byte{}
 	for _, rec := range list {
 		rec.Job = rec.Bounded()
-		if known, ok := l.records[rec.ID]; ok {
-			rec = newer(rec, known)
+		for _, known := range []map[string]record{l.records, next} {
+			if former, ok := known[rec.ID]; ok {
+				rec = newer(rec, former)
+			}
 		}
 		doc, err := encodeRecord(rec)
 		if err != nil {
 			l.mu.Unlock()
 			return err
 		}
-		l.records[rec.ID], l.sizes[rec.ID], docs[rec.ID] = rec, len(doc), doc
+		next[rec.ID], docs[rec.ID] = rec, doc
 	}
-	gone := l.expired()
+	gone := l.expired(next, docs)
 	l.mu.Unlock()
+	if len(docs) == 0 {
+		return nil
+	}
 	if err := l.store.Save(context.WithoutCancel(ctx), docs, gone); err != nil {
 		return err
 	}
+	l.keep(next, docs, gone)
 	l.changed.Broadcast()
 	return nil
 }
 
-// expired forgets the jobs that are not kept any more. The caller holds the mutex.
-func (l *ledger) expired() []string {
-	list := make([]cluster.Job, 0, len(l.records))
-	for _, rec := range l.records {
-		list = append(list, rec.Job)
+// keep has in memory what is on disk now.
+func (l *ledger) keep(next map[string]record, docs map[string][]byte, gone []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, rec := range next {
+		if former := l.records[id]; l.owed[id] && former.sum() != rec.sum() {
+			rec = newer(rec, former) // it has ended meanwhile
+		} else {
+			delete(l.owed, id)
+		}
+		l.records[id], l.sizes[id] = rec, len(docs[id])
 	}
-	gone := cluster.Expired(list, l.sizes, l.now())
 	for _, id := range gone {
 		delete(l.records, id)
 		delete(l.sizes, id)
+		delete(l.owed, id)
 	}
-	return gone
+}
+
+// owe has the end of a job of this node known, though it could not be stored: the job has ended, and
+// must not be gone on with. It is stored by pay.
+func (l *ledger) owe(rec record) {
+	rec.Job = rec.Bounded()
+	l.mu.Lock()
+	if former, ok := l.records[rec.ID]; ok {
+		rec = newer(rec, former)
+	}
+	l.records[rec.ID], l.owed[rec.ID] = rec, true
+	l.mu.Unlock()
+	l.changed.Broadcast()
+}
+
+// pay stores what is owed, and returns how many jobs that were.
+func (l *ledger) pay(ctx context.Context) (int, error) {
+	l.mu.Lock()
+	n := len(l.owed)
+	l.mu.Unlock()
+	if n == 0 {
+		return 0, nil
+	}
+	return n, l.save(ctx, nil)
+}
+
+// expired are the jobs that are not kept any more, with others in place of what is known. The caller
+// holds the mutex.
+func (l *ledger) expired(next map[string]record, docs map[string][]byte) []string {
+	list, sizes := make([]cluster.Job, 0, len(l.records)+len(next)), maps.Clone(l.sizes)
+	for id, rec := range l.records {
+		if _, isNext := next[id]; !isNext {
+			list = append(list, rec.Job)
+		}
+	}
+	for id, rec := range next {
+		list = append(list, rec.Job)
+		sizes[id] = len(docs[id])
+	}
+	return cluster.Expired(list, sizes, l.now())
 }

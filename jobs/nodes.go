@@ -3,6 +3,7 @@ package jobs
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,9 +13,14 @@ import (
 	"thalassa/pacemaker"
 )
 
-// carrierSilence is for how many looks, a second or more apart, the agent of a startup or shutdown
-// may be silent before another one goes on.
-const carrierSilence = 30
+const (
+	// carrierSilence is how long the agent of a startup or shutdown may be silent before another one
+	// goes on.
+	carrierSilence = 30 * time.Second
+	// carrierAnswers is how long an agent has to answer whether it is there. A machine without power
+	// and an agent that hangs answer nothing.
+	carrierAnswers = 3 * time.Second
+)
 
 func (t *task) isOfNodes() bool { return t.rec.isOfNodes() }
 
@@ -63,7 +69,7 @@ func (c carrier) beginNodes(ctx context.Context, t *task) error {
 	go func() { checked <- c.cfg.Nodes.Check(checking, a) }()
 	foreseen, commands, err := c.foresee(ctx, a, checked)
 	if err == nil {
-		err = c.spares(t.rec, c.ledger.going(t.rec, c.cfg.Now()))
+		err = c.spares(ctx, t.rec, c.ledger.going(t.rec, c.cfg.Now()))
 	}
 	if err == nil {
 		err = <-checked
@@ -172,42 +178,85 @@ func (l *ledger) laterOfNodes(than record) string {
 }
 
 // watchNodes goes on with startups and shutdowns, also while the cluster is down: with those of
-// this node at once, with those of another one when its agent is lost, and this one is to.
+// this node at once, with those of another one when its agent is lost, and this one is to. It does
+// not wait for the agents of others.
 func (r *Runner) watchNodes(ctx context.Context, open []record, self string) {
+	if r.cfg.Nodes == nil {
+		return
+	}
+	var others []record
 	for _, rec := range open {
-		if !rec.isOfNodes() || r.cfg.Nodes == nil {
-			continue
+		switch {
+		case !rec.isOfNodes():
+		case rec.Node == self:
+			r.goOn(ctx, rec, self)
+		default:
+			others = append(others, rec)
 		}
-		if rec.Node != self && !r.inherits(ctx, rec, self) {
-			continue
+	}
+	select {
+	case r.asking <- struct{}{}:
+		r.askers.Go(func() {
+			defer func() { <-r.asking }()
+			r.inherit(ctx, others, self)
+		})
+	default: // the last look is under way
+	}
+}
+
+// goOn goes on with a startup or shutdown, unless somebody else has.
+func (r *Runner) goOn(ctx context.Context, rec record, self string) {
+	if !isDown(r.cfg.View()) { // somebody may have gone on with it
+		_ = r.share.listen(ctx) // it complains
+	}
+	if now, _ := r.ledger.get(rec.ID); now.sum() != rec.sum() {
+		return
+	}
+	if r.tasks.takeOver(rec, self) { //nolint:contextcheck // it has the one that begin has set
+		r.cfg.Logger.InfoContext(ctx, "job taken over", "job", rec.ID, "from", rec.Node)
+	}
+}
+
+// inherit goes on with the jobs of other nodes whose agents are lost. It runs once at a time.
+func (r *Runner) inherit(ctx context.Context, open []record, self string) {
+	maps.DeleteFunc(r.silent, func(id string, _ time.Time) bool {
+		return !slices.ContainsFunc(open, func(rec record) bool { return rec.ID == id })
+	})
+	now, known := r.cfg.Now(), map[string]bool{}
+	answers := func(node string) bool {
+		if _, is := known[node]; !is {
+			limited, cancel := context.WithTimeout(ctx, carrierAnswers)
+			known[node] = r.cfg.Nodes.Answers(limited, node)
+			cancel()
 		}
-		delete(r.silent, rec.ID)
-		if !isDown(r.cfg.View()) { // somebody may have gone on with it
-			_ = r.share.listen(ctx) // it complains
-		}
-		if now, _ := r.ledger.get(rec.ID); now.sum() != rec.sum() {
-			continue
-		}
-		if r.tasks.takeOver(rec, self) { //nolint:contextcheck // it has the one that begin has set
-			r.cfg.Logger.InfoContext(ctx, "job taken over", "job", rec.ID, "from", rec.Node)
+		return known[node] || ctx.Err() != nil // this agent stops, and knows nothing of others
+	}
+	for _, rec := range open {
+		if r.inherits(rec, self, now, answers) {
+			delete(r.silent, rec.ID)
+			r.goOn(ctx, rec, self)
 		}
 	}
 }
 
 // inherits reports whether this node goes on with a job of another one: its agent has been silent
-// for a while, and so is that of each node that comes before this one.
-func (r *Runner) inherits(ctx context.Context, rec record, self string) bool {
-	if r.cfg.Nodes.Answers(ctx, rec.Node) { // it has the end to tell, whatever the clock here says
+// for a while before now, and so is that of each node that comes before this one.
+func (r *Runner) inherits(rec record, self string, now time.Time, answers func(node string) bool) bool {
+	if answers(rec.Node) { // it has the end to tell, whatever the clock here says
 		delete(r.silent, rec.ID)
 		return false
 	}
-	if r.silent[rec.ID]++; r.silent[rec.ID] < carrierSilence {
+	since, isSilent := r.silent[rec.ID]
+	if !isSilent {
+		r.silent[rec.ID] = now
+	}
+	if !isSilent || now.Sub(since) < carrierSilence {
 		return false
 	}
 	if rec.action().TakesOut(self) { // it is the one that goes
 		return false
 	}
-	return !slices.ContainsFunc(rec.ahead(self, r.cfg.Nodes.Names()), func(node string) bool { return r.cfg.Nodes.Answers(ctx, node) })
+	return !slices.ContainsFunc(rec.ahead(self, r.cfg.Nodes.Names()), answers)
 }
 
 // ahead are the nodes that go on with a job before one of all nodes does: those that are known to

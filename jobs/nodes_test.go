@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -28,6 +29,7 @@ type nodesOf struct {
 	slow    time.Duration          // a look ahead, since an agent hangs; half of it a check
 	silent  bool                   // the agents of other nodes do not answer
 	lost    string                 // nor does that of this node
+	hung    string                 // that of this node takes connections, and does not answer
 	apart   func(job string) error // nil: nothing is in the way
 
 	quorum *quorum // of which each node that goes down takes one; nil: nobody counts
@@ -41,7 +43,7 @@ type quorum struct {
 	before int             // that are not up anyway
 }
 
-func (n *nodesOf) Spares(node string, going []string) error {
+func (n *nodesOf) Spares(_ context.Context, node string, going []string) error {
 	if n.quorum == nil {
 		return nil
 	}
@@ -129,10 +131,17 @@ func (n *nodesOf) Look(_ context.Context, a cluster.Action) error {
 
 func (n *nodesOf) Names() []string { return []string{"n1", "n2", "n3"} }
 
-func (n *nodesOf) Answers(_ context.Context, node string) bool {
+func (n *nodesOf) Answers(ctx context.Context, node string) bool {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return !n.silent && node != n.lost
+	silent, hangs := n.silent || node == n.lost, node == n.hung
+	n.mu.Unlock()
+	if hangs {
+		select {
+		case <-time.After(13 * time.Second): // to connect, and to answer
+		case <-ctx.Done():
+		}
+	}
+	return !silent && !hangs
 }
 
 // runnerOf runs the jobs of a node in a cluster that is down, until stop is called.
@@ -408,6 +417,35 @@ func TestOneAgentGoesOnWithAShutdown(t *testing.T) {
 		asked[1].set(func() { asked[1].silent = true })
 		time.Sleep(time.Minute)
 		check("n2 is lost, too", "look at shutdown", "look at shutdown")
+	})
+}
+
+// An agent that hangs is silent for half a minute, however long each question takes. Other jobs do not
+// wait for it.
+func TestShutdownOfAnAgentThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		docs, begun := map[string][]byte{}, time.Now()
+		for i, of := range []string{"n1", "n1", "n1", "n2"} {
+			id := strings.Repeat(string(rune('a'+i)), 20)
+			docs[id] = fmt.Appendf(nil, `{"id":%q,"kind":"startup","state":"running","author":"by %s","node":%q,"attempts":1,"version":2,"written":1,"passed":true,"waitFor":600000000000,"begun":%q,"action":{"node":"x%d"}}`,
+				id, of, of, begun.Format(time.RFC3339), i)
+		}
+		n := &nodesOf{hung: "n1"}
+		_, stop := runnerOf(t, "n2", cluster.StateOffline, &disk{docs: docs}, &board{texts: map[string]string{}, rings: map[string]string{}}, n)
+		defer stop()
+		time.Sleep(2 * time.Second)
+		if n.notes() != "startup for by n2" {
+			t.Errorf("its own job after 2 s: %q", n.notes())
+		}
+		time.Sleep(27 * time.Second)
+		if n.notes() != "startup for by n2" {
+			t.Errorf("before half a minute: %q", n.notes())
+		}
+		time.Sleep(10 * time.Second)
+		if got := strings.Count(n.notes(), "startup for by n1"); got != 3 {
+			t.Errorf("%d jobs were gone on with after %s: %q", got, time.Since(begun), n.notes())
+		}
 	})
 }
 

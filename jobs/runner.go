@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,7 +37,7 @@ type Nodes interface {
 	Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, []string, error)
 	// Spares refuses to take a node out of the cluster if the others have no quorum without it and
 	// the nodes that go.
-	Spares(node string, going []string) error
+	Spares(ctx context.Context, node string, going []string) error
 	// Check refuses an action that cannot be carried out.
 	Check(ctx context.Context, a cluster.Action) error
 	// Apart refuses an action while something else is under way that must not come together with
@@ -79,8 +80,11 @@ type Runner struct {
 	ledger *ledger
 	share  *sharing
 	tasks  *tasks
-	// silent is for how many looks the agents of jobs have not answered, see watchNodes.
-	silent map[string]int
+	// asking is full while inherit runs, which alone has silent: since when the agents of jobs have not
+	// answered, by the ids of the jobs.
+	asking chan struct{}
+	silent map[string]time.Time
+	askers sync.WaitGroup
 }
 
 // New makes a Runner. It starts nothing.
@@ -89,7 +93,7 @@ func New(cfg Config) *Runner {
 	s := newSharing(cfg, l)
 	k := newTasks(l, carrier{cfg: cfg, ledger: l, share: s, writing: make(chan struct{}, 1)})
 	s.heed, s.elsewhere = k.heed, func() bool { return len(k.elsewhere()) > 0 }
-	return &Runner{cfg: cfg, ready: make(chan struct{}), ledger: l, share: s, tasks: k, silent: map[string]int{}}
+	return &Runner{cfg: cfg, ready: make(chan struct{}), ledger: l, share: s, tasks: k, asking: make(chan struct{}, 1), silent: map[string]time.Time{}}
 }
 
 // Run reads the stored jobs, goes on with those of this node, and talks to the other nodes
@@ -106,6 +110,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	g.Go(func() error { r.watch(ctx); return nil })
 	err := g.Wait()
 	r.tasks.running.Wait()
+	if _, err := r.ledger.pay(ctx); err != nil {
+		r.cfg.Logger.ErrorContext(ctx, "the ends of jobs are not stored, and they are gone on with after the next start", "error", err)
+	}
 	r.share.leave(ctx)
 	return err
 }
@@ -310,16 +317,16 @@ func (r *Runner) Cancel(ctx context.Context, id, author string) (cluster.Job, er
 	if j := r.ledger.job(id); j.ID != "" && !j.Over() && v.State == cluster.StateOffline && j.Node != v.Self && r.tasks.get(id) == nil {
 		return j, &lb.UnavailableError{What: "the cluster is down, and carries nothing to " + j.Node + ", which has the job; cancel it at the agent there"}
 	}
-	rec, known := r.ledger.cancel(id, author)
+	rec, known, err := r.ledger.cancel(ctx, id, author)
 	switch {
+	case err != nil:
+		return r.ledger.job(id), err
 	case !known:
 		return cluster.Job{}, &lb.NotFoundError{ID: "job/" + id}
 	case rec.Over():
 		return rec.Job, &lb.ConflictError{ID: "job/" + id, Reason: "it is over: " + string(rec.State)}
 	}
-	if err := r.share.keep(ctx, rec); err != nil {
-		return rec.Job, err
-	}
+	r.share.offer(rec)
 	if t := r.tasks.get(id); t != nil {
 		t.stop()
 	}

@@ -45,6 +45,8 @@ type peer struct {
 	since, asked time.Time
 	// silent: it has not kept a job in time. dead: it has not answered.
 	silent, dead bool
+	// unkept is why its jobs are not on disk here; empty: they are.
+	unkept string
 }
 
 // An offer is a job that the other nodes are being told.
@@ -97,9 +99,14 @@ func (s *sharing) keep(ctx context.Context, list ...record) error {
 	if err := s.ledger.save(ctx, list); err != nil {
 		return err
 	}
+	s.offer(list...)
+	return nil
+}
+
+// offer has the other nodes told of records.
+func (s *sharing) offer(list ...record) {
 	s.put(list)
 	s.told.Send()
-	return nil
 }
 
 // tell has the other nodes told of a job, and waits as await does.
@@ -312,13 +319,19 @@ func (s *sharing) hear(ctx context.Context, self, name string, m message) {
 	}
 	if len(list) > 0 {
 		if err := s.ledger.save(ctx, list); err != nil {
-			s.cfg.Logger.ErrorContext(ctx, "jobs of another node not stored", "node", name, "error", err)
-			return
+			s.mu.Lock()
+			isKnown := p.unkept == err.Error()
+			p.unkept = err.Error()
+			s.mu.Unlock()
+			if !isKnown {
+				s.cfg.Logger.ErrorContext(ctx, "jobs of another node not stored", "node", name, "error", err)
+			}
+			return // they are stored at a later look, and acknowledged then
 		}
 		s.heed(list)
 	}
 	s.mu.Lock()
-	p.seq = m.Seq
+	p.seq, p.unkept = m.Seq, ""
 	if ack := fmt.Sprintf("%s/%d", m.Boot, m.Seq); s.acks[name] != ack {
 		s.acks[name], s.dirty = ack, true
 	}

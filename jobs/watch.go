@@ -14,7 +14,11 @@ const watchPause = time.Second
 // watch goes on with jobs whose node is lost, and with those that this node has left when it
 // stopped, until ctx ends.
 func (r *Runner) watch(ctx context.Context) {
+	defer r.askers.Wait()
 	for wake.Pause(ctx, watchPause) == nil {
+		if n, err := r.ledger.pay(ctx); n > 0 && err == nil {
+			r.cfg.Logger.InfoContext(ctx, "jobs stored that could not be before", "jobs", n)
+		}
 		v := r.cfg.View()
 		open := r.tasks.elsewhere()
 		if v.Self == "" || len(open) == 0 {

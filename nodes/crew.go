@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/corosync"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 	"thalassa/services"
@@ -36,6 +37,9 @@ type Config struct {
 	Roster Directory
 	// View is the status of the cluster.
 	View func() cluster.Status
+	// Votes are how corosync counts a quorum. Default: each node has one vote, and each of two has
+	// quorum alone.
+	Votes func(ctx context.Context) corosync.Votes
 	// Predict asks Pacemaker's scheduler about an action.
 	Predict func(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
 	// Settled waits until the cluster has nothing left to do.
@@ -45,7 +49,12 @@ type Config struct {
 }
 
 // New makes a Crew. It starts nothing.
-func New(cfg Config) *Crew { return &Crew{cfg: cfg, http: newTransport()} }
+func New(cfg Config) *Crew {
+	if cfg.Votes == nil {
+		cfg.Votes = func(context.Context) corosync.Votes { return corosync.Votes{TwoNode: true} }
+	}
+	return &Crew{cfg: cfg, http: newTransport()}
+}
 
 // Self is the name of this node in the cluster, also while the cluster is down.
 func (c *Crew) Self() string { return c.cfg.Roster.Self() }
@@ -134,7 +143,7 @@ func (c *Crew) foresee(ctx context.Context, a cluster.Action) (out cluster.Conse
 	case a.Node == "":
 		out.Actions = stops(v)
 	default:
-		if err := keepsQuorum(v, a.Node, nil); err != nil {
+		if err := keepsQuorum(v, c.cfg.Votes(ctx), a.Node, nil); err != nil {
 			return out, nil, err
 		}
 		if out, err = c.cfg.Predict(ctx, cluster.Action{Kind: cluster.Standby, Node: a.Node}); err != nil {

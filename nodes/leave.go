@@ -63,7 +63,7 @@ func (d departure) foresee(ctx context.Context) (out cluster.Consequences, comma
 		return out, nil, err
 	}
 	if d.state() != "offline" {
-		if err := keepsQuorum(v, d.node, nil); err != nil {
+		if err := keepsQuorum(v, d.cfg.Votes(ctx), d.node, nil); err != nil {
 			return out, nil, &lb.ConflictError{ID: id, Reason: "without it the other nodes have no quorum, and until they have forgotten it, it counts"}
 		}
 		if out, err = d.cfg.Predict(ctx, cluster.Action{Kind: cluster.Standby, Node: d.node}); err != nil {

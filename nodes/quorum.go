@@ -1,23 +1,25 @@
 package nodes
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"thalassa/cluster"
+	"thalassa/corosync"
 	"thalassa/lb"
 )
 
 // Spares refuses to take a node out of the cluster if the others have no quorum without it and
 // those that are on their way down: going, by other jobs, and those on which Pacemaker stops. It
 // also refuses where this node does not see the cluster. The error is an *lb.ConflictError.
-func (c *Crew) Spares(node string, going []string) error {
+func (c *Crew) Spares(ctx context.Context, node string, going []string) error {
 	v := c.cfg.View()
 	if !isRunning(v) {
 		return notSeen(node, "ask the agent of a node that is online")
 	}
-	return keepsQuorum(v, node, going)
+	return keepsQuorum(v, c.cfg.Votes(ctx), node, going)
 }
 
 // notSeen refuses the shutdown of one node where the cluster does not run: whether the others keep
@@ -28,23 +30,20 @@ func notSeen(node, ask string) error {
 }
 
 // keepsQuorum refuses the shutdown of a node without which the others have no quorum, and stop
-// everything or are fenced. Nodes that are going do not count. Two nodes may have an exception,
-// which corosync knows.
-func keepsQuorum(v cluster.Status, node string, going []string) error {
-	all, others, left := members(v), 0, 0
-	var leaving []string
-	for _, n := range all {
+// everything or are fenced. Nodes that are going do not count. The last node may go.
+func keepsQuorum(v cluster.Status, votes corosync.Votes, node string, going []string) error {
+	all := namesOf(members(v))
+	var left, leaving []string
+	for _, n := range members(v) {
 		switch {
 		case !n.IsOnline() || n.Name == node:
-			continue
 		case n.Leaving || slices.Contains(going, n.Name):
 			leaving = append(leaving, n.Name)
 		default:
-			left++
+			left = append(left, n.Name)
 		}
-		others++
 	}
-	if len(all) <= 2 || others == 0 || left >= len(all)/2+1 {
+	if len(left)+len(leaving) == 0 || votes.Quorate(left, all) {
 		return nil
 	}
 	without, instead := "it", "shut down the whole cluster (without node) instead"
@@ -52,5 +51,5 @@ func keepsQuorum(v cluster.Status, node string, going []string) error {
 		without += " and " + strings.Join(leaving, ", ") + ", on the way down already,"
 		instead = "wait until they are back, or " + instead
 	}
-	return &lb.ConflictError{ID: "node/" + node, Reason: fmt.Sprintf("without %s %d of %d nodes are left, which have no quorum; %s", without, left, len(all), instead)}
+	return &lb.ConflictError{ID: "node/" + node, Reason: fmt.Sprintf("without %s %s are left, which have no quorum; %s", without, votes.Left(left, all), instead)}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"thalassa/cluster"
+	"thalassa/corosync"
 	"thalassa/lb"
 )
 
@@ -20,23 +21,34 @@ func TestQuorumWithoutNodesThatGo(t *testing.T) {
 		v.Nodes = append(v.Nodes, cluster.Node{Name: "far", State: "online", Type: "remote"})
 		return v
 	}
+	votes := func(first, device int) corosync.Votes {
+		return corosync.Votes{Of: map[string]int{"n1": first}, Device: device}
+	}
 	for name, tc := range map[string]struct {
 		v     cluster.Status
 		going []string
 		words string // of the refusal; empty: there is none
+		votes corosync.Votes
 	}{
-		"one of five, one is off":      {status("online", "online", "online", "online", "offline"), nil, ""},
-		"two of five, one is off":      {status("online", "online", "online", "online", "offline"), []string{"n2"}, "without it and n2, on the way down already, 2 of 5 nodes are left"},
-		"Pacemaker stops on another":   {status("online", "online", "online leaving", "standby", "offline"), nil, "without it and n3, on the way down already, 2 of 5"},
-		"one that goes is gone":        {status("online", "online", "online", "online", "offline"), []string{"n5"}, ""},
-		"the job is its own":           {status("online", "online", "online"), []string{"n1"}, ""},
-		"two of five":                  {status("online", "online", "online", "online", "online"), []string{"n2"}, ""},
-		"all others of three go":       {status("online", "online", "online"), []string{"n2", "n3"}, "without it and n2, n3, on the way down already, 0 of 3"},
-		"it is the last":               {status("online", "offline", "offline"), nil, ""},
-		"two nodes, as corosync knows": {status("online", "online"), []string{"n2"}, ""},
-		"without quorum":               {status("online", "online", "offline"), nil, "without it 1 of 3 nodes are left, which have no quorum; shut down the whole cluster"},
+		"one of five, one is off":    {v: status("online", "online", "online", "online", "offline")},
+		"two of five, one is off":    {v: status("online", "online", "online", "online", "offline"), going: []string{"n2"}, words: "without it and n2, on the way down already, 2 of 5 nodes are left"},
+		"Pacemaker stops on another": {v: status("online", "online", "online leaving", "standby", "offline"), words: "without it and n3, on the way down already, 2 of 5"},
+		"one that goes is gone":      {v: status("online", "online", "online", "online", "offline"), going: []string{"n5"}},
+		"the job is its own":         {v: status("online", "online", "online"), going: []string{"n1"}},
+		"two of five":                {v: status("online", "online", "online", "online", "online"), going: []string{"n2"}},
+		"all others of three go":     {v: status("online", "online", "online"), going: []string{"n2", "n3"}, words: "without it and n2, n3, on the way down already, 0 of 3"},
+		"it is the last":             {v: status("online", "offline", "offline")},
+		"two nodes":                  {v: status("online", "online"), votes: corosync.Votes{TwoNode: true}},
+		"two nodes without two_node": {v: status("online", "online"), words: "without it 1 of 2 nodes are left, which have no quorum"},
+		"both of two nodes":          {v: status("online", "online"), going: []string{"n2"}, votes: corosync.Votes{TwoNode: true}, words: "without it and n2, on the way down already, 0 of 2"},
+		"one that has most votes":    {v: status("online", "online", "online"), votes: votes(3, 0), words: "without it 2 of 3 nodes with 2 of 5 votes are left, which have no quorum"},
+		"one that has few votes":     {v: status("online", "online", "online", "offline", "offline"), going: []string{"n2"}, votes: corosync.Votes{Of: map[string]int{"n3": 5}}},
+		"four nodes and a device":    {v: status("online", "online", "online", "offline"), votes: votes(1, 1)},
+		"too few for a device":       {v: status("online", "online", "offline", "offline"), votes: votes(1, 1), words: "1 of 4 nodes with 2 of 5 votes, those of the quorum device included, are left"},
+		"a node Pacemaker knows not": {v: status("online", "online", "online"), votes: corosync.Votes{Of: map[string]int{"n1": 1, "n2": 1, "n3": 1, "n4": 1}}, words: "2 of 4 nodes are left"},
+		"without quorum":             {v: status("online", "online", "offline"), words: "without it 1 of 3 nodes are left, which have no quorum; shut down the whole cluster"},
 	} {
-		err := keepsQuorum(tc.v, "n1", tc.going)
+		err := keepsQuorum(tc.v, tc.votes, "n1", tc.going)
 		if (err == nil) != (tc.words == "") || err != nil && !strings.Contains(err.Error(), tc.words) {
 			t.Errorf("%s: %v, expected %q", name, err, tc.words)
 		}
@@ -49,7 +61,7 @@ func TestQuorumThatIsNotSeen(t *testing.T) {
 	t.Parallel()
 	for _, v := range []cluster.Status{{Self: "n2", State: cluster.StateOffline}, {}} {
 		c := &Crew{cfg: Config{View: func() cluster.Status { return v }}}
-		if err := c.Spares("n3", nil); !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), "ask the agent of a node that is online") {
+		if err := c.Spares(t.Context(), "n3", nil); !errors.As(err, new(*lb.ConflictError)) || !strings.Contains(err.Error(), "ask the agent of a node that is online") {
 			t.Errorf("%+v: %v", v, err)
 		}
 	}

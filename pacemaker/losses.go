@@ -12,6 +12,7 @@ import (
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
+	"thalassa/corosync"
 	"thalassa/lb"
 )
 
@@ -52,7 +53,8 @@ type losses struct {
 	list     []cluster.Loss
 	at       time.Time
 	baseline *cluster.Status // what runs if nothing fails
-	votes    votes
+	votes    corosync.Votes
+	counted  bool // corosync has said so
 }
 
 // NewForesight returns one for the cluster of a watcher. It starts nothing.
@@ -309,7 +311,7 @@ func (f *Foresight) lose(ctx context.Context, nodes []string) (cluster.Loss, err
 	if f.kept.key != state.key { // it is about a former state
 		return loss, err
 	}
-	f.kept.baseline, f.kept.votes, f.kept.at = state.baseline, state.votes, f.now()
+	f.kept.baseline, f.kept.votes, f.kept.counted, f.kept.at = state.baseline, state.votes, state.counted, f.now()
 	if i := slices.IndexFunc(f.kept.list, func(x cluster.Loss) bool { return slices.Equal(x.Nodes, nodes) }); i >= 0 {
 		f.kept.list = slices.Clone(f.kept.list)
 		f.kept.list[i] = loss
@@ -344,10 +346,11 @@ func (f *Foresight) simulate(ctx context.Context, state losses, nodes []string) 
 		if err != nil {
 			return loss, state, err
 		}
-		state.baseline, state.votes = &seen.After, readVotes(ctx, f.cluster, state.all)
+		state.baseline = &seen.After
+		state.votes, state.counted = f.cluster.Votes(ctx)
 	}
 	left := except(state.members, nodes)
-	loss.Quorum = state.votes.quorate(left, state.all)
+	loss.Quorum = state.votes.Quorate(left, state.all)
 	args := []string{}
 	for _, n := range nodes {
 		args = append(args, "-f", n)
@@ -360,8 +363,8 @@ func (f *Foresight) simulate(ctx context.Context, state losses, nodes []string) 
 		return loss, state, err
 	}
 	judge(&loss, *state.baseline, seen.After)
-	if !state.votes.known {
-		loss.Reasons = append(loss.Reasons, "corosync has not answered: one vote for each node is assumed")
+	if !state.counted {
+		loss.Reasons = append(loss.Reasons, "corosync has not answered, and its file is not readable: one vote for each node is assumed")
 	}
 	return loss, state, nil
 }

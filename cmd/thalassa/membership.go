@@ -8,6 +8,7 @@ import (
 	"thalassa/cluster"
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
+	"thalassa/corosync"
 	"thalassa/haproxy"
 	"thalassa/jobs"
 	"thalassa/nodes"
@@ -145,8 +146,12 @@ type clusterChanges struct {
 // clusterChanges are those of this node.
 func (n node) clusterChanges(p parts) *clusterChanges {
 	c := &clusterChanges{cluster: p.cluster, watcher: p.watcher}
+	votes := func(ctx context.Context) corosync.Votes {
+		v, _ := p.cluster.Votes(ctx)
+		return v
+	}
 	c.crew = nodes.New(nodes.Config{
-		Local: p.local, Roster: p.roster, View: p.watcher.View, Predict: p.cluster.Predict, Settled: p.cluster.Settled, Now: n.now, Logger: n.log,
+		Local: p.local, Roster: p.roster, View: p.watcher.View, Votes: votes, Predict: p.cluster.Predict, Settled: p.cluster.Settled, Now: n.now, Logger: n.log,
 	})
 	c.Runner = jobs.New(jobs.Config{
 		Steps: pacemaker.NewSteps(p.cluster), Exchange: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutJobs), Store: store.NewJobs(p.db),

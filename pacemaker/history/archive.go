@@ -75,6 +75,9 @@ type entry struct {
 	Size int64 `json:"size"`
 	// Form is indexForm, or the entry is made anew from its input.
 	Form int `json:"form"`
+
+	vain  int       // how often the decisions could not be found out since the archive was opened
+	again time.Time // when they are to be looked for again
 }
 
 // indexForm grows when an entry says more than it did.
@@ -362,19 +365,36 @@ func (a *Archive) decided(t cluster.Transition) error {
 	return a.note(e)
 }
 
-// undecided is the newest transition of which the decisions are not known, but for some.
-func (a *Archive) undecided(but map[string]bool) (cluster.Transition, bool) {
+// undecided is the newest transition of which the decisions are not known and are to be looked for
+// now. Without one, next is when there is one; zero: never.
+func (a *Archive) undecided(now time.Time) (t cluster.Transition, ok bool, next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.full {
-		return cluster.Transition{}, false
+		return t, false, next
 	}
 	for _, e := range slices.Backward(a.list) {
-		if !e.Known && !but[e.ID] {
-			return e.Transition, true
+		switch {
+		case e.Known:
+		case !now.Before(e.again):
+			return e.Transition, true, time.Time{}
+		case next.IsZero() || e.again.Before(next):
+			next = e.again
 		}
 	}
-	return cluster.Transition{}, false
+	return t, false, next
+}
+
+// undecidable notes that the decisions of a transition could not be found out: they are looked for
+// again after a pause that grows.
+func (a *Archive) undecidable(id string, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if i, found := a.search(id); found {
+		e := &a.list[i]
+		e.again = now.Add(min(decideAgain<<min(e.vain, 16), decideAgainAtMost))
+		e.vain++
+	}
 }
 
 // newest is the latest transition; false: there is none.

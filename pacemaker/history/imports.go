@@ -153,8 +153,9 @@ func readAbout(dir string) (about keptImport, err error) {
 // that do not tell it, until ctx ends, which is not an error. Nobody waits for it.
 func (s *Imports) Run(ctx context.Context, logger *slog.Logger) error {
 	ctx = pacemaker.InBackground(ctx)
-	decideAll(ctx, logger, func(tried map[string]bool) (Past, cluster.Transition, bool) {
+	decideAll(ctx, logger, func() (Past, cluster.Transition, bool) {
 		for {
+			wait := lookForOld
 			if err := s.removeOld(); err != nil {
 				logger.WarnContext(ctx, "an old imported history is not removed", "error", err)
 			}
@@ -163,13 +164,17 @@ func (s *Imports) Run(ctx context.Context, logger *slog.Logger) error {
 				if err != nil {
 					continue // it has just been removed, or whoever looks at it is told
 				}
-				if t, ok := p.undecided(tried); ok {
+				t, ok, in := p.undecided()
+				if ok {
 					return p, t, true
+				}
+				if in > 0 {
+					wait = min(wait, in)
 				}
 			}
 			select {
 			case <-s.news:
-			case <-time.After(lookForOld):
+			case <-time.After(wait):
 			case <-ctx.Done():
 				return Past{}, cluster.Transition{}, false
 			}

@@ -75,14 +75,6 @@ func (p Past) told(id, part string, v any) (bool, error) {
 	return known, err
 }
 
-// undecided is that of the Archive, if the scheduler can be asked.
-func (p Past) undecided(but map[string]bool) (cluster.Transition, bool) {
-	if p.Elsewhere != nil && p.Elsewhere.Masked {
-		return cluster.Transition{}, false
-	}
-	return p.Archive.undecided(but)
-}
-
 // Find is that of the Archive, with the authors by their jobs.
 func (p Past) Find(f cluster.HistoryFilter, limit int) (list []cluster.Transition, more bool) {
 	return p.find(f, limit, p.Jobs)

@@ -3,12 +3,14 @@ package history_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"thalassa/cluster"
@@ -113,4 +115,44 @@ func TestRecorder(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// A scheduler that was late is asked again, after pauses that grow: what it decided is found out in the
+// end, and the others do not wait for that.
+func TestSchedulerIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		asked := map[string][]time.Duration{}
+		p := history.Past{Archive: open(t, t.TempDir(), history.Bounds{})}
+		earlier := add(t, p.Archive, "pe-input-1.bz2", input(noon.Add(-time.Minute), 1, false, "0s"))
+		late := add(t, p.Archive, "pe-warn-1.bz2", input(noon, 2, true, "0s"))
+		never := add(t, p.Archive, "pe-error-1.bz2", input(noon.Add(time.Second), 3, true, "0s"))
+		begun := time.Now()
+		p.Elsewhere = &history.Elsewhere{Told: func(id, _ string, v any) (bool, error) {
+			asked[id] = append(asked[id], time.Since(begun).Round(time.Minute))
+			if id == never.ID || id == late.ID && len(asked[id]) < 4 {
+				return false, errors.New("crm_simulate has not answered in time")
+			}
+			v.(*cluster.Prediction).Actions = []cluster.Consequence{{Action: "recover", Resource: "vip", Node: "n1"}}
+			return true, nil
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		r := history.NewRecorder(p, filepath.Join(t.TempDir(), "none"), time.Now, slog.New(slog.DiscardHandler))
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		<-time.After(3 * 24 * time.Hour)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(asked[late.ID], []time.Duration{0, time.Minute, 3 * time.Minute, 7 * time.Minute}) || !slices.Equal(asked[earlier.ID], []time.Duration{0}) {
+			t.Errorf("asked after %v, and about the one before after %v", asked[late.ID], asked[earlier.ID])
+		}
+		if vain := asked[never.ID]; len(vain) != 13 || vain[12]-vain[11] != 24*time.Hour {
+			t.Errorf("asked in vain after %v", vain)
+		}
+		if list := found(p.Archive, cluster.HistoryFilter{Resource: "vip", Node: "n1"}); !slices.Contains(list, late.ID) {
+			t.Errorf("about vip on n1 are %v", list)
+		}
+	})
 }

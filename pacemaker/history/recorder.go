@@ -27,6 +27,10 @@ const (
 	// decideShare is the share of the time that the scheduler may take for the decisions of
 	// past transitions, which nobody waits for.
 	decideShare = 5
+	// decideAgain is the pause after the scheduler could not be asked about a transition; it doubles
+	// each time, up to decideAgainAtMost: the scheduler may have been late because the machine was
+	// busy, and it may be that it will never answer.
+	decideAgain, decideAgainAtMost = time.Minute, 24 * time.Hour
 )
 
 // Inputs is where Pacemaker keeps the inputs of its scheduler (PE_STATE_DIR).
@@ -210,9 +214,9 @@ func ifDisk(err error) error {
 
 // decide asks the scheduler about the transitions of which it is not known what it decided.
 func (r *Recorder) decide(ctx context.Context) {
-	decideAll(ctx, r.Logger, func(tried map[string]bool) (Past, cluster.Transition, bool) {
+	decideAll(ctx, r.Logger, func() (Past, cluster.Transition, bool) {
 		for {
-			if t, ok := r.Past.undecided(tried); ok {
+			if t, ok, _ := r.Past.undecided(); ok {
 				return r.Past, t, true
 			}
 			if wake.Pause(ctx, lookEvery) != nil {
@@ -222,12 +226,24 @@ func (r *Recorder) decide(ctx context.Context) {
 	})
 }
 
+// undecided is that of the Archive, if the scheduler can be asked. Without one, in is how long it
+// takes until there is one; zero: there will be none.
+func (p Past) undecided() (t cluster.Transition, ok bool, in time.Duration) {
+	if p.Elsewhere != nil && p.Elsewhere.Masked {
+		return t, false, 0
+	}
+	t, ok, next := p.Archive.undecided(time.Now())
+	if !next.IsZero() {
+		in = max(time.Until(next), time.Millisecond)
+	}
+	return t, ok, in
+}
+
 // decideAll asks the scheduler about transitions, one at a time, until there is none or ctx ends.
-// next waits for one that was not tried in vain.
-func decideAll(ctx context.Context, logger *slog.Logger, next func(tried map[string]bool) (Past, cluster.Transition, bool)) {
-	tried := map[string]bool{} // in vain
+// next waits for one that is to be asked about.
+func decideAll(ctx context.Context, logger *slog.Logger, next func() (Past, cluster.Transition, bool)) {
 	for {
-		p, t, ok := next(tried)
+		p, t, ok := next()
 		if !ok {
 			return
 		}
@@ -237,7 +253,7 @@ func decideAll(ctx context.Context, logger *slog.Logger, next func(tried map[str
 			return
 		}
 		if err != nil {
-			tried[t.ID] = true
+			p.undecidable(t.ID, time.Now())
 			logger.DebugContext(ctx, "history of the cluster: the decisions of a transition are not known", "transition", t.ID, "error", err)
 		}
 		if wake.Pause(ctx, max(lookEvery/20, decideShare*time.Since(begun))) != nil {

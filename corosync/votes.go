@@ -1,0 +1,161 @@
+package corosync
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Votes are how corosync counts a quorum: votequorum(5). In the zero value each node has one vote.
+type Votes struct {
+	// Of are the votes of nodes by name; one that is not here has one.
+	Of map[string]int
+	// Device are those of a quorum device; 0: there is none.
+	Device int
+	// Expected are those that somebody has set (expected_votes); 0: they are counted.
+	Expected int
+	TwoNode  bool // each of two nodes alone has quorum
+	// TieBreaker is the node whose half wins; empty: neither half has quorum.
+	TieBreaker string
+}
+
+// Quorate reports whether some of the members have quorum without the others. A quorum device stays
+// with them. Nodes that are in Of count, also if they are no members.
+func (v Votes) Quorate(left, members []string) bool {
+	have, all := v.count(left), v.all(members)
+	switch {
+	case len(left) == 0:
+		return false
+	case v.TwoNode && len(v.nodes(members)) == 2:
+		return true
+	case have*2 == all:
+		return v.TieBreaker != "" && slices.Contains(left, v.TieBreaker)
+	}
+	return have*2 > all
+}
+
+// Left says how many of the members are left, such as "2 of 3 nodes", and with which votes where these
+// are others.
+func (v Votes) Left(left, members []string) string {
+	nodes := v.nodes(members)
+	text := fmt.Sprintf("%d of %d nodes", len(left), len(nodes))
+	if have, all := v.count(left), v.all(members); have != len(left) || all != len(nodes) {
+		text += fmt.Sprintf(" with %d of %d votes", have, all)
+		if v.Device > 0 {
+			text += ", those of the quorum device included,"
+		}
+	}
+	return text
+}
+
+// nodes are the members and all others that have votes.
+func (v Votes) nodes(members []string) []string {
+	all := slices.Clone(members)
+	for name := range v.Of {
+		if !slices.Contains(members, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+func (v Votes) all(members []string) int { return max(v.count(v.nodes(members)), v.Expected) }
+
+// count are the votes of nodes, and of the device.
+func (v Votes) count(nodes []string) int {
+	n := v.Device
+	for _, name := range nodes {
+		if own, ok := v.Of[name]; ok {
+			n += own
+		} else {
+			n++
+		}
+	}
+	return n
+}
+
+// A voter is a node of the list of nodes.
+type voter struct {
+	name, votes, id string
+}
+
+// votesOf are those of some nodes. quorum returns a key of the section quorum, and of the device in it.
+func votesOf(nodes []voter, quorum func(key string) string) Votes {
+	v := Votes{Of: map[string]int{}, TwoNode: quorum("two_node") == "1"}
+	v.Expected, _ = strconv.Atoi(quorum("expected_votes")) // corosync refuses what is no number
+	lowest := 0
+	for _, n := range nodes {
+		if n.name == "" {
+			continue
+		}
+		v.Of[n.name] = number(n.votes, 1)
+		id, _ := strconv.Atoi(n.id)
+		if quorum("auto_tie_breaker") == "1" && (v.TieBreaker == "" || id < lowest) {
+			v.TieBreaker, lowest = n.name, id
+		}
+	}
+	if quorum("device.model") != "" {
+		v.Device = number(quorum("device.votes"), max(len(nodes)-1, 1))
+	}
+	return v
+}
+
+func number(text string, instead int) int {
+	if n, err := strconv.Atoi(text); err == nil {
+		return n
+	}
+	return instead
+}
+
+// ParseVotes reads what corosync has in effect from its map, as corosync-cmapctl writes it. ok: it has
+// a list of nodes.
+func ParseVotes(out string) (v Votes, ok bool) {
+	values, nodes := map[string]string{}, []voter(nil)
+	for _, m := range regexp.MustCompile(`(?m)^(\S+) \(\w+\) = (.*)$`).FindAllStringSubmatch(out, -1) {
+		values[m[1]] = m[2]
+	}
+	for key := range values {
+		if at, isNode := strings.CutSuffix(key, ".ring0_addr"); isNode && strings.HasPrefix(at, "nodelist.node.") {
+			nodes = append(nodes, voter{values[at+".name"], values[at+".quorum_votes"], values[at+".nodeid"]})
+		}
+	}
+	slices.SortFunc(nodes, func(a, b voter) int { return cmp.Compare(a.name, b.name) })
+	return votesOf(nodes, func(key string) string { return values["quorum."+key] }), len(nodes) > 0
+}
+
+// Votes are those of the file.
+func (c Config) Votes() Votes {
+	var nodes []voter
+	for _, list := range c.root.sections("nodelist") {
+		for _, s := range list.sections("node") {
+			n := voter{}
+			n.name, _ = s.get("name")
+			n.votes, _ = s.get("quorum_votes")
+			n.id, _ = s.get("nodeid")
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b voter) int { return cmp.Compare(a.name, b.name) })
+	return votesOf(nodes, func(key string) string {
+		if own, isDevice := strings.CutPrefix(key, "device."); isDevice {
+			return c.device(own)
+		}
+		text, _ := c.quorum(key)
+		return text
+	})
+}
+
+// device returns a key of the quorum device; the last one counts.
+func (c Config) device(key string) string {
+	for _, s := range slices.Backward(c.root.sections("quorum")) {
+		for _, d := range slices.Backward(s.sections("device")) {
+			if text, ok := d.get(key); ok {
+				return text
+			}
+		}
+	}
+	return ""
+}
