@@ -82,8 +82,7 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		digit := map[string]string{"shop": "1", "zebra": "66"}[name]
 		node.Discover(lb.Name(name), "10."+digit+".0.1:8080 1.0.0", "10."+digit+".0.2:8080 2.0.0")
 	}
-	open := node.Config()
-	direct, pair := api.New(open), testkit.NewAuthority(t).Issue(t, "shop.example")
+	handler, pair := api.New(cfg), testkit.NewAuthority(t).Issue(t, "shop.example")
 	for _, put := range [][2]string{
 		{"/backends/shop-live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`},
 		{"/backends/zebra-live", `{"type":"dynamic","name":"zebra","version":"1.0.0"}`},
@@ -95,7 +94,7 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		{"/certificates/shop-cert", pair.Body()},
 		{"/certificates/zebra-cert", pair.Body()},
 	} {
-		if w := asked(direct, "PUT", put[0], put[1], ""); w.Code != 200 {
+		if w := asked(handler, "PUT", put[0], put[1], apitest.AdminToken); w.Code != 200 {
 			t.Fatalf("PUT %s: %d %s", put[0], w.Code, w.Body)
 		}
 	}
@@ -105,7 +104,7 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		}
 		node.Hold(service)
 	}
-	return &zoo{Node: node, certificate: pair.Body(), handler: api.New(cfg), pacemaker: pacemaker}
+	return &zoo{Node: node, certificate: pair.Body(), handler: handler, pacemaker: pacemaker}
 }
 
 // othersOfZoo answer each question that is passed on: only the rights here count.

@@ -201,6 +201,18 @@ func TestBadAccessFiles(t *testing.T) {
 	}
 }
 
+func TestAHashedPasswordIsThatOfItsUser(t *testing.T) {
+	t.Parallel()
+	hash, err := auth.HashPassword("long enough")
+	must(t, err)
+	a, _ := authority(t, "users: [{name: ann, role: admin, password: '"+hash+"'}]\n")
+	for password, want := range map[string]bool{"long enough": true, "long enougH": false} {
+		if _, _, ok, err := a.Password(t.Context(), "ann", password); ok != want || err != nil {
+			t.Errorf("%s: %t, %v", password, ok, err)
+		}
+	}
+}
+
 func TestPasswordsThatAreNotTaken(t *testing.T) {
 	t.Parallel()
 	for _, p := range []string{"", "short", strings.Repeat("x", 1025)} {

@@ -424,7 +424,7 @@ func TestUnusedSessionsEndWithTheirToken(t *testing.T) {
 // A user and a token may have one name, and see and end their own sessions alone.
 func TestATokenWithTheNameOfAUser(t *testing.T) {
 	t.Parallel()
-	access, err := auth.OpenAccess(accessFile(t, fmt.Sprintf("%stokens: [{name: ann, role: admin, sha256: %x}]\n", annAs(t, "read"), sha256.Sum256([]byte(adminToken)))), time.Now, nil)
+	access, err := auth.OpenAccess(accessFile(t, fmt.Sprintf("%stokens: [{name: ann, role: admin, sha256: %x}]\n", annAs("read"), sha256.Sum256([]byte(adminToken)))), time.Now, nil)
 	must(t, err)
 	a := auth.NewAuthority(nil, access)
 	s := auth.NewSessions(a, time.Now)

@@ -160,19 +160,19 @@ func (m *meeting) holds(id string, want ...string) {
 	}
 }
 
-const passwordOfAnn = "correct horse battery"
+const passwordOfAnn = "correct horse"
+
+// otherCorrectHorse is another hash of passwordOfAnn.
+const otherCorrectHorse = "$argon2id$v=19$m=64,t=1,p=1$YW5vdGhlciBzYWx0IG9mIGl0$axN55FreAsDEzp630DL7eZhuXap7SJJhAEYqz7CaiwM"
 
 // annAs is an access file with ann.
-func annAs(t *testing.T, role string) string {
-	t.Helper()
-	hash, err := auth.HashPassword(passwordOfAnn)
-	must(t, err)
-	return fmt.Sprintf("users:\n  - {name: ann, role: %s, password: '%s'}\n  - {name: bob, role: read, password: '%s'}\n", role, hash, hash)
+func annAs(role string) string {
+	return fmt.Sprintf("users:\n  - {name: ann, role: %s, password: '%s'}\n  - {name: bob, role: read, password: '%s'}\n", role, correctHorse, correctHorse)
 }
 
 func TestSessionsHoldOnAllNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		access := annAs(t, "admin")
+		access := annAs("admin")
 		m := meet(t, access, "a", "b", "c")
 		id := m.members["a"].login()
 		m.holds(id, "a")
@@ -210,9 +210,9 @@ func TestSessionsHoldOnAllNodes(t *testing.T) {
 // any more, no node does.
 func TestSessionsFollowTheFilesOfTheNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		access := annAs(t, "admin")
+		access := annAs("admin")
 		m := meet(t, access, "a", "b")
-		other := m.join("c", annAs(t, "read")) // another hash of the same password
+		other := m.join("c", strings.ReplaceAll(annAs("read"), correctHorse, otherCorrectHorse))
 		must(t, os.WriteFile(m.members["b"].access, []byte(strings.Replace(access, "role: admin", "role: read", 1)), 0o600))
 		time.Sleep(2 * time.Second)
 		id := m.members["a"].login()
@@ -235,7 +235,7 @@ func TestSessionsFollowTheFilesOfTheNodes(t *testing.T) {
 // Nobody has to use a session for its end to be found out.
 func TestSessionsOfRemovedUsersEndUnused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		access := annAs(t, "admin")
+		access := annAs("admin")
 		m := meet(t, access, "a", "b")
 		id := m.members["a"].login()
 		m.talk()
@@ -248,7 +248,7 @@ func TestSessionsOfRemovedUsersEndUnused(t *testing.T) {
 
 func TestForgedAndOldDocuments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		access := annAs(t, "admin")
+		access := annAs("admin")
 		m := meet(t, access, "a", "b")
 		id := m.members["a"].login()
 		m.talk()
@@ -304,7 +304,7 @@ func TestForgedAndOldDocuments(t *testing.T) {
 // Names of forged documents take no memory, and no place of a node.
 func TestManyForgedDocuments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := meet(t, annAs(t, "admin"), "z1", "z2")
+		m := meet(t, annAs("admin"), "z1", "z2")
 		for i := range 5000 {
 			m.store[fmt.Sprintf("forged-%d", i)] = []byte("forged forged forged forged")
 			m.store[fmt.Sprintf("no/name\x1b[31m-%d", i)] = nil
@@ -321,7 +321,7 @@ func TestManyForgedDocuments(t *testing.T) {
 
 func TestSharedSessionsEndInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := meet(t, annAs(t, "admin"), "a", "b")
+		m := meet(t, annAs("admin"), "a", "b")
 		id := m.members["a"].login()
 		m.talk()
 		for range 5 { // used on the other node alone
@@ -354,7 +354,7 @@ func (m *meeting) at(t *testing.T, node, id string, want bool) {
 // Clocks differ: a session ends early or late by that, and is not ended elsewhere.
 func TestSharedSessionsAndClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		access := annAs(t, "admin")
+		access := annAs("admin")
 		m := meet(t, access, "a")
 		ahead, behind, wrong := m.join("ahead", access), m.join("behind", access), m.join("wrong", access)
 		ahead.ahead, behind.ahead, wrong.ahead = 3*time.Minute, -3*time.Minute, -24*time.Hour
@@ -383,7 +383,7 @@ func TestSharedSessionsAndClocks(t *testing.T) {
 
 func TestSharedSessionsOverRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := meet(t, annAs(t, "admin"), "a", "b")
+		m := meet(t, annAs("admin"), "a", "b")
 		id, second := m.members["a"].login(), m.members["a"].login()
 		m.talk()
 		m.members["b"].start("b") // without Consul
@@ -408,7 +408,7 @@ func TestSharedSessionsOverRestarts(t *testing.T) {
 // told of it, and where the file cannot be written.
 func TestEndedSessionsOfOtherNodesStayEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := meet(t, annAs(t, "admin"), "a", "b")
+		m := meet(t, annAs("admin"), "a", "b")
 		ids := []string{m.members["a"].login(), m.members["a"].login(), m.members["a"].login(), m.members["a"].login()}
 		m.talk()
 		b := m.members["b"]
@@ -443,7 +443,7 @@ func TestEndedSessionsOfOtherNodesStayEnded(t *testing.T) {
 
 func TestTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := meet(t, annAs(t, "admin"), "a")
+		m := meet(t, annAs("admin"), "a")
 		n := m.members["a"]
 		m.tell("a")
 		m.hear("a")
@@ -475,7 +475,7 @@ func TestTold(t *testing.T) {
 // All nodes know of a login once each of them has said that it has read it.
 func TestToldByEachNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := meet(t, annAs(t, "admin"), "a", "b", "c")
+		m := meet(t, annAs("admin"), "a", "b", "c")
 		n := m.members["a"]
 		m.talk()
 		reach := func(during func()) (auth.Reach, time.Duration) {

@@ -146,7 +146,11 @@ func rendered(t *testing.T, in lb.Intent) string {
 // of that.
 func TestABackupRestoresAnyState(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(40) {
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 10
+	}
+	for seed := range seeds {
 		want := randomState(t, rand.New(rand.NewPCG(seed, 15))) //nolint:gosec // to be repeated, not secret
 		db := open(t, filepath.Join(t.TempDir(), "db"), store.Options{})
 		want.put(t, db)

@@ -32,21 +32,21 @@ type Clusters struct {
 	changed wake.Signal
 
 	mu     sync.Mutex
-	agents map[string]http.Handler
+	agents map[string]func() http.Handler // made when they are first asked
 	away   map[string]bool
 }
 
 // NewClusters makes clusters of two nodes.
 func NewClusters(tb testing.TB, names ...string) *Clusters {
 	tb.Helper()
-	c := &Clusters{agents: map[string]http.Handler{}, away: map[string]bool{}}
+	c := &Clusters{agents: map[string]func() http.Handler{}, away: map[string]bool{}}
 	for _, name := range names {
 		pacemaker := NewCluster()
 		if _, err := pacemaker.Begin(tb.Context(), cluster.Action{Kind: cluster.Cleanup}, cluster.Order{}); err != nil {
 			tb.Fatal(err)
 		}
 		_, cfg := Prepare(tb, InCluster(pacemaker))
-		c.agents[name] = api.New(cfg)
+		c.agents[name] = sync.OnceValue(func() http.Handler { return api.New(cfg) })
 	}
 	return c
 }
@@ -118,7 +118,7 @@ func (c *Clusters) Ask(ctx context.Context, name string, q clusters.Question) (c
 		r.Header.Set("Accept", "application/xml")
 	}
 	w := httptest.NewRecorder()
-	agent.ServeHTTP(w, r)
+	agent().ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		var said struct{ Error, Code string }
 		if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil {
