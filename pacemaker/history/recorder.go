@@ -138,7 +138,7 @@ func (r *Recorder) removeOld(ctx context.Context) {
 		return
 	}
 	r.swept = now
-	err := r.Past.Archive.removeOld(now)
+	err := r.Past.removeOld(now)
 	if r.Kept != nil {
 		err = errors.Join(err, r.Kept.removeOld(now.Add(-r.Past.bounds.Age)))
 	}
