@@ -77,7 +77,7 @@ type inviting struct {
 
 // A joining is a join that somebody has asked for.
 type joining struct {
-	key    string
+	order  cluster.Order
 	digest [sha256.Size]byte // of the request
 	in     chan struct{}     // closed when this node has joined, or has failed to
 	err    error             // then
@@ -173,7 +173,7 @@ func (m *Members) beginInviting(i cluster.Inviting, o cluster.Order) (known clus
 	if last := m.invite; last != nil {
 		isOpen := last.invitation.State == cluster.InvitationOpen
 		isVain := last.invitation.State == cluster.InvitationFailed && !last.hadCode
-		same := o.Key != "" && o.Key == last.order.Key && !isVain
+		same := o.Key != "" && o.JobID() == last.order.JobID() && !isVain // the key belongs to its author
 		switch {
 		case same && string(o.Body) != string(last.order.Body):
 			return known, nil, &lb.ConflictError{ID: "Idempotency-Key", Reason: "an invitation has had this key with another request"}
@@ -339,7 +339,7 @@ func (m *Members) beginJoining(j cluster.Joining, o cluster.Order) (*joining, er
 	if last := m.join; last != nil {
 		isOver := wake.IsClosed(last.in)
 		switch {
-		case o.Key != "" && o.Key == last.key && digest != last.digest:
+		case o.Key != "" && o.JobID() == last.order.JobID() && digest != last.digest:
 			return nil, &lb.ConflictError{ID: "Idempotency-Key", Reason: "a join has had this key with another request"}
 		case !isOver && digest == last.digest:
 			return last, nil
@@ -351,7 +351,7 @@ func (m *Members) beginJoining(j cluster.Joining, o cluster.Order) (*joining, er
 	if err != nil {
 		return nil, err
 	}
-	t := &joining{key: o.Key, digest: digest, in: make(chan struct{}), steps: []cluster.MembershipStep{}}
+	t := &joining{order: o, digest: digest, in: make(chan struct{}), steps: []cluster.MembershipStep{}}
 	m.join = t
 	q := membership.Question{Verb: membership.VerbJoin, Code: j.Code, Node: j.Node, Addresses: j.Addresses}
 	m.crew.cfg.Logger.InfoContext(m.base, "joining a cluster", "by", o.Author)

@@ -337,8 +337,11 @@ func TestInvite(t *testing.T) {
 	if err != nil || again.Code != "" || again.State != cluster.InvitationOpen {
 		t.Errorf("the same request again: %+v, %v", again, err)
 	}
-	if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{Key: o.Key, Body: []byte("b")}); err == nil || !strings.Contains(err.Error(), "Idempotency-Key") {
+	if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{Author: o.Author, Key: o.Key, Body: []byte("b")}); err == nil || !strings.Contains(err.Error(), "Idempotency-Key") {
 		t.Errorf("another request with the key: %v", err)
+	}
+	if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{Author: "bob", Key: o.Key, Body: o.Body}); err == nil || !strings.Contains(err.Error(), "one is open") {
+		t.Errorf("the same request of somebody else: %v", err)
 	}
 	if _, err := m.Invite(t.Context(), cluster.Inviting{For: time.Hour, Nodes: 1}, cluster.Order{}); !errors.As(err, new(*lb.ConflictError)) {
 		t.Errorf("a second invitation: %v", err)

@@ -80,7 +80,12 @@ func openPast(ctx context.Context, n node, p parts) (past *history.Recorder, pee
 		return results, n.now()
 	}
 	past.Past.Secrets = p.watcher.Secrets
-	if peers = newPeers(ctx, n, p); peers != nil {
+	var err error // lines are opened without a key, too: old ones are removed
+	if past.Kept, err = history.OpenKeptLines(n.settings.ClusterLogs()); err != nil {
+		n.log.WarnContext(ctx, "lines of the logs of other nodes are not kept", "error", err)
+		past.Kept = nil
+	}
+	if peers = newPeers(n, p); peers != nil {
 		past.Past.Others = peers.Between
 	}
 	return past, peers
@@ -99,18 +104,13 @@ func othersOf(v cluster.Status) (self string, others []string) {
 
 // newPeers returns what exchanges lines of logs with the other nodes; nil: no key is configured, or nothing can be
 // kept, which is logged.
-func newPeers(ctx context.Context, n node, p parts) *history.Peers {
+func newPeers(n node, p parts) *history.Peers {
 	key, err := n.settings.Sharing().History()
-	if err != nil || key == nil {
-		return nil // see sharer
-	}
-	kept, err := history.OpenKeptLines(n.settings.ClusterLogs())
-	if err != nil {
-		n.log.WarnContext(ctx, "lines of the logs of other nodes are not kept", "error", err)
-		return nil
+	if err != nil || key == nil || p.past.Kept == nil {
+		return nil // see sharer and openPast
 	}
 	return history.NewPeers(history.PeersConfig{
-		Past: p.past.Past, Bell: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutLogs), Key: key, Kept: kept,
+		Past: p.past.Past, Bell: pacemaker.NewExchange(p.cluster, p.watcher, pacemaker.AboutLogs), Key: key, Kept: p.past.Kept,
 		View: p.watcher.View, Changed: p.watcher.Changed, Now: n.now, Logger: n.log,
 	})
 }

@@ -343,6 +343,18 @@ func (a *Archive) trim(now time.Time) error {
 	return nil
 }
 
+// removeOld removes what is too old: inputs have secrets, and nothing may be added any more.
+func (a *Archive) removeOld(now time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := len(a.list)
+	err := a.trim(now)
+	if len(a.list) < before {
+		err = errors.Join(err, a.writeIndex())
+	}
+	return err
+}
+
 // search is the place of a transition in the list.
 func (a *Archive) search(id string) (int, bool) {
 	return slices.BinarySearchFunc(a.list, id, func(e entry, id string) int { return strings.Compare(e.ID, id) })

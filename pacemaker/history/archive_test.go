@@ -2,14 +2,17 @@ package history_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"thalassa/cluster"
@@ -263,4 +266,51 @@ func TestInputWithoutADate(t *testing.T) {
 	if err != nil || !tr.Time.Equal(noon) || !again.Time.Equal(noon) {
 		t.Errorf("the time was %s, and is %s, %v", tr.Time, again.Time, err)
 	}
+}
+
+// What is too old goes while nothing comes, too: a node that has left its cluster has inputs with
+// secrets, and lines of other nodes.
+func TestWhatIsOldGoesByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(noon)) // the archive keeps nothing that is old
+		dir, logs := t.TempDir(), t.TempDir()
+		p := history.Past{Archive: open(t, dir, history.Bounds{Age: 5 * time.Hour})}
+		p.Elsewhere = &history.Elsewhere{Masked: true} // nobody asks the scheduler
+		first := add(t, p.Archive, "pe-input-1.bz2", input(noon, 1, false, "0s"))
+		second := add(t, p.Archive, "pe-input-2.bz2", input(noon.Add(3*time.Hour), 2, false, "0s"))
+		if err := os.WriteFile(filepath.Join(logs, "n2.log.jsonl"), []byte(`{"From":"2026-11-29T12:00:00Z","To":"2026-11-29T12:01:00Z","Lines":[]}`+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := history.OpenKeptLines(logs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := history.NewRecorder(p, filepath.Join(t.TempDir(), "none"), time.Now, slog.New(slog.DiscardHandler))
+		r.Kept = kept
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		has := func(when string, wanted []string, files, lines int) {
+			t.Helper()
+			if got := found(p.Archive, cluster.HistoryFilter{}); !slices.Equal(got, wanted) {
+				t.Errorf("%s, there are %v", when, got)
+			}
+			inputs, err := filepath.Glob(filepath.Join(dir, "*.input"))
+			told, toldErr := filepath.Glob(filepath.Join(logs, "*"))
+			if err != nil || toldErr != nil || len(inputs) != files || len(told) != lines {
+				t.Errorf("%s, there are the files %v and %v, %v, %v", when, inputs, told, err, toldErr)
+			}
+		}
+		<-time.After(4 * time.Hour)
+		has("before", []string{second.ID, first.ID}, 2, 1)
+		<-time.After(2*time.Hour + time.Minute)
+		if index, err := os.ReadFile(filepath.Join(dir, "index.jsonl")); err != nil || strings.Contains(string(index), first.ID) || !strings.Contains(string(index), second.ID) {
+			t.Errorf("the index has %s, %v", index, err)
+		}
+		has("when one is old", []string{second.ID}, 1, 0)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -69,7 +69,7 @@ const (
 	// madePrefix and gonePrefix begin the names of folders that are being made or removed. What
 	// is left of them is removed by Open.
 	madePrefix, gonePrefix = ".new-", ".gone-"
-	// lookForOld is how often old imports are looked for: their age is counted in days.
+	// lookForOld is how often old imports, inputs and lines are looked for: their age is counted in days.
 	lookForOld = time.Hour
 	// maxAbout limits importName, in bytes.
 	maxAbout = 1 << 20

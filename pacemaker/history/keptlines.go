@@ -157,6 +157,74 @@ func (k *KeptLines) forget() {
 	}
 }
 
+// removeOld removes the intervals that begin before a time, and what a crash has cut off.
+func (k *KeptLines) removeOld(before time.Time) error {
+	files, err := os.ReadDir(k.dir)
+	if err != nil {
+		return fmt.Errorf("removing old lines of other nodes: %w", err)
+	}
+	nodes := map[string]bool{}
+	for _, f := range files {
+		for _, end := range []string{keptSuffix, olderSuffix} {
+			if node, isKept := strings.CutSuffix(f.Name(), end); isKept && isFileName(node) {
+				nodes[node] = true
+			}
+		}
+	}
+	var problems error
+	for node := range nodes {
+		if err := k.removeOldOf(node, before); err != nil {
+			problems = fmt.Errorf("removing old lines of %s: %w", node, err)
+		}
+	}
+	return problems
+}
+
+func (k *KeptLines) removeOldOf(node string, before time.Time) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	newer, older := filepath.Join(k.dir, node+keptSuffix), filepath.Join(k.dir, node+olderSuffix)
+	err := errors.Join(withoutOld(newer, before), withoutOld(older, before))
+	if _, missing := os.Stat(newer); err == nil && errors.Is(missing, fs.ErrNotExist) {
+		if err = os.Rename(older, newer); errors.Is(err, fs.ErrNotExist) {
+			err = nil // nothing is left of the node
+		}
+	}
+	return err
+}
+
+// withoutOld leaves the lines of a file that do not begin before a time; without any, the file goes. Its
+// time stays: it is when the node was heard.
+func withoutOld(path string, before time.Time) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	data, err := safefile.Read(path, maxKeptFile+maxSpanLine)
+	if err != nil {
+		return err
+	}
+	left := make([]byte, 0, len(data))
+	for line := range bytes.Lines(data) {
+		if from, _ := ends(line); !from.Before(before) {
+			left = append(left, line...)
+		}
+	}
+	switch {
+	case len(left) == len(data):
+		return nil
+	case len(left) == 0:
+		return os.Remove(path)
+	}
+	if err := safefile.Replace(path, left, nil); err != nil {
+		return err
+	}
+	return os.Chtimes(path, info.ModTime(), info.ModTime())
+}
+
 // nodes are those of which there are lines.
 func (k *KeptLines) nodes() []string {
 	files, _ := os.ReadDir(k.dir) // what there is of them

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -248,5 +249,59 @@ func TestLongestLineOfAnIndex(t *testing.T) {
 	got := a.readIndex()
 	if ops := got[e.ID].Operations; len(got) != 2 || len(ops) < 100 || ops[len(ops)-1].Call != maxOperations-1 {
 		t.Errorf("%d lines are read, the first has %d operations", len(got), len(ops))
+	}
+}
+
+// Lines that are too old go, also from a file that has newer ones. What is left stays in its order, and
+// the time at which the node was heard last is the same.
+func TestOldLinesAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	k, err := OpenKeptLines(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	heard := noon.Add(time.Hour)
+	put := func(file string, minutes ...int) {
+		var b bytes.Buffer
+		for _, m := range minutes {
+			line, err := json.Marshal(toldSpan{From: noon.Add(time.Duration(m) * time.Minute), To: noon.Add(time.Duration(m+1) * time.Minute)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Write(append(line, '\n'))
+		}
+		b.WriteString(`{"From":"20`) // a crash has cut it off
+		path := filepath.Join(dir, file)
+		if err := errors.Join(os.WriteFile(path, b.Bytes(), 0o600), os.Chtimes(path, heard, heard)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("both.log.jsonl", 50, 0, 40)
+	put("both.old.jsonl", 10, 20)
+	put("older.log.jsonl", 0)
+	put("older.old.jsonl", 45, 1)
+	put("gone.log.jsonl", 5)
+	put("new.log.jsonl", 55)
+	if err := k.removeOld(noon.Add(30 * time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for node, minutes := range map[string][]int{"both": {50, 40}, "older": {45}, "gone": nil, "new": {55}} {
+		var got []int
+		for _, s := range k.known(node, noon, noon.Add(24*time.Hour)) {
+			got = append(got, int(s.from.Sub(noon).Minutes()))
+		}
+		if !slices.Equal(got, minutes) {
+			t.Errorf("of %s there are the lines of the minutes %v, expected %v", node, got, minutes)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 3 {
+		t.Errorf("there are %v, %v", files, err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || !strings.HasSuffix(f.Name(), keptSuffix) || !info.ModTime().Equal(heard) {
+			t.Errorf("%s was heard at %v, %v", f.Name(), info.ModTime(), err)
+		}
 	}
 }

@@ -42,6 +42,9 @@ type Recorder struct {
 	Past Past
 	// Inputs is the directory of Pacemaker's inputs.
 	Inputs string
+	// Kept are lines of other nodes, which are removed when they are as old as inputs may be; nil: there
+	// are none.
+	Kept   *KeptLines
 	Now    func() time.Time
 	Logger *slog.Logger
 
@@ -50,6 +53,7 @@ type Recorder struct {
 	seen   map[string]fileState // by name
 	told   string               // the last problem that was told
 	news   wake.Poke            // own has changed
+	swept  time.Time            // when what is old was removed
 
 	mu   sync.Mutex
 	own  []ownInput // the newest inputs of this node, the latest last
@@ -111,18 +115,35 @@ type fileState struct {
 	size    int64
 }
 
-// Run copies what is there, and then what comes, until ctx ends, which is not an error.
+// Run copies what is there, and then what comes, and removes what is too old, until ctx ends, which is not an error.
 func (r *Recorder) Run(ctx context.Context) error {
 	var deciding sync.WaitGroup
 	deciding.Go(func() { r.decide(pacemaker.InBackground(ctx)) })
 	defer deciding.Wait()
 	for {
+		r.removeOld(ctx)
 		if err := r.look(ctx); err != nil && ctx.Err() == nil {
 			r.tell(ctx, err)
 		}
 		if wake.Pause(ctx, lookEvery) != nil {
 			return nil
 		}
+	}
+}
+
+// removeOld removes what is too old, each lookForOld: a node that has left its cluster adds nothing.
+func (r *Recorder) removeOld(ctx context.Context) {
+	now := r.Now()
+	if since := now.Sub(r.swept); since >= 0 && since < lookForOld {
+		return
+	}
+	r.swept = now
+	err := r.Past.removeOld(now)
+	if r.Kept != nil {
+		err = errors.Join(err, r.Kept.removeOld(now.Add(-r.Past.bounds.Age)))
+	}
+	if err != nil {
+		r.Logger.WarnContext(ctx, "history of the cluster: what is too old is not removed", "error", err)
 	}
 }
 
