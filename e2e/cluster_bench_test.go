@@ -63,11 +63,12 @@ func (s *clusterFixture) unexplained(b *testing.B, seen effect, since time.Time)
 	b.Helper()
 	dc, id := s.lossOf(seen.from, since)
 	var e failover.Explanation
-	testkit.Eventually(b, time.Minute, func() error { // what the others have logged comes some seconds later
+	arrived := func(p failover.Phase) bool { return p.Name == failover.PhaseAddress }
+	testkit.Eventually(b, time.Minute, func() error { // results come with the status, and what others have logged some seconds later
 		if err := s.past(dc, "/"+id+"/explanation", &e); err != nil {
 			b.Fatal(err)
 		}
-		if e.Total.MaxMS < 0 {
+		if e.Total.MaxMS < 0 || !slices.ContainsFunc(e.Phases, arrived) {
 			return fmt.Errorf("it lacks %q, and notes %q", e.Missing, e.Notes)
 		}
 		return nil

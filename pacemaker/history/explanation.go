@@ -67,12 +67,12 @@ func (p Past) caseOf(ctx context.Context, id string) (failover.Case, error) {
 		c.After = all[to].Time
 	}
 	before := p.cibOf(c.Before.ID)
-	for i, t := range c.Run {
+	for _, t := range c.Run {
 		cib := p.cibOf(t.ID)
 		if cib == nil {
 			continue
 		}
-		if i == 0 {
+		if t.ID == id { // those of the first one may be from before its addresses were made
 			c.Settings = cib.FailoverSettings()
 		}
 		for _, node := range cib.LostSince(before, failover.Fenced(t)) {

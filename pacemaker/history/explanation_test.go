@@ -98,6 +98,24 @@ func withoutN1(t *testing.T) []byte {
 	return data
 }
 
+// What is an address is what the configuration says at the time of the loss, not at the beginning of
+// the run: it may have been made a moment before.
+func TestExplainALossOfWhatIsNew(t *testing.T) {
+	p := past(t)
+	made := input(noon.Add(-2*time.Second), 1, false, "0s")
+	from := bytes.Index(made, []byte(`<primitive id="vip"`))
+	to := bytes.Index(made, []byte(`</resources>`))
+	add(t, p.Archive, "pe-input-0.bz2", slices.Concat(made[:from], made[to:]))
+	lost := add(t, p.Archive, "pe-warn-1.bz2", withoutN1(t))
+	p.Live = func() ([]cluster.OperationResult, time.Time) {
+		return []cluster.OperationResult{{Node: "n2", Resource: "vip", Name: "start", Time: noon.Add(3 * time.Second), DurationMS: 40, Call: 99}}, noon.Add(20 * time.Second)
+	}
+	e, err := p.Explain(t.Context(), lost.ID)
+	if err != nil || !slices.ContainsFunc(e.Phases, func(p failover.Phase) bool { return p.Name == failover.PhaseAddress && p.Node == "n2" }) {
+		t.Errorf("phases %+v, %v", e.Phases, err)
+	}
+}
+
 // Of the latest transition, the results are those that the cluster has.
 func TestExplainWithTheStatus(t *testing.T) {
 	p := past(t)
