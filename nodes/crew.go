@@ -78,7 +78,7 @@ const (
 // memberNames are the members, as a view shows them; those that were last seen, if it shows none.
 func (c Config) memberNames(v cluster.Status) []string {
 	if isRunning(v) {
-		return namesOf(members(v))
+		return namesOf(v.Members())
 	}
 	return c.Roster.Nodes()
 }

@@ -50,7 +50,7 @@ func (d departure) foresee(ctx context.Context) (out cluster.Consequences, comma
 	switch {
 	case !isRunning(v):
 		return out, nil, &lb.ConflictError{ID: id, Reason: "this node does not take part in the cluster, and the node that asks for a leave has to; ask the agent of one that is online"}
-	case !slices.ContainsFunc(members(v), func(n cluster.Node) bool { return n.Name == d.node }):
+	case !slices.ContainsFunc(v.Members(), func(n cluster.Node) bool { return n.Name == d.node }):
 		return out, nil, &lb.NotFoundError{ID: id}
 	case d.node == d.Self():
 		return out, nil, &lb.ConflictError{ID: id, Reason: d.notHere(v)}
@@ -85,7 +85,7 @@ func (d departure) foresee(ctx context.Context) (out cluster.Consequences, comma
 // notHere is why a node does not see to its own leaving: it has to be forgotten by one that stays.
 func (d departure) notHere(v cluster.Status) string {
 	const command = "run sudo thalassa cluster leave on it"
-	for _, n := range members(v) {
+	for _, n := range v.Members() {
 		if n.Name != d.node && n.IsOnline() {
 			return "it is the node of this agent, and one that stays has to forget it; ask the agent of another node (" + n.Name + "), or " + command
 		}

@@ -32,9 +32,9 @@ func notSeen(node, ask string) error {
 // keepsQuorum refuses the shutdown of a node without which the others have no quorum, and stop
 // everything or are fenced. Nodes that are going do not count. The last node may go.
 func keepsQuorum(v cluster.Status, votes corosync.Votes, node string, going []string) error {
-	all := namesOf(members(v))
+	all := namesOf(v.Members())
 	var left, leaving []string
-	for _, n := range members(v) {
+	for _, n := range v.Members() {
 		switch {
 		case !n.IsOnline() || n.Name == node:
 		case n.Leaving || slices.Contains(going, n.Name):

@@ -29,7 +29,7 @@ type removal struct {
 func (r removal) known() []string { return r.knownIn(r.cfg.View()) }
 
 func (r removal) knownIn(v cluster.Status) []string {
-	all := namesOf(members(v))
+	all := namesOf(v.Members())
 	return slices.DeleteFunc(slices.Clone(r.nodes), func(node string) bool { return !slices.Contains(all, node) })
 }
 
@@ -38,7 +38,7 @@ func (r removal) isGone() bool { return isRunning(r.cfg.View()) && len(r.known()
 
 // others are the members that stay, without this node.
 func (r removal) others(v cluster.Status) []string {
-	return slices.DeleteFunc(namesOf(members(v)), func(node string) bool { return slices.Contains(r.nodes, node) || node == r.Self() })
+	return slices.DeleteFunc(namesOf(v.Members()), func(node string) bool { return slices.Contains(r.nodes, node) || node == r.Self() })
 }
 
 // othersAreThere refuses while a node that stays cannot get the new corosync.conf.

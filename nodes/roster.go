@@ -199,14 +199,9 @@ func online(v cluster.Status) string {
 	return out.String()
 }
 
-// members are the nodes that run corosync.
-func members(v cluster.Status) []cluster.Node {
-	return slices.DeleteFunc(slices.Clone(v.Nodes), func(n cluster.Node) bool { return n.Type == "remote" || n.Type == "guest" })
-}
-
 // offline are the members that do not take part in the cluster now.
 func offline(v cluster.Status) []string {
-	return namesOf(slices.DeleteFunc(members(v), cluster.Node.IsOnline))
+	return namesOf(slices.DeleteFunc(v.Members(), cluster.Node.IsOnline))
 }
 
 func namesOf(nodes []cluster.Node) []string {
@@ -238,7 +233,7 @@ func (r *Roster) meet(ctx context.Context, v cluster.Status) {
 	if before.Down || before.Up.IsZero() {
 		now.Up = r.cfg.Now()
 	}
-	for _, n := range members(v) {
+	for _, n := range v.Members() {
 		now.Nodes = append(now.Nodes, n.Name)
 		now.URLs[n.Name] = before.URLs[n.Name] // of an agent that is away
 		var one told
