@@ -102,10 +102,9 @@ func withoutN1(t *testing.T) []byte {
 // the run: it may have been made a moment before.
 func TestExplainALossOfWhatIsNew(t *testing.T) {
 	p := past(t)
-	made := input(noon.Add(-2*time.Second), 1, false, "0s")
-	from := bytes.Index(made, []byte(`<primitive id="vip"`))
-	to := bytes.Index(made, []byte(`</resources>`))
-	add(t, p.Archive, "pe-input-0.bz2", slices.Concat(made[:from], made[to:]))
+	before, vip, _ := bytes.Cut(input(noon.Add(-2*time.Second), 1, false, "0s"), []byte(`<primitive id="vip"`))
+	_, after, _ := bytes.Cut(vip, []byte(`</primitive>`))
+	add(t, p.Archive, "pe-input-0.bz2", slices.Concat(before, after))
 	lost := add(t, p.Archive, "pe-warn-1.bz2", withoutN1(t))
 	p.Live = func() ([]cluster.OperationResult, time.Time) {
 		return []cluster.OperationResult{{Node: "n2", Resource: "vip", Name: "start", Time: noon.Add(3 * time.Second), DurationMS: 40, Call: 99}}, noon.Add(20 * time.Second)
