@@ -347,7 +347,7 @@ func (f *Foresight) simulate(ctx context.Context, state losses, nodes []string) 
 			return loss, state, err
 		}
 		state.baseline = &seen.After
-		state.votes, state.counted = f.cluster.Votes(ctx)
+		state.votes, state.counted = VotesIn(ctx, f.cluster)
 	}
 	left := except(state.members, nodes)
 	loss.Quorum = state.votes.Quorate(left, state.all)

@@ -11,10 +11,10 @@ import (
 // votesWithin is how long corosync may take to say how it counts.
 const votesWithin = 3 * time.Second
 
-// Votes are how corosync counts a quorum. Where it does not answer, as to a user that may not ask it,
+// VotesIn are how corosync counts a quorum in a cluster. Where it does not answer, as to a user that may not ask it,
 // its file says so. known: one of them has. Else each node has one vote, and each of two has quorum
 // alone, as pcs and crmsh set clusters up.
-func (c *Cluster) Votes(ctx context.Context) (v corosync.Votes, known bool) {
+func VotesIn(ctx context.Context, c *Cluster) (v corosync.Votes, known bool) {
 	if c.isLive() && c.cfg.File == "" {
 		limited, cancel := context.WithTimeout(ctx, votesWithin)
 		defer cancel()

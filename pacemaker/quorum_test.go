@@ -36,7 +36,7 @@ nodelist.node.1.quorum_votes (u32) = 4"`
 		"another cluster": {pacemaker.Config{Corosync: file, File: "cib.xml"}, answers, true, true, false},
 	} {
 		tc.cfg.Tools = tools(t, map[string]string{"corosync-cmapctl": tc.tool})
-		v, known := pacemaker.New(tc.cfg).Votes(t.Context())
+		v, known := pacemaker.VotesIn(t.Context(), pacemaker.New(tc.cfg))
 		if first, second := v.Quorate(both[:1], both), v.Quorate(both[1:], both); first != tc.first || second != tc.second || known != tc.known {
 			t.Errorf("%s: n1 alone %t, n2 alone %t, known %t", name, first, second, known)
 		}

@@ -147,7 +147,7 @@ type clusterChanges struct {
 func (n node) clusterChanges(p parts) *clusterChanges {
 	c := &clusterChanges{cluster: p.cluster, watcher: p.watcher}
 	votes := func(ctx context.Context) corosync.Votes {
-		v, _ := p.cluster.Votes(ctx)
+		v, _ := pacemaker.VotesIn(ctx, p.cluster)
 		return v
 	}
 	c.crew = nodes.New(nodes.Config{
