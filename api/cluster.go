@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -140,10 +141,18 @@ func (h clusterHandlers) carryOut(c echo.Context, kind string) error {
 	if err != nil {
 		return err
 	}
-	if !h.isRepeated(c.Request().Context(), o) { // what has changed since may be its own doing
-		if err := h.meets(c); err != nil {
+	unmet := h.meets(c)
+	if errors.As(unmet, new(*lb.PreconditionError)) { // what has changed since may be its own doing
+		repeated, err := h.isRepeated(c.Request().Context(), o)
+		if err != nil {
 			return err
 		}
+		if repeated {
+			unmet = nil
+		}
+	}
+	if unmet != nil {
+		return unmet
 	}
 	return h.asJob(c, a, o, func(v cluster.Status, _ cluster.Job) any { return v })
 }

@@ -234,12 +234,16 @@ func (h clusterDraftHandlers) commit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	o.Commit = commitOf(d.ID) + rand.Text()
+	repeated, err := h.isRepeated(ctx, o)
+	if err != nil {
+		return err
+	}
+	if repeated {
+		return h.repeated(c, edits, wait, o)
+	}
 	if o.Key == "" {
 		o.Key = rand.Text()
-	}
-	o.Commit = commitOf(d.ID) + rand.Text()
-	if h.isRepeated(ctx, o) {
-		return h.repeated(c, edits, wait, o)
 	}
 	end := h.commits.going.begin(o.Commit) // before anybody can see it
 	if d, err = h.claimed(c, d, o); err != nil {
@@ -315,18 +319,25 @@ func (h clusterDraftHandlers) committed(c echo.Context, out config.Outcome) erro
 // followed waits for the job of a commit that another request has begun, maybe at an agent that is
 // lost, and answers with what it has changed.
 func (h clusterDraftHandlers) followed(c echo.Context, d config.Draft, wait time.Duration) error {
-	ctx := c.Request().Context()
-	waited, cancel := context.WithTimeout(ctx, max(wait, time.Second))
-	defer cancel()
-	j, err := h.commits.jobOf(waited, d.Commit)
+	j, err := h.awaited(c, wait, func(ctx context.Context) (cluster.Job, error) { return h.commits.jobOf(ctx, d.Commit) })
 	if errors.As(err, new(*lb.NotFoundError)) || err == nil && !j.Over() {
 		return underway(d)
 	}
 	if err != nil {
 		return err
 	}
-	h.ended(context.WithoutCancel(ctx), d, j)
+	h.ended(context.WithoutCancel(c.Request().Context()), d, j)
 	return h.told(c, d, j)
+}
+
+// awaited is a job at its end, or as it is when the request has waited for long enough.
+func (h clusterDraftHandlers) awaited(c echo.Context, wait time.Duration, job func(context.Context) (cluster.Job, error)) (cluster.Job, error) {
+	ctx, end := waiting(c.Request().Context())
+	defer end()
+	limited, cancel := context.WithTimeout(ctx, max(wait, time.Second))
+	defer cancel()
+	j, err := job(limited)
+	return j, cmp.Or(context.Cause(ctx), err)
 }
 
 // commitOf begins what a job notes of the commit of a draft.
@@ -339,11 +350,17 @@ func (h clusterDraftHandlers) made(c echo.Context, id string, wait time.Duration
 	if err != nil || o.Key == "" || h.jobs == nil {
 		return cmp.Or(err, missing)
 	}
-	waited, cancel := context.WithTimeout(c.Request().Context(), max(wait, time.Second))
-	defer cancel()
-	j, err := h.jobs.Job(waited, o.JobID())
-	if err != nil || !strings.HasPrefix(j.Commit, commitOf(id)) {
+	j, err := h.awaited(c, wait, func(ctx context.Context) (cluster.Job, error) {
+		if _, err := h.jobs.Former(ctx, o.JobID()); err != nil {
+			return cluster.Job{}, err
+		}
+		return h.jobs.Job(ctx, o.JobID())
+	})
+	switch {
+	case errors.As(err, new(*lb.NotFoundError)), err == nil && !strings.HasPrefix(j.Commit, commitOf(id)):
 		return missing
+	case err != nil:
+		return err
 	}
 	d := config.Draft{ID: id, Commit: &config.Committing{Job: j.ID}}
 	if !j.Over() {
@@ -356,6 +373,8 @@ func (h clusterDraftHandlers) made(c echo.Context, id string, wait time.Duration
 func (h clusterDraftHandlers) told(c echo.Context, d config.Draft, j cluster.Job) error {
 	setJob(c, j)
 	switch {
+	case j.Code == cluster.JobNotAllowed:
+		return &cluster.Error{Tool: "the cluster", Kind: cluster.KindForbidden, User: j.Author, Said: j.Result}
 	case !j.IsMade() && j.Changed == nil:
 		return &lb.ConflictError{ID: d.Name(), Reason: "may have been committed by job/" + j.ID + ", which does not know; look at the configuration: " + j.Result}
 	case !j.IsMade():

@@ -265,20 +265,52 @@ func TestACommitThatIsRepeated(t *testing.T) {
 func TestACommitWhoseAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	const key = "Idempotency-Key: week-31-lost"
-	s, _, _, _ := twoAgents(t, 0)
+	s, _, c, kept := twoAgents(t, 0)
 	first := s.do("POST", "/cluster/drafts/a/commit", "", key)
 	first.wants(t, 200, nil)
-	repeated := s.do("POST", "/cluster/drafts/a/commit", "", key)
-	repeated.wants(t, 200, nil)
-	if got, want := repeated.header.Get("Location"), first.header.Get("Location"); got != want || got == "" {
-		t.Errorf("the job is %q, expected %q", got, want)
+	other := newFixture(t, inCluster(c), func(cfg *api.Config) { cfg.ClusterDrafts = kept })
+	for name, agent := range map[string]*fixture{"the same": s, "another": other} {
+		repeated := agent.do("POST", "/cluster/drafts/a/commit", "", key)
+		repeated.wants(t, 200, nil)
+		if got, want := repeated.header.Get("Location"), first.header.Get("Location"); got != want || got == "" {
+			t.Errorf("at %s agent, the job is %q, expected %q", name, got, want)
+		}
 	}
+	c.AddJob(cluster.Job{
+		ID: cluster.Order{Author: "bob", Key: "week-31-bob"}.JobID(), Kind: cluster.JobConfigure, State: cluster.JobDone, Author: "bob", Commit: "a/1",
+	})
+	s.do("POST", "/cluster/drafts/a/commit", "", "Idempotency-Key: week-31-bob").refused(t, 404, "not_found")
+	author := "anonymous@127.0.0.1"
+	c.AddJob(cluster.Job{
+		ID: cluster.Order{Author: author, Key: "week-31-acl"}.JobID(), Kind: cluster.JobConfigure, State: cluster.JobFailed, Author: author,
+		Commit: "b/1", Code: cluster.JobNotAllowed, Result: "no", Changed: new(false),
+	})
+	s.do("POST", "/cluster/drafts/b/commit", "", "Idempotency-Key: week-31-acl").refused(t, 403, "forbidden")
 	s.do("POST", "/cluster/drafts/a/commit", "").refused(t, 404, "not_found")
 	s.do("POST", "/cluster/drafts/a/commit", "", "Idempotency-Key: week-31-other").refused(t, 404, "not_found")
 	s.do("POST", "/cluster/drafts/b/commit", "", key).refused(t, 404, "not_found")
 	s.do("POST", "/cluster/drafts/a/commit", "", "Idempotency-Key: short").refused(t, 400, "invalid")
 	s.do("POST", "/cluster/actions/cleanup", "", "Idempotency-Key: week-31-cleanup").wants(t, 200, nil)
 	s.do("POST", "/cluster/drafts/a/commit", "", "Idempotency-Key: week-31-cleanup").refused(t, 404, "not_found")
+}
+
+// unreadJobs have not been read from the disk.
+type unreadJobs struct{ *apitest.Cluster }
+
+func (unreadJobs) Former(context.Context, string) (cluster.Job, error) {
+	return cluster.Job{}, &lb.UnavailableError{What: "the jobs have not been read"}
+}
+
+// While it is not known whether a request is a repeated one, it is not refused for good.
+func TestRepeatedRequestsWaitForTheJobs(t *testing.T) {
+	t.Parallel()
+	c := apitest.NewCluster()
+	s := newFixture(t, inCluster(c), func(cfg *api.Config) { cfg.ClusterDrafts, cfg.ClusterJobs = &apitest.ClusterDrafts{}, unreadJobs{c} })
+	const key = "Idempotency-Key: week-31-unread"
+	s.do("POST", "/cluster/drafts/a/commit", "", key).refused(t, 503, "unavailable")
+	s.do("POST", "/cluster/actions/cleanup", "", key, `If-Match: "0:1"`).refused(t, 503, "unavailable")
+	s.do("POST", "/cluster/actions/cleanup", "", `If-Match: "0:1"`).refused(t, 412, "precondition_failed")
+	s.do("POST", "/cluster/drafts/a/commit", "").refused(t, 404, "not_found")
 }
 
 // A commit whose job was canceled, or has failed, after its write was made: the draft is dropped.

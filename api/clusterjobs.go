@@ -3,14 +3,17 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
 	"thalassa/cluster"
+	"thalassa/lb"
 )
 
 // ClusterJobs keeps the jobs of the cluster, as *jobs.Runner does.
@@ -21,6 +24,9 @@ type ClusterJobs interface {
 	// Job is one job, when it is over or ctx ends. Errors: *lb.NotFoundError,
 	// *lb.UnavailableError while the jobs have not been read.
 	Job(ctx context.Context, id string) (cluster.Job, error)
+	// Former is a job as it is now, also if another node has told of it only a moment ago. Errors are
+	// those of Job.
+	Former(ctx context.Context, id string) (cluster.Job, error)
 	// Cancel cancels a job that runs, in the name of an author.
 	Cancel(ctx context.Context, id, author string) (cluster.Job, error)
 }
@@ -118,16 +124,23 @@ func order(c echo.Context, what ...any) (cluster.Order, error) {
 	return o, err
 }
 
+// formerWithin is how long it may take to find out whether a request is a repeated one: the agent may
+// just have started.
+const formerWithin = 5 * time.Second
+
 // isRepeated reports whether the job of an order was begun before, and does not begin again. Its
-// answer is the one to give.
-func (h clusterHandlers) isRepeated(ctx context.Context, o cluster.Order) bool {
+// answer is the one to give. The error is an *lb.UnavailableError: it is not known.
+func (h clusterHandlers) isRepeated(ctx context.Context, o cluster.Order) (bool, error) {
 	if o.Key == "" {
-		return false
+		return false, nil
 	}
-	now, end := context.WithTimeout(ctx, 0)
-	defer end()
-	j, err := h.jobs.Job(now, o.JobID())
-	return err == nil && !(j.Over() && j.Code == cluster.JobInterrupted && !j.IsMade())
+	limited, cancel := context.WithTimeout(ctx, formerWithin)
+	defer cancel()
+	j, err := h.jobs.Former(limited, o.JobID())
+	if errors.As(err, new(*lb.NotFoundError)) {
+		return false, nil
+	}
+	return err == nil && !(j.Over() && j.Code == cluster.JobInterrupted && !j.IsMade()), err
 }
 
 // isAsync reports whether the caller does not wait for the end (RFC 7240).

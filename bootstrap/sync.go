@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"errors"
@@ -98,7 +99,11 @@ func (n member) find(ctx context.Context, others []corosync.Node, port uint16, k
 func (n member) greetUntil(ctx context.Context, slots chan struct{}, address string, key []byte, self string) (*link, error) {
 	var last error
 	for {
-		slots <- struct{}{} // a greeting has an end
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, cmp.Or(last, context.Cause(ctx))
+		}
 		l, err := n.greetMember(ctx, address, key, self)
 		<-slots
 		if err == nil {

@@ -90,7 +90,7 @@ func parseStep(line string) (Step, error) {
 	}
 	u, err := url.Parse(path)
 	if err != nil || u.IsAbs() || u.Host != "" || !isChange(u.Path) {
-		return s, fmt.Errorf("%q is no change of the cluster, expected a path such as /cluster/actions/restart, /cluster/config/primitives/web or /cluster/changes", path)
+		return s, fmt.Errorf("%q is no change of the cluster, expected a path such as /cluster/actions/restart, /cluster/config/primitives/web, /cluster/haproxy/rollout, /cluster/drafts/week-31/commit or /cluster/changes", path)
 	}
 	for _, name := range []string{"dryRun", "draft"} {
 		if u.Query().Has(name) {
@@ -111,7 +111,8 @@ func parseStep(line string) (Step, error) {
 // isChange reports whether requests to a path are jobs.
 func isChange(path string) bool {
 	if draft, found := strings.CutPrefix(path, "/cluster/drafts/"); found {
-		return strings.HasSuffix(draft, "/commit")
+		id, verb, _ := strings.Cut(draft, "/")
+		return id != "" && verb == "commit"
 	}
 	return path == "/cluster/changes" || slices.ContainsFunc([]string{"/cluster/actions/", "/cluster/config/", "/cluster/haproxy/"}, func(prefix string) bool {
 		return strings.HasPrefix(path, prefix)

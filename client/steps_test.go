@@ -53,7 +53,7 @@ func TestParseSteps(t *testing.T) {
 	for text, want := range map[string]string{
 		stepsFile: "line 4: the body is no JSON", "": "no step", "GET /cluster/actions/stop": "line 1", "POST /frontends": "line 1",
 		"POST http://other/cluster/changes": "line 1", "PUT /cluster/config/tags/x?draft=1 {}": "draft", "POST /cluster/changes?dryRun=1 {}": "dryRun",
-		"POST": "line 1", "POST /cluster/drafts {}": "no change of the cluster", strings.Repeat("# \n", 1<<20): "bytes",
+		"POST": "line 1", "POST /cluster/drafts {}": "no change of the cluster", "POST /cluster/drafts/a/b/commit": "no change of the cluster", strings.Repeat("# \n", 1<<20): "bytes",
 	} {
 		if _, err := client.ParseSteps([]byte(text), ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v, expected %q", text, err, want)

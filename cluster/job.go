@@ -22,6 +22,9 @@ const (
 // JobInterrupted is the Code of a job whose node was lost before its first write: it may begin again.
 const JobInterrupted = "interrupted"
 
+// JobNotAllowed is the Code of a job that Pacemaker's ACLs forbid its author.
+const JobNotAllowed = "not_allowed"
+
 // JobKinds are the kinds of jobs that are no actions.
 const (
 	// JobConfigure changes objects of the configuration.
@@ -130,8 +133,9 @@ func (j Job) Shortened(list, text int) Job {
 	}
 	j.Kept = nodes.texts(j.Kept)
 	j.Predicted, j.Actual = b.consequences(j.Predicted), b.consequences(j.Actual)
-	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Result, &j.Code, &j.CanceledBy, &j.Commit} {
-		*text = b.cut(*text)
+	j.Result = b.cut(j.Result)
+	for _, text := range []*string{&j.ID, &j.Kind, &j.Author, &j.Node, &j.Object, &j.Code, &j.CanceledBy, &j.Commit} { // which are compared
+		*text = boundedText(*text)
 	}
 	if j.Rollout != nil {
 		j.Rollout = j.Rollout.bounded(b)

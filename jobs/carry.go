@@ -454,6 +454,9 @@ func codeOf(err error) string {
 		return codeRefused
 	}
 	if e, ok := errors.AsType[*cluster.Error](err); ok {
+		if e.User != "" {
+			return cluster.JobNotAllowed
+		}
 		return string(e.Kind)
 	}
 	return "failed"

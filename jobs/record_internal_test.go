@@ -147,14 +147,21 @@ func TestFailuresOfFormerJobs(t *testing.T) {
 		"precondition_failed": func(err error) bool { return errors.As(err, new(*cluster.PlanChangedError)) },
 		"refused":             func(err error) bool { return errors.As(err, new(*lb.RefusedError)) },
 		"conflict":            func(err error) bool { return errors.As(err, new(*lb.ConflictError)) },
+		"not_allowed": func(err error) bool {
+			e, ok := errors.AsType[*cluster.Error](err)
+			return ok && e.Kind == cluster.KindForbidden && e.User == "ann"
+		},
 	} {
-		rec := record{Job: cluster.Job{ID: "aaaaaaaaaaaaaaaaaaaa", Object: "resource/haproxy", State: cluster.JobFailed, Code: code, Result: "why it was refused"}}
+		rec := record{Job: cluster.Job{ID: "aaaaaaaaaaaaaaaaaaaa", Author: "ann", Object: "resource/haproxy", State: cluster.JobFailed, Code: code, Result: "why it was refused"}}
 		if err := rec.failure(); !is(err) || !strings.Contains(err.Error(), "why it was refused") {
 			t.Errorf("%s: %T: %v", code, err, err)
 		}
 	}
 	if code := codeOf(&lb.PreconditionError{ID: "resource/vip"}); code != "precondition_failed" {
 		t.Errorf("an edit of what has changed: %s", code)
+	}
+	if code := codeOf(&cluster.Error{Kind: cluster.KindForbidden, User: "ann"}); code != "not_allowed" {
+		t.Errorf("an edit that ACLs forbid: %s", code)
 	}
 }
 

@@ -234,6 +234,8 @@ func (r record) refusal() error {
 		return &cluster.PlanChangedError{ID: r.Object, Said: r.Result}
 	case codeRefused:
 		return &lb.RefusedError{At: "check", Output: r.Result}
+	case cluster.JobNotAllowed:
+		return &cluster.Error{Tool: "the cluster", Kind: cluster.KindForbidden, User: r.Author, Said: r.Result}
 	}
 	return &lb.ConflictError{ID: "job/" + r.ID, Reason: r.Result}
 }
@@ -281,6 +283,20 @@ func (r *Runner) OfNodes() ([]cluster.Job, error) {
 func (r *Runner) Known(id string) (cluster.Job, bool) {
 	j := r.ledger.job(id)
 	return j, j.ID != ""
+}
+
+// Former is a job as it is now, also if another node has told of it only a moment ago. Errors are those
+// of Job.
+func (r *Runner) Former(ctx context.Context, id string) (cluster.Job, error) {
+	if err := r.loaded(ctx); err != nil {
+		return cluster.Job{}, err
+	}
+	if r.ledger.job(id).ID == "" {
+		_ = r.share.listen(ctx) // it complains
+	}
+	now, end := context.WithTimeout(ctx, 0)
+	defer end()
+	return r.Job(now, id)
 }
 
 // Job is one job. It waits until the job is over, or ctx ends, which is no error once the

@@ -140,6 +140,12 @@ func TestARequestIsCarriedOutOnce(t *testing.T) {
 		t.Errorf("the CIB has version %v, before %v", after, before)
 	}
 
+	if j, err := n2.Former(ctx, order.JobID()); err != nil || j.ID != id {
+		t.Errorf("looked for on the other node: %+v, %v", j, err)
+	}
+	if _, err := n2.Former(ctx, cluster.Order{Author: "bob", Key: order.Key}.JobID()); !errors.As(err, new(*lb.NotFoundError)) {
+		t.Errorf("the key of somebody else: %v", err)
+	}
 	_, j, err := n2.Do(ctx, standby, order)
 	if err != nil || j.ID != id || j.Node != "n1" || j.State != cluster.JobDone {
 		t.Errorf("on the other node: %+v, %v", j, err)
@@ -162,6 +168,9 @@ func TestARequestIsCarriedOutOnce(t *testing.T) {
 	stop2()
 	stop()
 	again, _ := c.start(t, "n2", kept)
+	if j, err := again.Former(ctx, order.JobID()); err != nil || j.ID != id {
+		t.Errorf("looked for right after a restart: %+v, %v", j, err)
+	}
 	if _, j, err := again.Do(ctx, standby, order); err != nil || j.ID != id || j.Node != "n1" {
 		t.Errorf("after a restart: %+v, %v", j, err)
 	}

@@ -37,6 +37,18 @@ func SecretsOf(c *CIB) Secrets {
 	return Secrets{c.secrets}
 }
 
+// with are these and others.
+func (s Secrets) with(others ...Secrets) Secrets {
+	all := slices.Clone(s.list)
+	for _, o := range others {
+		all = append(all, o.list...)
+	}
+	slices.SortFunc(all, longestFirst)
+	return Secrets{slices.Compact(all)}
+}
+
+func longestFirst(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
+
 // Hide is that of the CIB.
 func (s Secrets) Hide(text string) string {
 	if text == "" {
@@ -63,7 +75,7 @@ func (c *CIB) findSecrets() []string {
 			note(part, minPart)
 		}
 	})
-	return slices.SortedFunc(maps.Keys(secrets), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.SortedFunc(maps.Keys(secrets), longestFirst)
 }
 
 // names are the ids of elements and the names of nodes, agents and operations. A secret of

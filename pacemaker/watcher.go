@@ -2,6 +2,7 @@ package pacemaker
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	joinEvery = 2 * time.Second
 	// installEvery is the interval of the search for a missing thalassa-cib.
 	installEvery = time.Minute
+	// formerSecrets is how many changes of secrets are remembered: logs have the former ones.
+	formerSecrets = 16
 )
 
 // A Watcher keeps the status of the cluster up to date. Its methods are safe for
@@ -47,6 +50,9 @@ type Watcher struct {
 	updates   uint64                  // number of updates from the stream
 	stop      context.CancelCauseFunc // ends the stream
 	joined    bool                    // this node is in a cluster
+
+	// former are the secrets of configurations before that of cib, the latest last.
+	former []Secrets
 
 	// Owned by Run.
 	missed bool   // the stream had not reported a change
@@ -191,6 +197,7 @@ func (w *Watcher) publish(ctx context.Context, cib *CIB, view cluster.Status, er
 		}
 	}
 	same := before.State == view.State && before.Epoch == view.Epoch && (err == nil) == (known == nil)
+	w.remember(cib)
 	w.view, w.cib, w.err = view, cib, err
 	w.mu.Unlock()
 	if same && (err == nil || known != nil && err.Error() == known.Error()) {
@@ -202,6 +209,18 @@ func (w *Watcher) publish(ctx context.Context, cib *CIB, view cluster.Status, er
 		log.InfoContext(ctx, "this node is not in a cluster")
 	case before.State != view.State:
 		log.InfoContext(ctx, "cluster state changed", "state", view.State, "reasons", view.Reasons, "dc", view.DC)
+	}
+}
+
+// remember keeps what was secret before a CIB takes the place of the last one. The caller holds the
+// mutex.
+func (w *Watcher) remember(next *CIB) {
+	switch last := w.cib; {
+	case next == nil:
+		w.former = nil
+	case last != nil && last.Epoch.Configuration() != next.Epoch.Configuration() && !slices.Equal(SecretsOf(last).list, SecretsOf(next).list):
+		w.former = append(slices.Clone(w.former), SecretsOf(last))
+		w.former = w.former[max(0, len(w.former)-formerSecrets):]
 	}
 }
 
@@ -305,14 +324,16 @@ func (w *Watcher) Operations() ([]cluster.OperationResult, error) {
 	return cib.Operations(), nil
 }
 
-// Secrets are those of the CIB of the view, also while Pacemaker does not answer; false: there is no
-// CIB yet, or this node has left its cluster.
+// Secrets are those of the CIB of the view, also while Pacemaker does not answer, and those that were in
+// its place since Run began: of the last formerSecrets changes. false: there is no CIB yet, or this node
+// has left its cluster.
 func (w *Watcher) Secrets() (Secrets, bool) {
-	cib, _ := w.CIB() // which is the last one on an error
-	if cib == nil {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cib == nil {
 		return Secrets{}, false
 	}
-	return SecretsOf(cib), true
+	return SecretsOf(w.cib).with(w.former...), true
 }
 
 // known is the CIB of the view, or the error that says why there is none.

@@ -84,13 +84,26 @@ func TestWatcherKnowsSecrets(t *testing.T) {
 	}
 	w := watch(t, c)
 	awaitView(t, w, "a first view", func(v cluster.Status) bool { return v.State != "" && v.State != cluster.StateOffline })
+	first := w.View().Epoch
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.ReplaceAll(string(data), "canary-of-a-secret", "another-secret-word")
+	changed = strings.Replace(changed, fmt.Sprintf(` epoch="%d"`, first.Epoch), fmt.Sprintf(` epoch="%d"`, first.Epoch+1), 1)
+	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	awaitView(t, w, "another secret", func(v cluster.Status) bool { return v.Epoch.Compare(first) > 0 })
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
 	awaitView(t, w, "offline", func(v cluster.Status) bool { return v.State == cluster.StateOffline })
 	s, ok := w.Secrets()
-	if text := s.Hide("as canary-of-a-secret it failed"); !ok || strings.Contains(text, "canary-of-a-secret") {
-		t.Errorf("while Pacemaker is away: %q, %t", text, ok)
+	for _, secret := range []string{"canary-of-a-secret", "another-secret-word"} {
+		if text := s.Hide("as " + secret + " it failed"); !ok || strings.Contains(text, secret) {
+			t.Errorf("while Pacemaker is away: %q, %t", text, ok)
+		}
 	}
 }
 

@@ -194,6 +194,13 @@ func (c *Cluster) End(ending func(j *cluster.Job) error) {
 	c.ending = ending
 }
 
+// Former is Job without waiting.
+func (c *Cluster) Former(ctx context.Context, id string) (cluster.Job, error) {
+	now, end := context.WithTimeout(ctx, 0)
+	defer end()
+	return c.Job(now, id)
+}
+
 // former is the job of an order with an Idempotency-Key, if there was one.
 func (c *Cluster) former(o cluster.Order) (j cluster.Job, known bool, err error) {
 	c.mu.Lock()

@@ -174,7 +174,7 @@ func (k *KeptLines) removeOld(before time.Time) error {
 	var problems error
 	for node := range nodes {
 		if err := k.removeOldOf(node, before); err != nil {
-			problems = fmt.Errorf("removing old lines of %s: %w", node, err)
+			problems = errors.Join(problems, fmt.Errorf("removing old lines of %s: %w", node, err))
 		}
 	}
 	return problems
