@@ -29,7 +29,11 @@ func TestCluster(t *testing.T) {
 		s.cleanedUp(t, e.from)
 	})
 	t.Run("agent killed", func(t *testing.T) {
-		e := s.disturb(func(n *cluster.Node) { n.KillProcess(t, "thalassa") }, atOnce)
+		e := s.disturb(func(n *cluster.Node) { // and not a monitor of HAProxy, which is the same program
+			if err := killCommand(n, "agent"); err != nil {
+				t.Error(err)
+			}
+		}, atOnce)
 		if e.refused+e.cut > 0 || e.from != e.to {
 			t.Errorf("the clients noticed: %s", e)
 		}

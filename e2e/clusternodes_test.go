@@ -152,9 +152,12 @@ func TestClusterStartsAndStopsOnItsNodes(t *testing.T) {
 	n1, n2, n3 := f.cluster.Nodes[0], f.cluster.Nodes[1], f.cluster.Nodes[2]
 
 	t.Run("all", func(t *testing.T) {
-		if code, text := f.command(n1, "shutdown"); code != 2 || !strings.Contains(text, "will stop vip on n") || !strings.Contains(text, "needs --yes") {
-			t.Fatalf("without --yes: %d %s", code, text)
-		}
+		testkit.Eventually(t, time.Minute, func() error { // the agent may not have seen yet where the address is
+			if code, text := f.command(n1, "shutdown"); code != 2 || !strings.Contains(text, "will stop vip on n") || !strings.Contains(text, "needs --yes") {
+				return fmt.Errorf("without --yes: %d %s", code, text)
+			}
+			return nil
+		})
 		begun := time.Now()
 		code, text := f.command(n1, "shutdown", "--yes")
 		if code != 0 || !strings.Contains(text, "will shut down node n1, n2, n3") {
