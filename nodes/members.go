@@ -77,13 +77,21 @@ type inviting struct {
 
 // A joining is a join that somebody has asked for.
 type joining struct {
-	order  cluster.Order
+	id     string            // of the Idempotency-Key, and its author; empty: there was none
 	digest [sha256.Size]byte // of the request
 	in     chan struct{}     // closed when this node has joined, or has failed to
 	err    error             // then
 
 	steps []cluster.MembershipStep // under the mutex of Members
 	isIn  bool
+}
+
+// idOf tells one Idempotency-Key from others, and from the same one of another author; empty: there is none.
+func idOf(o cluster.Order) string {
+	if o.Key == "" {
+		return ""
+	}
+	return o.JobID()
 }
 
 // stepOf is an event without its code.
@@ -173,7 +181,7 @@ func (m *Members) beginInviting(i cluster.Inviting, o cluster.Order) (known clus
 	if last := m.invite; last != nil {
 		isOpen := last.invitation.State == cluster.InvitationOpen
 		isVain := last.invitation.State == cluster.InvitationFailed && !last.hadCode
-		same := o.Key != "" && o.JobID() == last.order.JobID() && !isVain // the key belongs to its author
+		same := o.Key != "" && idOf(o) == idOf(last.order) && !isVain
 		switch {
 		case same && string(o.Body) != string(last.order.Body):
 			return known, nil, &lb.ConflictError{ID: "Idempotency-Key", Reason: "an invitation has had this key with another request"}
@@ -339,7 +347,7 @@ func (m *Members) beginJoining(j cluster.Joining, o cluster.Order) (*joining, er
 	if last := m.join; last != nil {
 		isOver := wake.IsClosed(last.in)
 		switch {
-		case o.Key != "" && o.JobID() == last.order.JobID() && digest != last.digest:
+		case o.Key != "" && idOf(o) == last.id && digest != last.digest:
 			return nil, &lb.ConflictError{ID: "Idempotency-Key", Reason: "a join has had this key with another request"}
 		case !isOver && digest == last.digest:
 			return last, nil
@@ -351,7 +359,7 @@ func (m *Members) beginJoining(j cluster.Joining, o cluster.Order) (*joining, er
 	if err != nil {
 		return nil, err
 	}
-	t := &joining{order: o, digest: digest, in: make(chan struct{}), steps: []cluster.MembershipStep{}}
+	t := &joining{id: idOf(o), digest: digest, in: make(chan struct{}), steps: []cluster.MembershipStep{}}
 	m.join = t
 	q := membership.Question{Verb: membership.VerbJoin, Code: j.Code, Node: j.Node, Addresses: j.Addresses}
 	m.crew.cfg.Logger.InfoContext(m.base, "joining a cluster", "by", o.Author)
