@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/url"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -46,7 +44,7 @@ func TestLoginAtAProvider(t *testing.T) {
 	logIn := func(user string, change func(back *url.URL) string) result {
 		t.Helper()
 		in, typed := io.Pipe()
-		var out, errs lockedText
+		var out, errs testkit.Log
 		done := make(chan int, 1)
 		go func() {
 			args := []string{"login", "https://" + address, "--sso", "--ca-file", filepath.Join(certificates, "api.crt")}
@@ -95,22 +93,4 @@ func TestLoginAtAProvider(t *testing.T) {
 	if r := s.run("login", "https://"+address, "--sso", "--user", "ann", "--ca-file", filepath.Join(certificates, "api.crt")); r.code != cli.ExitUsage {
 		t.Errorf("both ways: %+v", r)
 	}
-}
-
-// A lockedText may be read while it is written.
-type lockedText struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lockedText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lockedText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -18,8 +18,8 @@ import (
 type ledger struct {
 	store   Store
 	now     func() time.Time
-	changed wake.Signal   // a record, or a task has ended
-	saving  chan struct{} // full while records are being stored
+	changed wake.Signal // a record, or a task has ended
+	saving  sync.Mutex  // held while records are being stored, before mu
 
 	mu      sync.Mutex
 	records map[string]record
@@ -29,7 +29,7 @@ type ledger struct {
 
 func newLedger(store Store, now func() time.Time) *ledger {
 	return &ledger{
-		store: store, now: now, saving: make(chan struct{}, 1),
+		store: store, now: now,
 		records: map[string]record{}, sizes: map[string]int{}, owed: map[string]bool{},
 	}
 }
@@ -130,8 +130,8 @@ func (l *ledger) save(ctx context.Context, list []record) error {
 
 // change stores records, and what is owed, and has them known then. by is called with the mutex held.
 func (l *ledger) change(ctx context.Context, by func() []record) error {
-	l.saving <- struct{}{} // what is newer in memory is newer on disk
-	defer func() { <-l.saving }()
+	l.saving.Lock() // what is newer in memory is newer on disk
+	defer l.saving.Unlock()
 	l.mu.Lock()
 	list := slices.Clone(by())
 	for id := range l.owed {

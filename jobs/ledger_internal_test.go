@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/internal/testkit"
 )
 
 // A fullDisk keeps documents, unless it is full.
@@ -46,24 +47,6 @@ func (d *fullDisk) fill(isFull bool) {
 	d.isFull = isFull
 }
 
-// logged collects what was logged.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) count(words string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), words)
-}
-
 func someJob(id string, state cluster.JobState, version uint64) record {
 	return record{Job: cluster.Job{ID: strings.Repeat(id, 20), Kind: cluster.JobConfigure, State: state, Node: "n1", Begun: time.Now()}, Version: version}
 }
@@ -85,7 +68,7 @@ func told(t *testing.T, seq uint64, list ...record) message {
 // at the same message.
 func TestJobsAreAcknowledgedWhenTheyAreOnDisk(t *testing.T) {
 	t.Parallel()
-	disk, log := &fullDisk{docs: map[string][]byte{}}, &logged{}
+	disk, log := &fullDisk{docs: map[string][]byte{}}, &testkit.Log{}
 	cfg := Config{Logger: slog.New(slog.NewTextHandler(log, nil)), View: func() cluster.Status { return cluster.Status{Self: "n2"} }}
 	l := newLedger(disk, time.Now)
 	s := newSharing(cfg, l)
@@ -108,7 +91,7 @@ func TestJobsAreAcknowledgedWhenTheyAreOnDisk(t *testing.T) {
 			t.Error("what is not on disk is known")
 		}
 	}
-	if n := log.count("no space left"); n != 1 {
+	if n := strings.Count(log.String(), "no space left"); n != 1 {
 		t.Errorf("%d lines about the same", n)
 	}
 	disk.fill(false)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
 
@@ -217,9 +218,9 @@ func TestTheLargestJobIsReadable(t *testing.T) {
 		if err := l.save(t.Context(), []record{rec}); err != nil {
 			t.Fatal(err)
 		}
-		again, log := newLedger(disk, time.Now), &logged{}
-		if err := again.load(t.Context(), slog.New(slog.NewTextHandler(log, nil))); err != nil || log.count("not readable") > 0 {
-			t.Errorf("%s: %v, %s", name, err, &log.text)
+		again, log := newLedger(disk, time.Now), &testkit.Log{}
+		if err := again.load(t.Context(), slog.New(slog.NewTextHandler(log, nil))); err != nil || strings.Contains(log.String(), "not readable") {
+			t.Errorf("%s: %v, %s", name, err, log)
 		}
 		if got, known := again.get(rec.ID); !known || got.sum() != l.records[rec.ID].sum() || got.Request != rec.Request || !slices.Equal(got.action().Nodes, rec.Action.Nodes) || !slices.Equal(got.Restarts, rec.Restarts) || got.Written != 1 {
 			t.Errorf("%s: %t, %+v", name, known, got.Request)
