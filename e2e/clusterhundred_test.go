@@ -198,8 +198,8 @@ func (s *managedFixture) epochNow(t *testing.T) int {
 	return n
 }
 
-// watchCounter notes each value of the counter that a node sees, until the function that it
-// returns is called.
+// watchCounter notes each value of the counter that a node sees twice a second, until the function
+// that it returns is called. A value stays for two steps, so for a second at least.
 func (s *managedFixture) watchCounter(t *testing.T) func() []int {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -207,7 +207,7 @@ func (s *managedFixture) watchCounter(t *testing.T) func() []int {
 	var watching sync.WaitGroup
 	counter := regexp.MustCompile(`name="priority" value="(\d+)"`)
 	watching.Go(func() {
-		tick := time.NewTicker(100 * time.Millisecond)
+		tick := time.NewTicker(500 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
