@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func (o *onNode) cluster() (*pacemaker.Cluster, error) {
 		fmt.Fprintln(o.env.Stderr, "thalassa: this is "+name+", not the running cluster")
 	}
 	return pacemaker.New(pacemaker.Config{
-		Tools: o.tools, Stream: o.env.CIBProgram, OtherCIB: other, CheckParameters: ocf.CheckParameters, Defaults: ocf.Defaults(),
+		Tools: o.tools, Stream: o.env.CIBProgram, OtherCIB: other, AsUser: os.Geteuid() != 0, CheckParameters: ocf.CheckParameters, Defaults: ocf.Defaults(),
 	}), nil
 }
 

@@ -18,8 +18,9 @@ type Votes struct {
 	// Expected are those that somebody has set (expected_votes); 0: they are counted.
 	Expected int
 	TwoNode  bool // each of two nodes alone has quorum
-	// TieBreaker is the node whose half wins; empty: neither half has quorum.
-	TieBreaker string
+	// TieBreakers are nodes in their order: the half wins that has the first of those that are
+	// members. Empty: neither half has quorum.
+	TieBreakers []string
 }
 
 // Quorate reports whether some of the members have quorum without the others. A quorum device stays
@@ -32,7 +33,8 @@ func (v Votes) Quorate(left, members []string) bool {
 	case v.TwoNode && len(v.nodes(members)) == 2:
 		return true
 	case have*2 == all:
-		return v.TieBreaker != "" && slices.Contains(left, v.TieBreaker)
+		i := slices.IndexFunc(v.TieBreakers, func(name string) bool { return slices.Contains(v.nodes(members), name) })
+		return i >= 0 && slices.Contains(left, v.TieBreakers[i])
 	}
 	return have*2 > all
 }
@@ -86,21 +88,40 @@ type voter struct {
 func votesOf(nodes []voter, quorum func(key string) string) Votes {
 	v := Votes{Of: map[string]int{}, TwoNode: quorum("two_node") == "1"}
 	v.Expected, _ = strconv.Atoi(quorum("expected_votes")) // corosync refuses what is no number
-	lowest := 0
-	for _, n := range nodes {
-		if n.name == "" {
-			continue
-		}
+	named := slices.DeleteFunc(slices.Clone(nodes), func(n voter) bool { return n.name == "" })
+	for _, n := range named {
 		v.Of[n.name] = number(n.votes, 1)
-		id, _ := strconv.Atoi(n.id)
-		if quorum("auto_tie_breaker") == "1" && (v.TieBreaker == "" || id < lowest) {
-			v.TieBreaker, lowest = n.name, id
-		}
+	}
+	if quorum("auto_tie_breaker") == "1" {
+		v.TieBreakers = tieBreakers(named, quorum("auto_tie_breaker_node"))
 	}
 	if quorum("device.model") != "" {
 		v.Device = number(quorum("device.votes"), max(len(nodes)-1, 1))
 	}
 	return v
+}
+
+// tieBreakers are the nodes of auto_tie_breaker_node in their order: lowest, which is the default,
+// highest, or numbers of nodes. corosync switches the tie breaker off where it is anything else.
+func tieBreakers(nodes []voter, which string) []string {
+	slices.SortStableFunc(nodes, func(a, b voter) int { return cmp.Compare(number(a.id, 0), number(b.id, 0)) })
+	var names []string
+	switch which {
+	case "", "lowest", "highest":
+		for _, n := range nodes {
+			names = append(names, n.name)
+		}
+		if which == "highest" {
+			slices.Reverse(names)
+		}
+	default:
+		for id := range strings.FieldsSeq(which) {
+			if i := slices.IndexFunc(nodes, func(n voter) bool { return n.id == id }); i >= 0 {
+				names = append(names, nodes[i].name)
+			}
+		}
+	}
+	return names
 }
 
 func number(text string, instead int) int {
@@ -113,10 +134,7 @@ func number(text string, instead int) int {
 // ParseVotes reads what corosync has in effect from its map, as corosync-cmapctl writes it. ok: it has
 // a list of nodes.
 func ParseVotes(out string) (v Votes, ok bool) {
-	values, nodes := map[string]string{}, []voter(nil)
-	for _, m := range regexp.MustCompile(`(?m)^(\S+) \(\w+\) = (.*)$`).FindAllStringSubmatch(out, -1) {
-		values[m[1]] = m[2]
-	}
+	values, nodes := valuesOf(out), []voter(nil)
 	for key := range values {
 		if at, isNode := strings.CutSuffix(key, ".ring0_addr"); isNode && strings.HasPrefix(at, "nodelist.node.") {
 			nodes = append(nodes, voter{values[at+".name"], values[at+".quorum_votes"], values[at+".nodeid"]})
@@ -124,6 +142,15 @@ func ParseVotes(out string) (v Votes, ok bool) {
 	}
 	slices.SortFunc(nodes, func(a, b voter) int { return cmp.Compare(a.name, b.name) })
 	return votesOf(nodes, func(key string) string { return values["quorum."+key] }), len(nodes) > 0
+}
+
+// valuesOf are those of corosync's map by key, as corosync-cmapctl writes it.
+func valuesOf(out string) map[string]string {
+	values := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^(\S+) \(\w+\) = (.*)$`).FindAllStringSubmatch(out, -1) {
+		values[m[1]] = m[2]
+	}
+	return values
 }
 
 // Votes are those of the file.

@@ -27,12 +27,14 @@ exec chroot /mnt/root /bin/sh -ec '
 	dpkg --install /root/thalassa.deb
 	echo "user: $(id -nu thalassa)"
 	! getent group haclient >/dev/null || echo "in haclient: $(id -nG thalassa | grep -cw haclient)"
+	! getent group systemd-journal >/dev/null || gpasswd --delete thalassa systemd-journal >/dev/null 2>&1 || true
 	# Pacemaker is installed later.
 	gpasswd --delete thalassa haclient >/dev/null 2>&1 || true
 	getent group haclient >/dev/null || groupadd --system haclient
 	/var/lib/dpkg/info/thalassa.postinst triggered /usr/sbin/pacemakerd
 	cat /var/lib/dpkg/info/thalassa.triggers
 	echo "in haclient later: $(id -nG thalassa | grep -cw haclient)"
+	! getent group systemd-journal >/dev/null || echo "in systemd-journal: $(id -nG thalassa | grep -cw systemd-journal)"
 	[ ! -e /usr/bin/thalassa-cib ] || ! command -v pacemakerd >/dev/null || echo "libraries missing: $(ldd /usr/bin/thalassa-cib | grep -c "not found")"
 	for path in /run/thalassa /var/lib/thalassa /etc/thalassa/tokens /etc/thalassa/thalassa.yaml /usr/bin/thalassa; do stat -c "%n %U %a" "$path"; done
 	grep "^ExecStart" /usr/lib/systemd/system/thalassa.service
@@ -141,6 +143,9 @@ func TestPackage(t *testing.T) {
 	}
 	if strings.Contains(string(out), "in haclient: 0") {
 		t.Error("the user is not in the group haclient")
+	}
+	if strings.Contains(string(out), "in systemd-journal: 0") {
+		t.Error("the user is not in the group systemd-journal")
 	}
 	for _, want := range []string{
 		"in haclient later: 1", "interest-noawait /usr/sbin/pacemakerd",

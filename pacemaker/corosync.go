@@ -4,83 +4,79 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/corosync"
+	"thalassa/internal/safefile"
 )
 
-// Totem holds the timeouts of corosync's failure detection.
-type Totem struct {
-	// Token is the token timeout in effect, after which a node is considered dead.
-	// corosync adds the coefficient for every node beyond two.
-	Token time.Duration
-	// Consensus is the consensus timeout: the other nodes then need that long to agree.
-	Consensus time.Duration
-	// Base and Coefficient are the values in corosync.conf; -1: not set.
-	Base, Coefficient time.Duration
+// corosyncWithin is how long corosync may take to say what it has in effect.
+const corosyncWithin = 3 * time.Second
+
+// TotemIn are the timeouts of corosync on this node. Errors: *cluster.Error, of kind KindNotInstalled
+// without corosync.
+func TotemIn(ctx context.Context, c *Cluster) (corosync.Totem, error) {
+	return ofCorosync(ctx, c, corosync.ParseTotem, corosync.Config.Totem)
 }
 
-const unset = time.Duration(-1)
-
-// slowToken is the longest token timeout without a warning.
-const slowToken = 1200 * time.Millisecond
-
-// Totem reads the timeouts of corosync on this node (corosync-cmapctl).
-func (c *Cluster) Totem(ctx context.Context) (Totem, error) {
-	out, err := c.run(ctx, call{tool: "corosync-cmapctl", plain: true})
-	if e, ok := errors.AsType[*cluster.Error](err); ok && e.Kind == cluster.KindFailed {
-		e.Kind = cluster.KindNotConnected // corosync-cmapctl has one exit code for every failure
+// VotesIn are how corosync counts a quorum in a cluster. known: corosync or its file says so. Else each
+// node has one vote, and each of two has quorum alone, as pcs and crmsh set clusters up.
+func VotesIn(ctx context.Context, c *Cluster) (v corosync.Votes, known bool) {
+	if c.isLive() && c.cfg.File == "" {
+		if v, err := ofCorosync(ctx, c, corosync.ParseVotes, corosync.Config.Votes); err == nil {
+			return v, true
+		}
 	}
+	return corosync.Votes{TwoNode: true}, false
+}
+
+// ofCorosync is what corosync has in effect on this node, or what its file says where it does not answer.
+// It answers root alone, unless there is an entry for another user in uidgid.d(corosync.conf(5)), and
+// logs two errors for each question of somebody else: then the file counts, and corosync is asked
+// where that cannot be read.
+func ofCorosync[T any](ctx context.Context, c *Cluster, parse func(cmap string) (T, bool), read func(corosync.Config) T) (T, error) {
+	fromFile := func() (found T, err error) {
+		data, err := safefile.Read(c.cfg.Corosync, corosync.MaxBytes)
+		if err != nil {
+			return found, err
+		}
+		conf, err := corosync.Parse(data)
+		if err == nil && len(conf.Nodes()) == 0 {
+			err = errors.New("it has no list of nodes")
+		}
+		if err != nil {
+			return found, fmt.Errorf("reading %s: %w", c.cfg.Corosync, err)
+		}
+		return read(conf), nil
+	}
+	inEffect := func() (found T, err error) {
+		limited, cancel := context.WithTimeout(ctx, corosyncWithin)
+		defer cancel()
+		out, err := c.run(limited, call{tool: "corosync-cmapctl", plain: true})
+		if e, ok := errors.AsType[*cluster.Error](err); ok && e.Kind == cluster.KindFailed {
+			e.Kind = cluster.KindNotConnected // corosync-cmapctl has one exit code for every failure
+		}
+		if err != nil {
+			return found, fmt.Errorf("asking corosync: %w", err)
+		}
+		values, ok := parse(string(out))
+		if !ok {
+			return found, &cluster.Error{Tool: "corosync-cmapctl", Kind: cluster.KindFailed, Said: "it has no such values"}
+		}
+		return values, nil
+	}
+	if c.cfg.AsUser {
+		if found, err := fromFile(); err == nil {
+			return found, nil
+		}
+		return inEffect()
+	}
+	found, err := inEffect()
 	if err != nil {
-		return Totem{}, fmt.Errorf("asking corosync: %w", err)
-	}
-	return parseTotem(string(out)), nil
-}
-
-func parseTotem(out string) Totem {
-	line := regexp.MustCompile(`(?m)^(\S+) \(\w+\) = (\d+)$`)
-	values := map[string]time.Duration{}
-	for _, m := range line.FindAllStringSubmatch(out, -1) {
-		if n, err := strconv.Atoi(m[2]); err == nil {
-			values[m[1]] = time.Duration(n) * time.Millisecond
+		if instead, fileErr := fromFile(); fileErr == nil {
+			return instead, nil
 		}
 	}
-	or := func(key string, other time.Duration) time.Duration {
-		if v, ok := values[key]; ok {
-			return v
-		}
-		return other
-	}
-	return Totem{
-		Token: or("runtime.config.totem.token", 0), Consensus: or("runtime.config.totem.consensus", 0),
-		Base: or("totem.token", unset), Coefficient: or("totem.token_coefficient", unset),
-	}
-}
-
-// Warnings returns warnings about timeouts that make failover slow.
-func (t Totem) Warnings() []string {
-	if t.Token <= slowToken {
-		return nil
-	}
-	line := fmt.Sprintf("SLOW FAILOVER: corosync notices a dead node after %d ms, and needs another %d ms to agree",
-		t.Token.Milliseconds(), t.Consensus.Milliseconds())
-	var why []string
-	if t.Base == unset {
-		why = append(why, "token is not set (3000 by default)")
-	} else if t.Base > slowToken {
-		why = append(why, fmt.Sprintf("token is %d", t.Base.Milliseconds()))
-	}
-	switch {
-	case t.Coefficient == unset:
-		why = append(why, "token_coefficient is not set (650 ms more for each node beyond two)")
-	case t.Coefficient > 0:
-		why = append(why, fmt.Sprintf("token_coefficient is %d (ms more for each node beyond two)", t.Coefficient.Milliseconds()))
-	}
-	if len(why) > 0 {
-		line += ": " + strings.Join(why, ", ")
-	}
-	return []string{line, "with token: 1000 and token_coefficient: 0 in the totem section of corosync.conf, a failover after the death of a node takes 2 to 3 s"}
+	return found, err
 }

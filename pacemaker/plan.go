@@ -111,7 +111,7 @@ func warnings(ctx context.Context, c *Cluster, cib *CIB, predicted cluster.Statu
 			out = append(out, "Pacemaker starts no resources while stonith-enabled is true without a fence device")
 		}
 	}
-	totem, err := c.Totem(ctx)
+	totem, err := TotemIn(ctx, c)
 	switch {
 	case err == nil:
 		out = append(out, totem.Warnings()...)

@@ -59,6 +59,9 @@ type Config struct {
 	// (/etc/corosync/corosync.conf), and Kept that of Pacemaker's stored CIB
 	// (/var/lib/pacemaker/cib/cib.xml).
 	Corosync, Kept string
+	// AsUser says that this process is not root, to which alone corosync answers on most nodes. Its
+	// file is read instead.
+	AsUser bool
 	// Timeout limits each call of a tool (20 s).
 	Timeout time.Duration
 	Logger  *slog.Logger // discards

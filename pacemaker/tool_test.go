@@ -79,7 +79,7 @@ func TestToolsGetNoShellAndFewVariables(t *testing.T) {
 	script := `echo "$#|$*|$CIB_user|$LC_ALL|$TZ" >"$(dirname "$0")/called"; exit 105`
 	dir := tools(t, map[string]string{"cibadmin": "exit 105", "corosync-cmapctl": script})
 	c := pacemaker.New(pacemaker.Config{Tools: dir})
-	_, _ = c.Totem(t.Context())
+	_, _ = pacemaker.TotemIn(t.Context(), c)
 	if got, err := os.ReadFile(filepath.Join(dir, "called")); err != nil || string(got) != "0|||C|UTC\n" {
 		t.Errorf("called with %q, %v", got, err)
 	}
@@ -90,39 +90,6 @@ func TestNonsenseInsteadOfACIB(t *testing.T) {
 		c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": "cat <<'END'\n" + answer + "\nEND"})})
 		if cib, err := c.Query(t.Context()); err == nil {
 			t.Errorf("%.40q is taken for %s", answer, cib.Epoch)
-		}
-	}
-}
-
-func TestTotemWarnings(t *testing.T) {
-	const line = "%s (u32) = %d\n"
-	for name, tc := range map[string]struct {
-		values map[string]int
-		want   []string // in the warnings; none: there are none
-	}{
-		"fast":           {map[string]int{"runtime.config.totem.token": 1000, "totem.token": 1000, "totem.token_coefficient": 0}, nil},
-		"defaults":       {map[string]int{"runtime.config.totem.token": 3650, "runtime.config.totem.consensus": 4380}, []string{"3650 ms", "another 4380 ms", "token is not set", "token_coefficient is not set"}},
-		"a coefficient":  {map[string]int{"runtime.config.totem.token": 1650, "totem.token": 1000, "totem.token_coefficient": 650}, []string{"1650 ms", "token_coefficient is 650"}},
-		"a long token":   {map[string]int{"runtime.config.totem.token": 5000, "totem.token": 5000, "totem.token_coefficient": 0}, []string{"token is 5000"}},
-		"nothing at all": {nil, nil},
-	} {
-		var out strings.Builder
-		for key, value := range tc.values {
-			fmt.Fprintf(&out, line, key, value)
-		}
-		c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"corosync-cmapctl": "cat <<END\n" + out.String() + "END"})})
-		totem, err := c.Totem(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.Join(totem.Warnings(), "\n")
-		if (text == "") != (tc.want == nil) {
-			t.Errorf("%s: %q", name, text)
-		}
-		for _, w := range tc.want {
-			if !strings.Contains(text, w) {
-				t.Errorf("%s: %q is not in %s", name, w, text)
-			}
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (s *Agent) Cluster(log *slog.Logger) (pacemaker.Config, bool) {
 	if s.cluster == "off" {
 		return pacemaker.Config{}, false
 	}
-	return pacemaker.Config{MayBeNone: s.cluster == "auto" && s.haproxy != "pacemaker", Logger: log}, true
+	return pacemaker.Config{MayBeNone: s.cluster == "auto" && s.haproxy != "pacemaker", AsUser: os.Geteuid() != 0, Logger: log}, true
 }
 
 // String is the settings in one line, for people.

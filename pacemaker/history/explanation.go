@@ -37,7 +37,7 @@ func (p Past) Explain(ctx context.Context, id string) (failover.Explanation, err
 	}
 	if p.Elsewhere != nil {
 		c.Totem.Base = p.Elsewhere.Token
-	} else if totem, err := pacemaker.New(p.Tools).Totem(ctx); err == nil {
+	} else if totem, err := pacemaker.TotemIn(ctx, pacemaker.New(p.Tools)); err == nil {
 		c.Totem.Base = totem.Base
 	}
 	return failover.Explain(c), nil

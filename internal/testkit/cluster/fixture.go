@@ -64,6 +64,9 @@ type Config struct {
 	// corosync.conf, and no cluster. Services that start with the machine do so from
 	// the second boot on, through their init scripts.
 	Bare bool
+	// Systemd boots bare nodes with systemd, which runs Setup once at each boot and starts the services
+	// that are enabled: at the first boot none of this machine's.
+	Systemd bool
 	// Root is the root folder of another release of Debian, with corosync and
 	// Pacemaker ("/").
 	Root string
@@ -121,7 +124,7 @@ func Start(tb testing.TB, cfg Config) *Fixture {
 func Prepare(tb testing.TB, cfg Config) *Fixture {
 	tb.Helper()
 	cfg = cfg.withDefaults()
-	requirements(tb, cfg.Root)
+	requirements(tb, cfg)
 	l := &Fixture{tb: tb, cfg: cfg}
 	life := strconv.Itoa(int(cfg.Life.Seconds()))
 	holder, err := startProcess(exec.Command("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private",
@@ -177,7 +180,7 @@ func Roots() []string {
 }
 
 // requirements ends the test where a fixture cannot be.
-func requirements(tb testing.TB, root string) {
+func requirements(tb testing.TB, cfg Config) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
 		testkit.Missing(tb, "a cluster fixture needs root")
@@ -185,8 +188,12 @@ func requirements(tb testing.TB, root string) {
 	for _, tool := range []string{"unshare", "nsenter", "ip"} {
 		testkit.Tool(tb, tool)
 	}
-	for _, program := range []string{"corosync", "pacemakerd", "crm_mon"} {
-		if _, err := os.Stat(filepath.Join(root, "usr/sbin", program)); err != nil {
+	programs := []string{"usr/sbin/corosync", "usr/sbin/pacemakerd", "usr/sbin/crm_mon"}
+	if cfg.Systemd {
+		programs = append(programs, "lib/systemd/systemd", "usr/bin/dbus-daemon")
+	}
+	for _, program := range programs {
+		if _, err := os.Stat(filepath.Join(cfg.Root, program)); err != nil {
 			testkit.Missing(tb, program+" is not installed; make setup installs it")
 		}
 	}
@@ -201,6 +208,11 @@ func (l *Fixture) End() {
 		l.tell()
 	}
 	l.over.Store(true)
+	for _, n := range l.Nodes {
+		if l.cfg.Systemd { // something of it stays otherwise
+			n.Kill()
+		}
+	}
 	l.holder.killTree()
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,10 @@ func (l *Fixture) tell() {
 		lines, words := 8, 4
 		if i == len(nodes)-1 {
 			lines, words = 30, 10
+		}
+		if l.cfg.Systemd && n.IsUp() {
+			out, err := n.Try("journalctl", "--no-pager", "--quiet", "--priority", "notice", "--lines", strconv.Itoa(lines))
+			l.tb.Logf("%s, the end of the journal (%v):\n%s", n.Name, err, out)
 		}
 		for unit := range l.cfg.Units {
 			if said := n.Log(unit+".log", words); said != "" {

@@ -65,7 +65,7 @@ func (n *Node) Boot() {
 	n.reset("up")
 	p, err := startProcess(n.fixture.inOutside("nsenter", "--net=/run/netns/"+n.Name,
 		"unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private",
-		"/bin/sh", "-c", nodeScript, "node", n.Name, n.fixture.cfg.Root, strconv.FormatBool(n.fixture.cfg.Bare)))
+		"/bin/sh", "-c", nodeScript, "node", n.Name, n.fixture.cfg.Root, strconv.FormatBool(n.fixture.cfg.Bare), n.controlGroup()))
 	if err != nil {
 		n.fixture.tb.Fatal(err)
 	}
@@ -84,6 +84,33 @@ func (n *Node) Boot() {
 	})
 }
 
+// controlGroup is the one of the node in systemd's hierarchy; empty: it has no systemd.
+func (n *Node) controlGroup() string {
+	if !n.fixture.cfg.Systemd {
+		return ""
+	}
+	return fmt.Sprintf("thalassa-fixture-%d-%s", n.fixture.holder.cmd.Process.Pid, n.Name)
+}
+
+// removeControlGroups removes what systemd has made on a node that is off now, which the kernel keeps.
+func (n *Node) removeControlGroups() {
+	group := n.controlGroup()
+	if group == "" {
+		return
+	}
+	const script = `mkdir -p /run/cgroups
+		mount -t cgroup -o none,name=systemd cgroup /run/cgroups
+		for try in 1 2 3 4 5; do # a process that was killed may be about to end
+			find "/run/cgroups/$1" -depth -type d -exec rmdir {} + && exit
+			sleep 0.1
+		done
+		exit 1`
+	cmd := n.fixture.inOutside("unshare", "--mount", "/bin/sh", "-ec", script, "remove", group)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		n.fixture.tb.Logf("the control groups of %s are left: %v: %s", n.Name, err, out)
+	}
+}
+
 // isDeeper reports whether a process is below the fixture's first.
 func (l *Fixture) isDeeper(pid int) bool { return pid != 0 && numbers(pid) > numbers(l.holder.first()) }
 
@@ -100,6 +127,7 @@ func (n *Node) Kill() {
 	n.pull() // or its kernel would refuse connections for a moment
 	n.machine.killTree()
 	n.machine = nil
+	n.removeControlGroups()
 	n.reset("down")
 }
 

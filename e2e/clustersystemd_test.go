@@ -1,0 +1,186 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	clusterstatus "thalassa/cluster"
+	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/cluster"
+)
+
+// newSystemdFixture is bare nodes that run systemd and have the package.
+func newSystemdFixture(t *testing.T, nodes int) membersFixture {
+	t.Helper()
+	testkit.HAProxy(t)
+	deb, err := os.ReadFile(debianPackages(t, buildStream(t), "1.2.3")[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := cluster.Config{
+		Nodes: nodes, Bare: true, Systemd: true,
+		Files: map[string]cluster.File{"thalassa.deb": {Content: deb}},
+		Setup: `[ ! -e /usr/bin/thalassa ] || exit 0
+			dpkg --install /run/fixture/thalassa.deb
+			echo "admin node $(hostname)-0123456789abcdef" >/etc/thalassa/tokens
+			printf 'host: 0.0.0.0\nhaproxy: pacemaker\n' >>/etc/thalassa/thalassa.yaml
+			systemctl restart thalassa`,
+	}
+	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
+	s.consul = s.cluster.Consul()
+	s.register()
+	for _, n := range s.cluster.Nodes {
+		n.Boot()
+	}
+	return membersFixture{nodesFixture{s}}
+}
+
+// is waits until systemd says so of units of a node.
+func (f membersFixture) is(t *testing.T, n *cluster.Node, state string, units ...string) {
+	t.Helper()
+	for _, unit := range units {
+		testkit.Eventually(t, time.Minute, func() error {
+			out, err := n.Try("systemctl", "show", "--property", "ActiveState", "--value", unit)
+			if got := strings.TrimSpace(out); err != nil || got != state {
+				return fmt.Errorf("%s on %s is %s, expected %s (%w)", unit, n.Name, got, state, err)
+			}
+			return nil
+		})
+	}
+}
+
+// knowsAsUser checks what the agent can only know as its user may: logs in the journal, and what corosync
+// has in effect, of which it is not asked.
+func (f membersFixture) knowsAsUser(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	const format = "2006-01-02T15:04:05Z"
+	now := time.Now().UTC()
+	var log clusterstatus.Logged
+	if err := f.ask(n, http.MethodGet, "/cluster/history/log?from="+now.Add(-4*time.Minute).Format(format)+"&to="+now.Format(format), "", &log); err != nil {
+		t.Fatal(err)
+	}
+	inJournal := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return l.Source == "journal" })
+	for _, s := range log.Sources {
+		if s.Problem != "" {
+			t.Errorf("%s: %s", s.Name, s.Problem)
+		}
+	}
+	if !inJournal || len(log.Sources) < 3 {
+		t.Errorf("%d lines of %+v, of the journal: %t", len(log.Lines), log.Sources, inJournal)
+	}
+	status, text := f.request(n, http.MethodPost, "/cluster/haproxy/apply?dryRun=true", `{"description":{"ip":["`+cluster.Floating+`/24"],"monitor":"3s"}}`)
+	if status != http.StatusOK || !strings.Contains(text, `"warnings"`) || strings.Contains(text, "corosync") {
+		t.Errorf("what the agent says of an apply: %d %s", status, text)
+	}
+	testkit.Eventually(t, time.Minute, func() error {
+		var l clusterstatus.Losses
+		err := f.ask(n, http.MethodGet, "/cluster/losses", "", &l)
+		if err == nil && l.Computing {
+			err = errors.New("the losses are not computed yet")
+		}
+		return err
+	})
+	if text := n.Run("cat", "/var/log/corosync/corosync.log"); strings.Contains(text, "Denied connection") {
+		t.Errorf("corosync has refused the agent:\n%s", text)
+	}
+}
+
+// The units of the package, as systemd runs them, let the agents make a cluster, fill its HAProxy, and
+// stop and start it. What their protection forbids would show here.
+func TestClusterUnderSystemd(t *testing.T) {
+	t.Parallel()
+	f := newSystemdFixture(t, 2)
+	n1, n2 := f.cluster.Nodes[0], f.cluster.Nodes[1]
+	f.answers(t)
+	f.begin(t, n1, initArgs(1)...).ends(t, 0)
+	f.online(t, n1)
+
+	// Nothing is done unless root of a node has allowed it.
+	f.wants(t, n1, "/cluster/invitations", "", http.StatusConflict, "systemctl enable --now thalassa-membership.socket")
+	f.wants(t, n1, "/cluster/actions/shutdown", "", http.StatusServiceUnavailable, "systemctl enable --now thalassa-node.socket")
+	for _, n := range f.cluster.Nodes {
+		n.Run("systemctl", "enable", "--now", "thalassa-membership.socket", "thalassa-node.socket")
+	}
+	begun := time.Now()
+	f.wants(t, n2, "/cluster/join", joinBody(f.invite(t, n1), n2), http.StatusOK, `"quorum":true`)
+	t.Logf("n2 had joined after %.1f s", time.Since(begun).Seconds())
+	f.invited(t, n1)
+	f.online(t, n1, n2)
+	f.known(t, n1, n2)
+
+	// HAProxy is a resource, and the agents fill it.
+	n1.Run("cibadmin", "-M", "-c", "-o", "crm_config", "--xml-text",
+		`<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="load" name="load-threshold" value="1000%"/></cluster_property_set></crm_config>`)
+	n1.Run("cibadmin", "-C", "-o", "resources", "--xml-text", `<primitive id="fence" class="stonith" type="fence_fixture">
+		<instance_attributes id="fence-params"><nvpair id="fence-list" name="pcmk_host_list" value="n1 n2"/>
+		<nvpair id="fence-check" name="pcmk_host_check" value="static-list"/></instance_attributes></primitive>`)
+	for _, n := range f.cluster.Nodes {
+		var kept any
+		testkit.Eventually(t, time.Minute, func() error {
+			return errors.Join(f.ask(n, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, &kept),
+				f.ask(n, http.MethodPut, "/frontends/web", `{"bind":"*:80","backend":"live"}`, &kept))
+		})
+	}
+	f.holders = f.cluster.WatchHolders(cluster.Floating)
+	if code, text := f.command(n1, f.apply("--yes")...); code != 0 {
+		t.Fatalf("apply: %d %s", code, text)
+	}
+	f.serving()
+	f.knowsAsUser(t, n1)
+
+	// The agents stop and start everything; systemd has done it.
+	for _, n := range f.cluster.Nodes {
+		f.is(t, n, "active", "corosync.service", "pacemaker.service", "thalassa.service")
+	}
+	begun = time.Now()
+	if code, text := f.command(n1, "shutdown", "--yes"); code != 0 {
+		t.Fatalf("shutdown: %d %s", code, text)
+	}
+	t.Logf("the cluster was down after %.1f s", time.Since(begun).Seconds())
+	f.allDown(t)
+	for _, n := range f.cluster.Nodes {
+		f.is(t, n, "inactive", "corosync.service", "pacemaker.service")
+		f.is(t, n, "active", "thalassa.service")
+	}
+	f.up(t, n2)
+	f.serving()
+	for _, n := range f.cluster.Nodes {
+		f.is(t, n, "active", "corosync.service", "pacemaker.service")
+	}
+
+	// A node that loses its power comes back by itself: what the cluster needs starts with the machine.
+	lost := f.serving()
+	lost.Kill()
+	if f.serving() == lost {
+		t.Errorf("%s serves without power", lost.Name)
+	}
+	lost.Boot()
+	f.answers(t)
+	f.online(t, n1, n2)
+	f.known(t, n1, n2)
+
+	if code, text := f.command(n1, "leave", "n2", "--yes"); code != 0 {
+		t.Fatalf("leave n2: %d %s", code, text)
+	}
+	if err := down(n2); err != nil {
+		t.Error(err)
+	}
+	f.is(t, n2, "inactive", "corosync.service", "pacemaker.service")
+	if out, err := n2.Try("systemctl", "is-enabled", "pacemaker"); err == nil {
+		t.Errorf("pacemaker of n2 is %s", out)
+	}
+	f.serving()
+	for _, n := range f.cluster.Nodes {
+		for _, unit := range []string{"thalassa.service", "thalassa-node@*.service", "thalassa-membership@*.service"} {
+			if failed := n.Run("systemctl", "list-units", "--state=failed", "--no-legend", "--plain", unit); failed != "" {
+				t.Errorf("%s has failed units: %s", n.Name, failed)
+			}
+		}
+	}
+}
