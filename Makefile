@@ -215,6 +215,7 @@ install: build ## Install program, systemd unit, man pages, example settings (PR
 	@install -D -m 0644 packaging/thalassa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
 	@install -m 0644 packaging/thalassa-node.socket packaging/thalassa-node@.service packaging/thalassa-membership.socket packaging/thalassa-membership@.service $(DESTDIR)$(PREFIX)/lib/systemd/system
 	@sed -i 's|=/usr/local/bin/thalassa|=$(PREFIX)/bin/thalassa|' $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa-node@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa-membership@.service
+	@install -D -m 0644 packaging/thalassa.preset $(DESTDIR)$(PREFIX)/lib/systemd/system-preset/50-thalassa.preset
 	@install -D -m 0644 packaging/thalassa.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/thalassa.conf
 	@install -D -m 0644 packaging/thalassa.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/thalassa.conf
 	@install -D -m 0755 packaging/ocf-haproxy $(DESTDIR)/usr/lib/ocf/resource.d/thalassa/haproxy

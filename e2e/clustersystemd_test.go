@@ -91,6 +91,43 @@ func (f membersFixture) knowsAsUser(t *testing.T, n *cluster.Node) {
 	}
 }
 
+// comesBack kills the agent as systemd's watchdog does: systemd starts another one, and HAProxy stays.
+func (f membersFixture) comesBack(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	before := n.PIDs("haproxy")
+	f.is(t, n, "active", "thalassa.service")
+	for _, signal := range []string{"ABRT", "KILL"} {
+		agent := n.Run("systemctl", "show", "--property", "MainPID", "--value", "thalassa.service")
+		n.Run("systemctl", "kill", "--kill-whom", "main", "--signal", signal, "thalassa.service")
+		testkit.Eventually(t, time.Minute, func() error {
+			now, err := n.Try("systemctl", "show", "--property", "MainPID", "--value", "thalassa.service")
+			if err == nil && (now == agent || strings.TrimSpace(now) == "0") {
+				err = fmt.Errorf("after SIG%s, the agent is %s", signal, now)
+			}
+			return err
+		})
+		f.is(t, n, "active", "thalassa.service")
+	}
+	if now := n.PIDs("haproxy"); !slices.Equal(now, before) {
+		t.Errorf("HAProxy was %v and is %v", before, now)
+	}
+	f.answers(t)
+}
+
+// keepsItsPackage checks that the package is not removed under what Pacemaker runs: it could not stop that,
+// and would have the node fenced.
+func (f membersFixture) keepsItsPackage(t *testing.T, n *cluster.Node) {
+	t.Helper()
+	out, err := n.Try("sh", "-c", "dpkg --remove thalassa 2>&1")
+	if err == nil || !strings.Contains(out, "thalassa cluster standby "+n.Name) {
+		t.Errorf("dpkg --remove: %v, %s", err, out)
+	}
+	if out := n.Run("dpkg-query", "--show", "--showformat", "${Status}", "thalassa"); !strings.HasSuffix(out, " ok installed") {
+		t.Errorf("the package is %q", out)
+	}
+	f.is(t, n, "active", "thalassa.service", "thalassa-node.socket")
+}
+
 // The units of the package, as systemd runs them, let the agents make a cluster, fill its HAProxy, and
 // stop and start it. What their protection forbids would show here.
 func TestClusterUnderSystemd(t *testing.T) {
@@ -133,6 +170,8 @@ func TestClusterUnderSystemd(t *testing.T) {
 	}
 	f.serving()
 	f.knowsAsUser(t, n1)
+	f.comesBack(t, n1)
+	f.keepsItsPackage(t, n1)
 
 	// The agents stop and start everything; systemd has done it.
 	for _, n := range f.cluster.Nodes {

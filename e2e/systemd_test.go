@@ -63,6 +63,10 @@ func TestSystemdNotifications(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-n.exit
+	// With an exit code of its own, 2, systemd would take it for an agent with wrong settings.
+	if status, ok := n.agent.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGABRT {
+		t.Errorf("the agent has ended with %s", n.agent.ProcessState)
+	}
 	if err := syscall.Kill(before, 0); err != nil {
 		t.Errorf("HAProxy has ended with the agent: %v", err)
 	}

@@ -71,6 +71,7 @@ before=$(pids)
 agent=$(systemctl show --property MainPID --value thalassa)
 sleep 0.5
 dpkg --install /root/thalassa_1.3.0_*.deb
+systemctl --quiet enable thalassa-node.socket
 isReady
 echo "installed: $(dpkg-query --show --showformat '${Version}' thalassa)"
 echo "service after the upgrade: $(systemctl is-active thalassa)"
@@ -96,6 +97,28 @@ dpkg --purge thalassa
 echo "files after the purge: $(ls -d /run/thalassa /var/lib/thalassa /etc/thalassa 2>/dev/null | wc -l)"
 echo "after the purge: $(curl --silent localhost:8080)"
 pgrep --full --list-full 'haproxy -W' | grep -c thalassa/haproxy.cfg | sed 's/^/masters that pgrep finds: /'
+ls /etc/systemd/system/sockets.target.wants 2>/dev/null | grep thalassa | sed 's/^/left on: /'
+
+# A new installation takes over the HAProxy that is left, and reloads it.
+dpkg --install /root/thalassa_1.3.0_*.deb
+isReady && echo "ready after the purge"
+echo "HAProxy after the purge and a new installation: $(pgrep --full --list-full 'haproxy -W' | grep -c thalassa/haproxy.cfg)"
+api /backends/none -X PUT -d '{"type": "static", "members": [{"host": "127.0.0.1", "port": 9}]}' >/dev/null
+api /frontends/web -X PUT -d '{"bind": "127.0.0.1:8080", "backend": "none", "natives": ["http-request return status 200 content-type text/plain string again"]}' >/dev/null || true
+for i in $(seq 50); do [ "$(curl --silent --max-time 5 localhost:8080)" != again ] || break; sleep 0.1; done
+echo "after the reload of the new installation: $(curl --silent --max-time 5 localhost:8080)"
+[ -d "/proc/${before%% *}" ] && echo "its master is the same"
+
+# Somebody removes the folder of the sockets. A user cannot make it again in /run, systemd can.
+rm -rf /run/thalassa
+sleep 3
+echo "without the folder: $(curl --silent --max-time 5 localhost:8080)"
+systemctl restart thalassa
+isReady && echo "ready without a folder"
+api /frontends/web -X PUT -d '{"bind": "127.0.0.1:8080", "backend": "none", "natives": ["http-request return status 200 content-type text/plain string restored"]}' >/dev/null || true
+for i in $(seq 50); do [ "$(curl --silent --max-time 5 localhost:8080)" != restored ] || break; sleep 0.1; done
+echo "after a restart without the folder: $(curl --silent --max-time 5 localhost:8080)"
+[ -d "/proc/${before%% *}" ] && echo "its master is still the same"
 kill -TERM "${before%% *}"
 for i in $(seq 100); do [ -e "/proc/${before%% *}" ] || break; sleep 0.1; done
 curl --silent localhost:8080 || echo "nobody serves after the signal"
@@ -133,13 +156,20 @@ func TestUpgradeAndRemovalOfThePackage(t *testing.T) {
 		"settings kept: 1", `"revision":2,"inEffect":2`,
 		"service after the removal: inactive", "HAProxy is the same after the removal", "HAProxy is the same after the next installation",
 		"kept connections:  499 served on connection 0, 1 served on connection 1,\n", "new connections: served,\n", "enough of them: yes",
-		"files after the purge: 0", "after the purge: served", "masters that pgrep finds: 1", "nobody serves after the signal",
+		"files after the purge: 0", "after the purge: served", "masters that pgrep finds: 1",
+		"ready after the purge", "HAProxy after the purge and a new installation: 1", "after the reload of the new installation: again", "its master is the same",
+		"without the folder: again", "ready without a folder", "after a restart without the folder: restored", "its master is still the same", "nobody serves after the signal",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing", want)
 		}
 	}
-	if regexp.MustCompile(`error processing|warning: `).MatchString(out) {
+	if strings.Contains(out, "left on: ") {
+		t.Error("a socket that was turned on is on after the purge")
+	}
+	// The folder of presets is systemd's.
+	harmless := strings.NewReplacer("dpkg: warning: while removing thalassa, directory '/usr/lib/systemd/system-preset' not empty", "")
+	if regexp.MustCompile(`error processing|warning: `).MatchString(harmless.Replace(out)) {
 		t.Error("dpkg complains")
 	}
 	if t.Failed() {

@@ -36,6 +36,8 @@ func run(ctx context.Context, h *hangup, args []string, env cli.Environment) int
 	return cli.Run(ctx, args, env, cli.Parts{
 		Version: version(), CIBProgram: cibProgram(),
 		Agent: func(ctx context.Context, n cli.Node) error {
+			// A crash of Go ends with code 2 otherwise, with which systemd does not start the agent again.
+			debug.SetTraceback("crash")
 			slog.SetDefault(n.Logger) //nolint:forbidigo // for the standard library, which tells here what applications send unasked
 			return node{settings: n.Settings, log: n.Logger, queue: n.Log, ready: n.Ready, hangup: h, now: time.Now, systemd: newSystemd(n.Logger)}.run(ctx)
 		},
