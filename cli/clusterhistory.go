@@ -39,7 +39,7 @@ session-key-file, it also has those of the other nodes.`,
   thalassa cluster history --resource vip --from 2026-11-29T13:00:00Z --to 2026-11-29T15:00:00Z
   thalassa cluster history --author ann
   thalassa cluster history --operations --node lb2
-  thalassa cluster history 20261129T131400Z-input-12-1a2b3c4d --log
+  thalassa cluster history 20261129T130211Z-input-12-1a2b3c4d --log
   thalassa cluster history at 2026-11-29T13:14:05Z`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -80,11 +80,11 @@ func losses(t *testing.T, l *liar) []*loss {
 		{name: "file descriptors beyond those in use", take: descriptors(8), give: descriptors(-1)},
 		{name: "the peers socket", tells: "peers socket", heals: "haproxy.peers.sock", take: remove("haproxy.peers.sock"), give: reload},
 		{
-			name: "the folder of haproxy.cfg", tells: "haproxy.cfg cannot be written", take: away("conf"), give: again("conf"),
+			name: "the directory of haproxy.cfg", tells: "haproxy.cfg cannot be written", take: away("conf"), give: again("conf"),
 			flags: func(n *node) []string { return []string{"--haproxy-cfg-path", n.path("conf/haproxy.cfg")} },
 		},
 		{
-			name: "the folder of the database", tells: "the database", take: away("data"), give: again("data"),
+			name: "the directory of the database", tells: "the database", take: away("data"), give: again("data"),
 			flags: func(n *node) []string { return []string{"--db-path", n.path("data")} },
 		},
 	}
@@ -139,7 +139,7 @@ func fileLosses(t *testing.T) []*loss {
 			uses: true, flags: audit,
 		},
 		{
-			name: "the folder of the audit log", tells: "the audit log is not written", take: away("data"), give: again("data"),
+			name: "the directory of the audit log", tells: "the audit log is not written", take: away("data"), give: again("data"),
 			uses: true, flags: audit,
 		},
 		{name: "HAProxy's program", tells: "HAProxy's program is missing", take: away("haproxy"), give: again("haproxy"), flags: program},

@@ -49,7 +49,7 @@ func apiGroup() Group {
 			{Name: "tls-key", Live: true},
 			{Name: "tls-names", Explanation: "Names and addresses by which clients reach the API, beside those of this machine: an alias, a floating IP."},
 			own[0], own[1], own[2], own[3],
-			{Name: "token-file", Live: true, Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
+			{Name: "token-file", Live: true, Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy`, `operate` or `admin`. NAME is the author of changes. " +
 				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
 			{Name: "access-file", Live: true, Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
@@ -137,7 +137,7 @@ func haproxyGroup() Group {
 			{Name: "haproxy-log", Live: true},
 			{Name: "haproxy-stats-bind"},
 			{Name: "haproxy-maxconn", Live: true},
-			{Name: "haproxy-max-servers", Live: true, Explanation: "Spare lines count. A change that needs more is refused; new members that Consul reports stay unused ([Limits](limits.md))."},
+			{Name: "haproxy-max-servers", Live: true, Explanation: "Spare slots count. A change that needs more is refused; new members that Consul reports stay unused ([Limits](limits.md))."},
 			{Name: "template-file", Explanation: "`thalassa template` prints the embedded template. The agent reads a changed file again."},
 			{Name: "natives-dirs", Live: true, Explanation: "[Security](security.md#raw-lines) says which files count as certificates and which are never allowed."},
 			{Name: "allow-natives", Live: true, Explanation: "`any` also allows sockets and programs: role admin is then as powerful as HAProxy's user on this machine. See [Security](security.md#raw-lines)."},
