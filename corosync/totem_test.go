@@ -57,11 +57,12 @@ func TestTotemOfTheFile(t *testing.T) {
 		"all of them":         {"token: 1000\ntoken_coefficient: 50\nconsensus: 2000\n", 4, corosync.Totem{Token: 1100 * ms, Consensus: 2000 * ms, Base: 1000 * ms, Coefficient: 50 * ms}},
 		"no number":           {"token: soon\n", 1, corosync.Totem{Token: 3000 * ms, Consensus: 3600 * ms, Base: corosync.Unset, Coefficient: corosync.Unset}},
 	} {
-		text := "totem {\n" + tc.totem + "}\nnodelist {\n"
+		var text strings.Builder
+		text.WriteString("totem {\n" + tc.totem + "}\nnodelist {\n")
 		for i := range tc.nodes {
-			text += fmt.Sprintf("node {\nring0_addr: 192.0.2.%d\n}\n", i+1)
+			fmt.Fprintf(&text, "node {\nring0_addr: 192.0.2.%d\n}\n", i+1)
 		}
-		c, err := corosync.Parse([]byte(text + "}\n"))
+		c, err := corosync.Parse([]byte(text.String() + "}\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
