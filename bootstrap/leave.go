@@ -78,7 +78,7 @@ func (n leaver) keepsQuorum(ctx context.Context, conf corosync.Config) error {
 		}
 	}
 	votes := n.votes(ctx, conf)
-	if len(left) == 0 || votes.Quorate(left, all) {
+	if len(left) == 0 || votes.Quorate(left, append(slices.Clone(left), n.journal.Node), all) {
 		return nil
 	}
 	text := fmt.Sprintf("without this node, the cluster has no quorum: %s are left. Nothing has changed", votes.Left(left, all))

@@ -18,14 +18,15 @@ type Votes struct {
 	// Expected are those that somebody has set (expected_votes); 0: they are counted.
 	Expected int
 	TwoNode  bool // each of two nodes alone has quorum
-	// TieBreakers are nodes in their order: the half wins that has the first of those that are
-	// members. Empty: neither half has quorum.
+	// TieBreakers are nodes in their order: the half wins that has the first of those that were
+	// there. Empty: neither half has quorum.
 	TieBreakers []string
 }
 
-// Quorate reports whether some of the members have quorum without the others. A quorum device stays
-// with them. Nodes that are in Of count, also if they are no members.
-func (v Votes) Quorate(left, members []string) bool {
+// Quorate reports whether those that are left of the nodes that were there have quorum. All members
+// of the cluster count, and nodes that are in Of, also if they are no members. A quorum device stays
+// with those that are left.
+func (v Votes) Quorate(left, there, members []string) bool {
 	have, all := v.count(left), v.all(members)
 	switch {
 	case len(left) == 0:
@@ -33,7 +34,7 @@ func (v Votes) Quorate(left, members []string) bool {
 	case v.TwoNode && len(v.nodes(members)) == 2:
 		return true
 	case have*2 == all:
-		i := slices.IndexFunc(v.TieBreakers, func(name string) bool { return slices.Contains(v.nodes(members), name) })
+		i := slices.IndexFunc(v.TieBreakers, func(name string) bool { return slices.Contains(there, name) })
 		return i >= 0 && slices.Contains(left, v.TieBreakers[i])
 	}
 	return have*2 > all
@@ -102,7 +103,7 @@ func votesOf(nodes []voter, quorum func(key string) string) Votes {
 }
 
 // tieBreakers are the nodes of auto_tie_breaker_node in their order: lowest, which is the default,
-// highest, or numbers of nodes. corosync switches the tie breaker off where it is anything else.
+// highest, or numbers of nodes. corosync reads these until something is no number.
 func tieBreakers(nodes []voter, which string) []string {
 	slices.SortStableFunc(nodes, func(a, b voter) int { return cmp.Compare(number(a.id, 0), number(b.id, 0)) })
 	var names []string
@@ -115,9 +116,13 @@ func tieBreakers(nodes []voter, which string) []string {
 			slices.Reverse(names)
 		}
 	default:
-		for id := range strings.FieldsSeq(which) {
-			if i := slices.IndexFunc(nodes, func(n voter) bool { return n.id == id }); i >= 0 {
+		for field := range strings.FieldsSeq(which) {
+			id := field[:len(field)-len(strings.TrimLeft(field, "0123456789"))]
+			if i := slices.IndexFunc(nodes, func(n voter) bool { return n.id == id }); i >= 0 && id != "" {
 				names = append(names, nodes[i].name)
+			}
+			if id != field {
+				break
 			}
 		}
 	}

@@ -73,6 +73,7 @@ func TestQuorate(t *testing.T) {
 		"not the highest":       {[]int{1, 1, 1, 1}, []string{"auto_tie_breaker: 1", "auto_tie_breaker_node: highest"}, "12", false, "2 of 4 nodes"},
 		"the first of a list":   {[]int{1, 1, 1, 1}, []string{"auto_tie_breaker: 1", "auto_tie_breaker_node: 3 1"}, "23", true, "2 of 4 nodes"},
 		"the second of a list":  {[]int{1, 1, 1, 1}, []string{"auto_tie_breaker: 1", "auto_tie_breaker_node: 3 1"}, "12", false, "2 of 4 nodes"},
+		"a list with a comma":   {[]int{1, 1, 1, 1}, []string{"auto_tie_breaker: 1", "auto_tie_breaker_node: 3,1"}, "23", true, "2 of 4 nodes"},
 		"no number of a node":   {[]int{1, 1, 1, 1}, []string{"auto_tie_breaker: 1", "auto_tie_breaker_node: first"}, "12", false, "2 of 4 nodes"},
 		"one with most votes":   {[]int{3, 1, 1}, nil, "1", true, "1 of 3 nodes with 3 of 5 votes"},
 		"all without that one":  {[]int{3, 1, 1}, nil, "23", false, "2 of 3 nodes with 2 of 5 votes"},
@@ -93,14 +94,14 @@ func TestQuorate(t *testing.T) {
 		for _, digit := range tc.left {
 			left = append(left, "n"+string(digit))
 		}
-		if got := file.Quorate(left, members); got != tc.want {
+		if got := file.Quorate(left, members, members); got != tc.want {
 			t.Errorf("%s: %t", name, got)
 		}
 		if got := file.Left(left, members); got != tc.text {
 			t.Errorf("%s: %q", name, got)
 		}
 		// A member that others have not seen yet counts as well.
-		if got := file.Quorate(left, left); got != tc.want && len(left) > 0 {
+		if got := file.Quorate(left, members, left); got != tc.want && len(left) > 0 {
 			t.Errorf("%s: %t by the nodes that are left alone", name, got)
 		}
 	}
@@ -111,18 +112,33 @@ func TestVotesOfUnknown(t *testing.T) {
 	t.Parallel()
 	members := []string{"a", "b", "c"}
 	for _, v := range []corosync.Votes{{}, {TwoNode: true}} {
-		if !v.Quorate(members[:2], members) || v.Quorate(members[:1], members) {
+		if !v.Quorate(members[:2], members, members) || v.Quorate(members[:1], members, members) {
 			t.Errorf("%+v does not count nodes", v)
 		}
 	}
-	if !(corosync.Votes{TwoNode: true}).Quorate(members[:1], members[:2]) {
+	if !(corosync.Votes{TwoNode: true}).Quorate(members[:1], members[:2], members[:2]) {
 		t.Error("one of two has no quorum")
 	}
 	if _, ok := corosync.ParseVotes("totem.config_version (u64) = 3\n"); ok {
 		t.Error("nothing was said of nodes")
 	}
 	unnamed, err := corosync.Parse([]byte("nodelist {\nnode {\nring0_addr: 192.0.2.1\n}\nnode {\nring0_addr: 192.0.2.2\n}\n}\n"))
-	if err != nil || !slices.Equal([]bool{unnamed.Votes().Quorate(members[:2], members[:2]), unnamed.Votes().Quorate(members[:1], members[:2])}, []bool{true, false}) {
+	if err != nil || !slices.Equal([]bool{unnamed.Votes().Quorate(members[:2], members[:2], members[:2]), unnamed.Votes().Quorate(members[:1], members[:2], members[:2])}, []bool{true, false}) {
 		t.Errorf("%v, %+v", err, unnamed.Votes())
+	}
+}
+
+// The tie breaker is the first of the nodes that were there: one that was off before decides nothing.
+func TestTieBreakerThatIsOff(t *testing.T) {
+	t.Parallel()
+	all := []string{"n1", "n2", "n3", "n4"}
+	for which, order := range map[string][]string{"lowest": {"n2", "n3", "n4"}, "highest": {"n4", "n3", "n2"}, "1 4 2": {"n4", "n2", "n3"}} {
+		file, _ := counted(t, []int{1, 1, 1, 1}, "auto_tie_breaker: 1", "auto_tie_breaker_node: "+which)
+		for _, lost := range all[1:] {
+			left := slices.DeleteFunc(slices.Clone(all[1:]), func(n string) bool { return n == lost })
+			if got, want := file.Quorate(left, all[1:], all), lost != order[0]; got != want {
+				t.Errorf("%s, n1 is off and %s is lost: %t", which, lost, got)
+			}
+		}
 	}
 }

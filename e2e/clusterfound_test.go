@@ -174,6 +174,20 @@ func (s *clusterFixture) online(t *testing.T, nodes ...*cluster.Node) {
 	}
 }
 
+// equip gives a cluster that was just made a fence device, and lets it work on a busy machine.
+func (s *clusterFixture) equip(n *cluster.Node) {
+	s.tb.Helper()
+	var names []string
+	for _, node := range s.cluster.Nodes {
+		names = append(names, node.Name)
+	}
+	n.Run("cibadmin", "-M", "-c", "-o", "crm_config", "--xml-text",
+		`<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="load" name="load-threshold" value="1000%"/></cluster_property_set></crm_config>`)
+	n.Run("cibadmin", "-C", "-o", "resources", "--xml-text", `<primitive id="fence" class="stonith" type="fence_fixture">
+		<instance_attributes id="fence-params"><nvpair id="fence-list" name="pcmk_host_list" value="`+strings.Join(names, " ")+`"/>
+		<nvpair id="fence-check" name="pcmk_host_check" value="static-list"/></instance_attributes></primitive>`)
+}
+
 // Three nodes that have only the programs become a cluster by one command on each, and HAProxy
 // serves on its floating IP after one more.
 func TestClusterFromBareNodes(t *testing.T) {
@@ -198,11 +212,7 @@ func TestClusterFromBareNodes(t *testing.T) {
 	if strings.Contains(one, "two_node") || !strings.Contains(one, "cluster_name: edge") {
 		t.Errorf("corosync.conf is\n%s", one)
 	}
-	s.cluster.Nodes[0].Run("cibadmin", "-M", "-c", "-o", "crm_config", "--xml-text",
-		`<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="load" name="load-threshold" value="1000%"/></cluster_property_set></crm_config>`)
-	s.cluster.Nodes[0].Run("cibadmin", "-C", "-o", "resources", "--xml-text", `<primitive id="fence" class="stonith" type="fence_fixture">
-		<instance_attributes id="fence-params"><nvpair id="fence-list" name="pcmk_host_list" value="n1 n2 n3"/>
-		<nvpair id="fence-check" name="pcmk_host_check" value="static-list"/></instance_attributes></primitive>`)
+	s.equip(s.cluster.Nodes[0])
 	for _, n := range s.cluster.Nodes {
 		s.configure(n)
 	}

@@ -33,8 +33,11 @@ func notSeen(node, ask string) error {
 // everything or are fenced. Nodes that are going do not count. The last node may go.
 func keepsQuorum(v cluster.Status, votes corosync.Votes, node string, going []string) error {
 	all := namesOf(v.Members())
-	var left, leaving []string
+	var left, leaving, there []string
 	for _, n := range v.Members() {
+		if n.IsOnline() {
+			there = append(there, n.Name)
+		}
 		switch {
 		case !n.IsOnline() || n.Name == node:
 		case n.Leaving || slices.Contains(going, n.Name):
@@ -43,7 +46,7 @@ func keepsQuorum(v cluster.Status, votes corosync.Votes, node string, going []st
 			left = append(left, n.Name)
 		}
 	}
-	if len(left)+len(leaving) == 0 || votes.Quorate(left, all) {
+	if len(left)+len(leaving) == 0 || votes.Quorate(left, there, all) {
 		return nil
 	}
 	without, instead := "it", "shut down the whole cluster (without node) instead"

@@ -41,7 +41,7 @@ nodelist.node.1.quorum_votes (u32) = 4"`
 	} {
 		tc.cfg.Tools = tools(t, map[string]string{"corosync-cmapctl": tc.tool})
 		v, known := pacemaker.VotesIn(t.Context(), pacemaker.New(tc.cfg))
-		if first, second := v.Quorate(both[:1], both), v.Quorate(both[1:], both); first != tc.first || second != tc.second || known != tc.known {
+		if first, second := v.Quorate(both[:1], both, both), v.Quorate(both[1:], both, both); first != tc.first || second != tc.second || known != tc.known {
 			t.Errorf("%s: n1 alone %t, n2 alone %t, known %t", name, first, second, known)
 		}
 	}

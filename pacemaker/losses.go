@@ -350,7 +350,7 @@ func (f *Foresight) simulate(ctx context.Context, state losses, nodes []string) 
 		state.votes, state.counted = VotesIn(ctx, f.cluster)
 	}
 	left := except(state.members, nodes)
-	loss.Quorum = state.votes.Quorate(left, state.all)
+	loss.Quorum = state.votes.Quorate(left, state.members, state.all)
 	args := []string{}
 	for _, n := range nodes {
 		args = append(args, "-f", n)

@@ -197,6 +197,13 @@ func requirements(tb testing.TB, cfg Config) {
 			testkit.Missing(tb, program+" is not installed; make setup installs it")
 		}
 	}
+	if !cfg.Systemd {
+		return
+	}
+	mount := exec.Command("unshare", "--mount", "--propagation", "private", "mount", "-t", "cgroup", "-o", "none,name=systemd", "cgroup", "/mnt")
+	if out, err := mount.CombinedOutput(); err != nil {
+		testkit.Missing(tb, fmt.Sprintf("systemd's hierarchy of control groups cannot be mounted: %v: %s", err, out))
+	}
 }
 
 // End kills everything, as the end of the test does.
@@ -207,12 +214,12 @@ func (l *Fixture) End() {
 	if l.tb.Failed() {
 		l.tell()
 	}
-	l.over.Store(true)
 	for _, n := range l.Nodes {
 		if l.cfg.Systemd { // something of it stays otherwise
 			n.Kill()
 		}
 	}
+	l.over.Store(true)
 	l.holder.killTree()
 }
 
