@@ -16,6 +16,7 @@ import (
 // inherits nothing of that. When the watchdog ends the agent, HAProxy keeps running.
 func TestSystemdNotifications(t *testing.T) {
 	t.Parallel()
+	prlimit := testkit.Tool(t, "prlimit")
 	consul := testkit.Consul(t)
 	n := newNode(t, consul.Address())
 	address := filepath.Join(testkit.SocketDir(t), "notify")
@@ -42,6 +43,8 @@ func TestSystemdNotifications(t *testing.T) {
 	}
 	n.wrap = func(cmd *exec.Cmd) *exec.Cmd {
 		cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+address, "WATCHDOG_USEC=1000000")
+		cmd.Args = append([]string{"prlimit", "--core=unlimited:unlimited", cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = prlimit
 		return cmd
 	}
 	n.start()
@@ -64,7 +67,7 @@ func TestSystemdNotifications(t *testing.T) {
 	}
 	<-n.exit
 	// With an exit code of its own, 2, systemd would take it for an agent with wrong settings.
-	if status, ok := n.agent.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGABRT {
+	if status, ok := n.agent.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGABRT || status.CoreDump() {
 		t.Errorf("the agent has ended with %s", n.agent.ProcessState)
 	}
 	if err := syscall.Kill(before, 0); err != nil {

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -36,12 +37,30 @@ func run(ctx context.Context, h *hangup, args []string, env cli.Environment) int
 	return cli.Run(ctx, args, env, cli.Parts{
 		Version: version(), CIBProgram: cibProgram(),
 		Agent: func(ctx context.Context, n cli.Node) error {
-			// A crash of Go ends with code 2 otherwise, with which systemd does not start the agent again.
-			debug.SetTraceback("crash")
+			if err := crashBySignal(); err != nil {
+				return err
+			}
 			slog.SetDefault(n.Logger) //nolint:forbidigo // for the standard library, which tells here what applications send unasked
 			return node{settings: n.Settings, log: n.Logger, queue: n.Log, ready: n.Ready, hangup: h, now: time.Now, systemd: newSystemd(n.Logger)}.run(ctx)
 		},
 	})
+}
+
+// crashBySignal has a crash of this process end it with a signal. Go ends it with code 2 otherwise, with
+// which systemd does not start the agent again. There is no core dump, which would have the keys of
+// certificates; HAProxy may raise the limit for itself (set-dumpable).
+func crashBySignal() error {
+	debug.SetTraceback("crash")
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_CORE, &limit)
+	if err == nil {
+		limit.Cur = 0
+		err = syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
+	}
+	if err != nil {
+		return fmt.Errorf("limiting core dumps: %w", err)
+	}
+	return nil
 }
 
 // notify sends signals to c until stop is called.
