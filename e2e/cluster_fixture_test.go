@@ -55,14 +55,28 @@ func bootCluster(tb testing.TB, cfg cluster.Config, how topology) *clusterFixtur
 	return s
 }
 
-// boot is bootCluster for a cluster that is prepared.
-func (s *clusterFixture) boot(how topology) {
+// bootNodes boots nodes beside a Consul. It does not wait until they are in a cluster.
+func bootNodes(tb testing.TB, cfg cluster.Config) *clusterFixture {
+	tb.Helper()
+	s := &clusterFixture{tb: tb, cluster: cluster.Prepare(tb, cfg)}
+	s.bootNodes()
+	return s
+}
+
+// bootNodes is the function of this name for a cluster that is prepared.
+func (s *clusterFixture) bootNodes() {
 	s.tb.Helper()
 	s.consul = s.cluster.Consul()
-	s.register()
 	for _, n := range s.cluster.Nodes {
 		n.Boot()
 	}
+}
+
+// boot is bootCluster for a cluster that is prepared.
+func (s *clusterFixture) boot(how topology) {
+	s.tb.Helper()
+	s.bootNodes()
+	s.register()
 	s.cluster.AwaitOnline()
 	for _, n := range s.cluster.Nodes {
 		s.configure(n)

@@ -28,12 +28,8 @@ func bareNodes(t *testing.T, nodes int) *clusterFixture {
 	testkit.HAProxy(t)
 	cfg := clusterConfig(t)
 	cfg.Bare, cfg.Nodes = true, nodes
-	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
-	s.consul = s.cluster.Consul()
+	s := bootNodes(t, cfg)
 	s.register()
-	for _, n := range s.cluster.Nodes {
-		n.Boot()
-	}
 	return s
 }
 

@@ -66,11 +66,7 @@ func newManagedFixture(tb testing.TB, adjust func(*cluster.Config)) *managedFixt
 	if adjust != nil {
 		adjust(&cfg)
 	}
-	s := &managedFixture{clusterFixture: &clusterFixture{tb: tb, cluster: cluster.Prepare(tb, cfg)}, home: tb.TempDir()}
-	s.consul = s.cluster.Consul()
-	for _, n := range s.cluster.Nodes {
-		n.Boot()
-	}
+	s := &managedFixture{clusterFixture: bootNodes(tb, cfg), home: tb.TempDir()}
 	s.cluster.AwaitOnline()
 	s.holders, s.manage = s.cluster.WatchHolders(cluster.Floating), s.cluster.WatchHolders(manageIP)
 	testkit.Eventually(tb, 2*time.Minute, func() error { // the agents are asked by apply

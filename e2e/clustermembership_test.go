@@ -35,11 +35,7 @@ func newMembersFixture(t *testing.T, nodes int) membersFixture {
 	// What thalassa-membership.socket does where it is enabled.
 	cfg.Units["membership"] = `until [ -e /etc/membership ]; do sleep 0.2; done
 		exec systemd-socket-activate --accept --inetd -l /run/thalassa-membership.sock thalassa membership-service --user nobody`
-	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
-	s.consul = s.cluster.Consul()
-	for _, n := range s.cluster.Nodes {
-		n.Boot()
-	}
+	s := bootNodes(t, cfg)
 	return membersFixture{nodesFixture{s}}
 }
 

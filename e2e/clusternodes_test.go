@@ -30,11 +30,7 @@ func newNodesFixture(t *testing.T) nodesFixture {
 	cfg.Setup += `
 		(umask 077; echo "admin node $(hostname)-0123456789abcdef" >/run/tokens)`
 	cfg.Units["thalassa"] = `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file /run/tokens --haproxy pacemaker --haproxy-log "" --host 0.0.0.0`
-	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
-	s.consul = s.cluster.Consul()
-	for _, n := range s.cluster.Nodes {
-		n.Boot()
-	}
+	s := bootNodes(t, cfg)
 	s.cluster.AwaitOnline()
 	s.holders = s.cluster.WatchHolders(cluster.Floating)
 	f := nodesFixture{s}

@@ -52,11 +52,7 @@ func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
 	cfg.Files["session.key"] = cluster.File{Content: []byte(base64.StdEncoding.EncodeToString(secret)), Mode: 0o600}
 	cfg.Units["thalassa"] = `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file "" --haproxy pacemaker --haproxy-log "" ` +
 		`--host 0.0.0.0 --access-file /run/fixture/access.yaml --session-key-file /run/fixture/session.key`
-	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
-	s.consul = s.cluster.Consul()
-	for _, n := range s.cluster.Nodes {
-		n.Boot()
-	}
+	s := bootNodes(t, cfg)
 	s.cluster.AwaitOnline()
 	s.holders = s.cluster.WatchHolders(cluster.Floating)
 	holder := func(unlike string) string {

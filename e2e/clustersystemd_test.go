@@ -32,12 +32,8 @@ func newSystemdFixture(t *testing.T, nodes int) membersFixture {
 			printf 'host: 0.0.0.0\nhaproxy: pacemaker\n' >>/etc/thalassa/thalassa.yaml
 			systemctl restart thalassa`,
 	}
-	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
-	s.consul = s.cluster.Consul()
+	s := bootNodes(t, cfg)
 	s.register()
-	for _, n := range s.cluster.Nodes {
-		n.Boot()
-	}
 	return membersFixture{nodesFixture{s}}
 }
 
@@ -59,10 +55,9 @@ func (f membersFixture) is(t *testing.T, n *cluster.Node, state string, units ..
 // has in effect, of which it is not asked.
 func (f membersFixture) knowsAsUser(t *testing.T, n *cluster.Node) {
 	t.Helper()
-	const format = "2006-01-02T15:04:05Z"
 	now := time.Now().UTC()
 	var log clusterstatus.Logged
-	if err := f.ask(n, http.MethodGet, "/cluster/history/log?from="+now.Add(-4*time.Minute).Format(format)+"&to="+now.Format(format), "", &log); err != nil {
+	if err := f.ask(n, http.MethodGet, "/cluster/history/log?from="+now.Add(-4*time.Minute).Format(time.RFC3339)+"&to="+now.Format(time.RFC3339), "", &log); err != nil {
 		t.Fatal(err)
 	}
 	inJournal := slices.ContainsFunc(log.Lines, func(l clusterstatus.LogLine) bool { return l.Source == "journal" })
@@ -96,12 +91,18 @@ func (f membersFixture) comesBack(t *testing.T, n *cluster.Node) {
 	t.Helper()
 	before := n.Run("cat", "/run/thalassa/haproxy.pid")
 	f.is(t, n, "active", "thalassa.service")
+	agent := func() (string, error) {
+		return n.Try("systemctl", "show", "--property", "MainPID", "--value", "thalassa.service")
+	}
 	for _, signal := range []string{"ABRT", "KILL"} {
-		agent := n.Run("systemctl", "show", "--property", "MainPID", "--value", "thalassa.service")
+		killed, err := agent()
+		if err != nil {
+			t.Fatal(err)
+		}
 		n.Run("systemctl", "kill", "--kill-whom", "main", "--signal", signal, "thalassa.service")
 		testkit.Eventually(t, time.Minute, func() error {
-			now, err := n.Try("systemctl", "show", "--property", "MainPID", "--value", "thalassa.service")
-			if err == nil && (now == agent || strings.TrimSpace(now) == "0") {
+			now, err := agent()
+			if err == nil && (now == killed || strings.TrimSpace(now) == "0") {
 				err = fmt.Errorf("after SIG%s, the agent is %s", signal, now)
 			}
 			return err

@@ -214,8 +214,8 @@ func (l *Fixture) End() {
 	if l.tb.Failed() {
 		l.tell()
 	}
-	for _, n := range l.Nodes {
-		if l.cfg.Systemd { // something of it stays otherwise
+	if l.cfg.Systemd { // its control groups would stay
+		for _, n := range l.Nodes {
 			n.Kill()
 		}
 	}
